@@ -1,0 +1,71 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// A packager picks what is compiled in by trait: a trait left out leaves its C library unneeded.
+//   swift build -c release --disable-default-traits                      sockets and memory only
+//   swift build -c release --disable-default-traits --traits TDB         and the store in a file
+let package = Package(
+    name: "sxenstored",
+    products: [
+        .executable(name: "sxenstored", targets: ["sxenstored"]),
+        .executable(name: "xenstore", targets: ["xenstore"]),
+        .library(name: "XenStoreClient", targets: ["XenStoreClient"]),
+        .library(name: "XenStoreTestKit", targets: ["XenStoreTestKit"]),
+    ],
+    traits: [
+        .trait(name: "TDB", description: "The store in one TDB file (needs libtdb)."),
+        .trait(name: "EventChannelRing", description: "Rings of guests and of dom0's kernel (needs libxen)."),
+        .default(enabledTraits: ["TDB", "EventChannelRing"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    ],
+    targets: [
+        // The protocol, and the kernel that serves it: no system calls, no files, no clock.
+        .target(name: "XenStoreWire"),
+        .target(name: "XenStoreKernel", dependencies: ["XenStoreWire"]),
+
+        // The house around the kernel.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
+        .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
+        .target(name: "StreamSocket", dependencies: ["XenStoreKernel", "CLinux"]),
+
+        // Plugins, one target a folder. SwiftPM looks for its own command plugins in Plugins/ by
+        // default, so every path is spelled out.
+        .target(
+            name: "UnixSocket", dependencies: ["XenStoreKernel", "StreamSocket"],
+            path: "Plugins/Transports/UnixSocket", exclude: ["README.md"]),
+        .target(
+            name: "ReadOnlySocket", dependencies: ["XenStoreKernel", "StreamSocket"],
+            path: "Plugins/Transports/ReadOnlySocket", exclude: ["README.md"]),
+        .target(
+            name: "MemoryStorage", dependencies: ["XenStoreKernel"],
+            path: "Plugins/Storage/Memory", exclude: ["README.md"]),
+        .target(
+            name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
+            path: "Plugins/Policies/Permissions", exclude: ["README.md"]),
+        .target(
+            name: "QuotasPolicy", dependencies: ["XenStoreKernel"],
+            path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
+
+        // Clients.
+        .target(name: "XenStoreClient", dependencies: ["XenStoreWire", "CLinux"]),
+        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient"]),
+        .executableTarget(
+            name: "sxenstored",
+            dependencies: [
+                "XenStoreKernel", "Reactor", "Configuration",
+                "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+
+        // What plugin authors test with.
+        .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One key that a block of the configuration understands. The list of keys is all there is to know:
+/// checking, `--print-config`, `--plugins` and the man page come from it.
+public struct ConfigurationKey: Sendable, Equatable {
+    public indirect enum Kind: Sendable, Equatable {
+        /// Any text.
+        case text
+        /// An absolute path, or one that begins with `$` + a variable of the daemon's own.
+        case path
+        /// `true` or `false`.
+        case flag
+        /// A decimal number within bounds, both included.
+        case number(ClosedRange<Int>)
+        /// Permission bits of a file in octal, such as `0600`.
+        case mode
+        /// One of a few words.
+        case choice([String])
+        /// A mapping whose keys are domain ids, and whose values are mappings with these keys.
+        case perDomain([ConfigurationKey])
+    }
+
+    public var name: String
+    public var kind: Kind
+    /// As it would stand in the file; nil if the key has no value unless it is given.
+    public var defaultValue: ConfigurationValue?
+    /// One sentence for the operator: what it does, its unit, what a special value means.
+    public var summary: String
+
+    public init(_ name: String, _ kind: Kind, default defaultValue: ConfigurationValue?, _ summary: String) {
+        self.name = name
+        self.kind = kind
+        self.defaultValue = defaultValue
+        self.summary = summary
+    }
+}
+
+/// A value after checking.
+public enum ConfigurationValue: Sendable, Equatable {
+    case text(String)
+    case flag(Bool)
+    case number(Int)
+    /// Per-domain blocks by domain id, in the order of the file.
+    case domains([(domain: Int, block: ConfigurationBlock)])
+
+    public static func == (a: ConfigurationValue, b: ConfigurationValue) -> Bool {
+        switch (a, b) {
+        case (.text(let x), .text(let y)): x == y
+        case (.flag(let x), .flag(let y)): x == y
+        case (.number(let x), .number(let y)): x == y
+        case (.domains(let x), .domains(let y)):
+            x.elementsEqual(y) { $0.domain == $1.domain && $0.block == $1.block }
+        default: false
+        }
+    }
+}
+
+/// The checked values of one block: every key that has a default is there.
+public struct ConfigurationBlock: Sendable, Equatable {
+    public private(set) var values: [String: ConfigurationValue]
+    /// Where the block stands in the file, for a plugin's own errors.
+    public var place: ConfigurationPlace?
+
+    public init(_ values: [String: ConfigurationValue], place: ConfigurationPlace? = nil) {
+        self.values = values
+        self.place = place
+    }
+
+    /// The block that a file with nothing in it would give.
+    public init(defaultsOf keys: [ConfigurationKey]) {
+        self.init([:])
+        for key in keys { values[key.name] = key.defaultValue }
+    }
+
+    public func text(_ key: String) -> String? {
+        if case .text(let value)? = values[key] { value } else { nil }
+    }
+    public func number(_ key: String) -> Int? {
+        if case .number(let value)? = values[key] { value } else { nil }
+    }
+    public func flag(_ key: String) -> Bool {
+        if case .flag(let value)? = values[key] { value } else { false }
+    }
+    public func domains(_ key: String) -> [(domain: Int, block: ConfigurationBlock)] {
+        if case .domains(let value)? = values[key] { value } else { [] }
+    }
+    /// The block with one value replaced.
+    public func with(_ key: String, _ value: ConfigurationValue) -> ConfigurationBlock {
+        var changed = self
+        changed.values[key] = value
+        return changed
+    }
+}
+
+/// A place in a configuration file; lines and columns count from 1.
+public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
+    public var file: String
+    public var line: Int
+    public var column: Int
+
+    public init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
+    public var description: String { "\(file):\(line):\(column)" }
+}
+
+/// Something wrong with the configuration: what, where, and what was likely meant.
+public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var place: ConfigurationPlace?
+    /// The key with all the blocks it stands in, dotted: `transports.unix-socket.mode`.
+    public var key: String
+    public var problem: String
+    /// The nearest known key or word, if one is near.
+    public var suggestion: String?
+
+    public init(_ problem: String, key: String, at place: ConfigurationPlace? = nil, suggestion: String? = nil) {
+        self.problem = problem
+        self.key = key
+        self.place = place
+        self.suggestion = suggestion
+    }
+
+    public var description: String {
+        let prefix = place.map { "\($0): " } ?? ""
+        let hint = suggestion.map { "; did you mean '\($0)'?" } ?? ""
+        return "\(prefix)\(key): \(problem)\(hint)"
+    }
+}

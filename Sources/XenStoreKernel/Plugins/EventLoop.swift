@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a transport needs of the one loop that the daemon runs in. The reactor is one; the test kit
+/// has another, cranked by hand.
+public protocol EventLoop: AnyObject {
+    /// Calls `handler` whenever `descriptor` is ready for any of `interest`, level-triggered, until
+    /// it is removed. The loop does not own the descriptor, but keeps the handler.
+    func add(_ descriptor: Int32, for interest: Readiness, _ handler: any ReadinessHandler)
+        throws(SystemError)
+    /// Changes what a descriptor that was added is watched for; an empty set only tells of hang-up.
+    func change(_ descriptor: Int32, to interest: Readiness)
+    /// Forgets a descriptor. No readiness is reported for it after this returns.
+    func remove(_ descriptor: Int32)
+}
+
+/// What a descriptor is ready for.
+public struct Readiness: OptionSet, Sendable {
+    public var rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let readable = Readiness(rawValue: 1)
+    public static let writable = Readiness(rawValue: 2)
+    /// The peer is gone or the descriptor is broken. Always reported, never asked for.
+    public static let hungUp = Readiness(rawValue: 4)
+}
+
+/// Something that acts on a ready descriptor.
+public protocol ReadinessHandler: AnyObject {
+    func ready(_ descriptor: Int32, for readiness: Readiness)
+}
+
+/// A moment of the monotonic clock, in nanoseconds. The kernel has no clock: moments come to it.
+public struct Moment: Comparable, Hashable, Sendable {
+    public var nanoseconds: UInt64
+    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    public static let start = Moment(nanoseconds: 0)
+
+    public static func < (a: Moment, b: Moment) -> Bool { a.nanoseconds < b.nanoseconds }
+    public func advanced(byMilliseconds milliseconds: UInt64) -> Moment {
+        Moment(nanoseconds: nanoseconds &+ milliseconds &* 1_000_000)
+    }
+}
+
+/// A system call that failed: which, on what, and how.
+public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The C `errno`.
+    public var code: Int32
+    /// What was being done, for the log: `bind /run/xenstored/socket`.
+    public var doing: String
+    /// What to tell the operator to do about it, if there is something.
+    public var advice: String?
+
+    public init(_ code: Int32, doing: String, advice: String? = nil) {
+        self.code = code
+        self.doing = doing
+        self.advice = advice
+    }
+
+    public var description: String {
+        "\(doing): error \(code)" + (advice.map { "; \($0)" } ?? "")
+    }
+}

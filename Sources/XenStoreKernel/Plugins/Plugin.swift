@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What every plugin is: a name to be chosen by, the keys it understands, and a way to be made.
+///
+/// The configuration is checked against ``keys`` before ``init(_:)`` runs: unknown keys, wrong types
+/// and numbers out of range never reach a plugin, which therefore reads typed values only. What a
+/// plugin alone can judge (two keys that exclude each other) it throws as a ``ConfigurationError``.
+public protocol Plugin: AnyObject {
+    /// The name in the configuration file, such as `unix-socket`.
+    static var name: String { get }
+    /// One sentence for `--plugins`.
+    static var summary: String { get }
+    /// The keys of this plugin's block, with their defaults.
+    static var keys: [ConfigurationKey] { get }
+
+    /// Makes the plugin. It must not touch the system yet: `--check-config` makes plugins, too.
+    init(_ configuration: ConfigurationBlock) throws(ConfigurationError)
+}
+
+/// A plugin that takes changed values while it runs (SIGHUP).
+public protocol Reloadable: Plugin {
+    /// Takes over what can change in a running daemon from `configuration`, which was checked as
+    /// for `init`. All or nothing: what throws has changed nothing.
+    func reload(_ configuration: ConfigurationBlock) throws(ConfigurationError)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Where the kernel's state outlives the process.
+public protocol Storage: Plugin {
+    /// False if nothing is kept (`memory`): the kernel then gathers no batches at all.
+    var wantsBatches: Bool { get }
+    /// Hands every stored node to `loader`, parents before their children and children in creation
+    /// order. Called once, before any transport starts. An empty storage hands over nothing.
+    func load(into loader: StateLoader) throws(StorageError)
+    /// Makes one turn's changes durable: all of them, or none and an error. Replies that
+    /// acknowledge the changes are sent only after this has returned.
+    func commit(_ batch: borrowing ChangeBatch) throws(StorageError)
+    /// The daemon ends in an orderly way.
+    func close()
+}
+
+/// A storage that could not do what it was asked for.
+public struct StorageError: Error, Sendable, CustomStringConvertible {
+    /// For the log: what was being done, on which file, and what the system said.
+    public var description: String
+    public init(_ description: String) { self.description = description }
+}
+
+/// One node as storage keeps it. The buffers are valid only while the record is handed over.
+public struct NodeRecord {
+    /// Absolute, without a NUL; special nodes start with `@`.
+    public var path: UnsafeRawBufferPointer
+    public var value: UnsafeRawBufferPointer
+    public var permissions: [Permission]
+    public var generation: UInt64
+    /// Names of the children in creation order, each followed by a NUL.
+    public var children: [UInt8]
+
+    public init(
+        path: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, permissions: [Permission],
+        generation: UInt64, children: [UInt8]
+    ) {
+        self.path = path
+        self.value = value
+        self.permissions = permissions
+        self.generation = generation
+        self.children = children
+    }
+}
+
+/// One thing that a turn has changed.
+public enum Change {
+    /// The node is new or has changed; this is all of it.
+    case stored(NodeRecord)
+    /// The node at this absolute path is gone.
+    case removed(path: UnsafeRawBufferPointer)
+}

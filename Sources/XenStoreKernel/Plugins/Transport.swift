@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// A way for clients to reach the daemon. It moves bytes and says who is on the other end; what the
+/// bytes mean is the kernel's business.
+///
+/// For each connection a transport makes a ``Link`` and hands it to ``Kernel/connect(_:as:)``. What
+/// it reads goes to ``Kernel/receive(_:on:)``; what it is to send lies in ``Session/outbox``.
+public protocol Transport: Plugin {
+    /// Starts to accept connections. When it returns, clients can connect.
+    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError)
+    /// Closes everything and removes what `start` made, such as a socket file.
+    func stop()
+}
+
+/// One connection's wire, as its transport moves bytes over it.
+public protocol Link: AnyObject {
+    /// Sends what the wire takes of the session's unsent bytes and reports it with
+    /// ``Kernel/sent(_:on:)``. What it does not take must be tried again when the wire has room.
+    /// Called at the end of a turn, when what is to be sent is safe to be seen.
+    func flush(_ session: Session)
+    /// ``Session/isReading`` has changed: stop or resume reading from the peer.
+    func readingChanged(_ session: Session)
+    /// The kernel has dropped the session: close the connection. The session is already gone and
+    /// must not be used any more.
+    func close()
+}
+
+/// Who is at the other end of a connection.
+public struct Peer: Sendable {
+    /// The domain it belongs to: its home for relative paths, its rights and its quotas.
+    public var domain: DomainID
+    /// May issue the operations of the control domain, and owns every node. Not subject to quotas.
+    public var isPrivileged: Bool
+    /// False on the read-only socket: whatever would change something is answered EROFS.
+    public var mayWrite: Bool
+    /// What to call it in the log, such as `socket` or `ring`.
+    public var transport: StaticString
+
+    public init(
+        domain: DomainID, isPrivileged: Bool, mayWrite: Bool = true, transport: StaticString
+    ) {
+        self.domain = domain
+        self.isPrivileged = isPrivileged
+        self.mayWrite = mayWrite
+        self.transport = transport
+    }
+}
