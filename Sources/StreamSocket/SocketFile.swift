@@ -36,15 +36,17 @@ struct SocketFile {
         unlink(path)
     }
 
-    /// Binds so that the file appears with its mode at once: the file's mode is that of the unbound
-    /// socket, less the umask.
+    /// Binds so that the file never has more rights than its mode: it appears with the mode of the
+    /// unbound socket less the umask, and gets the rest then.
     private static func bind(_ descriptor: Int32, to address: UnixAddress, mode: UInt32) throws(SystemError) {
-        guard fchmod(descriptor, mode) == 0 else { throw SystemError(errno, doing: "set the mode of '\(address.path)'") }
-        let formerMask = umask(0)
-        let result = address.bind(descriptor)
-        let failure = errno
-        umask(formerMask)
-        guard result == 0 else { throw SystemError(failure, doing: "bind '\(address.path)'") }
+        guard fchmod(descriptor, mode) == 0, address.bind(descriptor) == 0 else {
+            throw SystemError(errno, doing: "bind '\(address.path)'")
+        }
+        guard fchmodat(AT_FDCWD, address.path, mode, AT_SYMLINK_NOFOLLOW) == 0 else {
+            let failure = errno
+            unlink(address.path)
+            throw SystemError(failure, doing: "set the mode of '\(address.path)'")
+        }
     }
 
     /// The folders above `path`, as far as they are missing.

@@ -48,8 +48,29 @@ import XenStoreKernel
     }
 
     @Test func keepsWhatASlowClientDoesNotTakeYet() throws {
-        var pending = Array(repeatElement(RawClient.request, count: 40_000).joined())[...]
-        // As much as goes in without reading anything.
+        var pending = try sendUntilStuck(requests: 40_000)
+        try host.run {
+            pending = pending.dropFirst(max(0, client.send(pending)))
+            client.receive()
+            return client.replies == 40_000
+        }
+        #expect(pending.isEmpty)
+    }
+
+    @Test func sendsASlowClientTheRestAfterItHasHalfClosed() throws {
+        let pending = try sendUntilStuck(requests: 40_000)
+        let requests = 40_000 - (pending.count + RawClient.request.count - 1) / RawClient.request.count
+        client.shutDown(SHUT_WR)
+        // The daemon gets to see the end while it still can't send.
+        var turns = 0
+        try host.run { turns += 1; return turns == 10 }
+        try host.run { client.receive(); return client.hasEnded }
+        #expect(client.replies == requests)
+    }
+
+    /// Sends without reading a reply for as long as the daemon takes something, and returns the rest.
+    private func sendUntilStuck(requests: Int) throws -> ArraySlice<UInt8> {
+        var pending = Array(repeatElement(RawClient.request, count: requests).joined())[...]
         var idle = 0
         try host.run {
             let taken = max(0, client.send(pending.prefix(4096)))
@@ -57,12 +78,7 @@ import XenStoreKernel
             idle = taken > 0 ? 0 : idle + 1
             return pending.isEmpty || idle == 3
         }
-        try host.run {
-            pending = pending.dropFirst(max(0, client.send(pending)))
-            client.receive()
-            return client.replies == 40_000
-        }
-        #expect(pending.isEmpty)
+        return pending
     }
 
     @Test func dropsAClientThatCannotBeAnswered() throws {
