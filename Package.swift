@@ -20,7 +20,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
         // The protocol, and the kernel that serves it: no system calls, no files, no clock.
@@ -32,7 +32,9 @@ let package = Package(
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
         .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
-        .target(name: "StreamSocket", dependencies: ["XenStoreKernel", "CLinux"]),
+        .target(
+            name: "StreamSocket",
+            dependencies: ["XenStoreKernel", "CLinux", .product(name: "Logging", package: "swift-log")]),
 
         // Plugins, one target a folder. SwiftPM looks for its own command plugins in Plugins/ by
         // default, so every path is spelled out.
@@ -58,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "sxenstored",
             dependencies: [
-                "XenStoreKernel", "Reactor", "Configuration",
+                "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -66,6 +68,10 @@ let package = Package(
 
         // What plugin authors test with.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
+
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
+        .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
+        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,1 +1,150 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// The one loop that the daemon runs in: level-triggered epoll, on one thread.
+///
+/// It is the hot path of everything. A turn is one `epoll_wait`, one call per ready descriptor, and
+/// one reading of the clock; nothing is allocated, and what is idle costs nothing.
+public final class Reactor: EventLoop {
+    /// What is watched, by descriptor: the kernel hands out the lowest free number, so the table is dense.
+    private var watched: [Watched] = []
+    private let epoll: Int32
+    private let events: UnsafeMutableBufferPointer<epoll_event>
+    private var isStopping = false
+
+    private struct Watched {
+        var handler: (any ReadinessHandler)?
+        /// Tells this use of the descriptor's number from earlier ones, whose events may still be
+        /// waiting in the batch that is being handled.
+        var serial: UInt32 = 0
+    }
+
+    /// More ready descriptors than this are left for the next turn.
+    private static let eventsPerTurn = 256
+
+    /// Makes a loop that watches nothing yet.
+    public init() throws(SystemError) {
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SystemError(errno, doing: "create an epoll instance") }
+        events = .allocate(capacity: Self.eventsPerTurn)
+        events.initialize(repeating: epoll_event())
+    }
+
+    deinit {
+        close(epoll)
+        events.deallocate()
+    }
+
+    // MARK: EventLoop
+
+    public func add(_ descriptor: Int32, for interest: Readiness, _ handler: any ReadinessHandler)
+        throws(SystemError)
+    {
+        guard descriptor >= 0 else { throw SystemError(EBADF, doing: "watch descriptor \(descriptor)") }
+        let index = Int(descriptor)
+        if index >= watched.count {
+            watched.append(contentsOf: repeatElement(Watched(), count: index + 1 - watched.count))
+        }
+        let serial = watched[index].serial &+ 1
+        guard control(EPOLL_CTL_ADD, descriptor, interest, serial) == 0 else {
+            throw SystemError(errno, doing: "watch descriptor \(descriptor)")
+        }
+        watched[index] = Watched(handler: handler, serial: serial)
+    }
+
+    public func change(_ descriptor: Int32, to interest: Readiness) {
+        guard isWatched(descriptor) else { return }
+        _ = control(EPOLL_CTL_MOD, descriptor, interest, watched[Int(descriptor)].serial)
+    }
+
+    public func remove(_ descriptor: Int32) {
+        guard isWatched(descriptor) else { return }
+        _ = control(EPOLL_CTL_DEL, descriptor, [], 0)
+        // Its last reference may be ours, and its deinit may well remove something else: not while
+        // the table is being changed.
+        let handler = watched[Int(descriptor)].handler
+        withExtendedLifetime(handler) { watched[Int(descriptor)].handler = nil }
+    }
+
+    private func isWatched(_ descriptor: Int32) -> Bool {
+        watched.indices.contains(Int(descriptor)) && watched[Int(descriptor)].handler != nil
+    }
+
+    private func control(_ operation: Int32, _ descriptor: Int32, _ interest: Readiness, _ serial: UInt32) -> Int32 {
+        var event = epoll_event()
+        event.events = interest.epollEvents
+        event.data.u64 = UInt64(serial) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        return epoll_ctl(epoll, operation, descriptor, &event)
+    }
+
+    // MARK: Running
+
+    /// Runs until ``stop()``. After each batch of ready descriptors, and once before the first, `turn` is
+    /// called with the time; it says how long the loop may sleep.
+    public func run(turn: (Moment) -> Wait) throws(SystemError) {
+        isStopping = false
+        var now = Self.now()
+        var wait = turn(now)
+        while !isStopping {
+            dispatch(try ready(within: wait.milliseconds(from: now)))
+            now = Self.now()
+            wait = turn(now)
+        }
+    }
+
+    /// Makes ``run(turn:)`` return at the end of the turn that is running.
+    public func stop() { isStopping = true }
+
+    /// The monotonic clock.
+    public static func now() -> Moment {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Moment(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
+    }
+
+    private func ready(within milliseconds: Int32) throws(SystemError) -> Int {
+        let count = epoll_wait(epoll, events.baseAddress, Int32(Self.eventsPerTurn), milliseconds)
+        if count >= 0 { return Int(count) }
+        if errno == EINTR { return 0 }
+        throw SystemError(errno, doing: "wait for events")
+    }
+
+    private func dispatch(_ count: Int) {
+        for index in 0..<count {
+            let key = events[index].data.u64
+            let descriptor = Int32(truncatingIfNeeded: key)
+            let entry = watched[Int(descriptor)]
+            guard entry.serial == UInt32(truncatingIfNeeded: key >> 32) else { continue }
+            entry.handler?.ready(descriptor, for: Readiness(epollEvents: events[index].events))
+        }
+    }
+}
+
+extension Wait {
+    /// What epoll_wait takes. Rounded up: a timer that wakes the loop too early would make it spin.
+    fileprivate func milliseconds(from now: Moment) -> Int32 {
+        switch self {
+        case .forever: return -1
+        case .none: return 0
+        case .until(let moment):
+            guard moment > now else { return 0 }
+            let nanoseconds = moment.nanoseconds - now.nanoseconds
+            return Int32(clamping: (nanoseconds - 1) / 1_000_000 + 1)
+        }
+    }
+}
+
+extension Readiness {
+    fileprivate var epollEvents: UInt32 {
+        (contains(.readable) ? EPOLLIN.rawValue : 0) | (contains(.writable) ? EPOLLOUT.rawValue : 0)
+    }
+
+    fileprivate init(epollEvents events: UInt32) {
+        self = []
+        if events & EPOLLIN.rawValue != 0 { insert(.readable) }
+        if events & EPOLLOUT.rawValue != 0 { insert(.writable) }
+        if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { insert(.hungUp) }
+    }
+}

@@ -1,1 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
+import StreamSocket
+import XenStoreKernel
+import XenStoreWire
+
+/// A socket for those who only look: monitoring, metrics, a curious administrator.
+///
+/// It sees all that dom0 sees. The kernel answers EROFS to what would change something and EACCES to
+/// what only the control domain may ask for.
+public final class ReadOnlySocket: Transport {
+    public static let name = "read-only-socket"
+    public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."
+    public static let keys = SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660)
+
+    private let settings: SocketSettings
+    private var listener: SocketListener?
+
+    public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
+        settings = try SocketSettings(configuration)
+    }
+
+    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        let peer = Peer(domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket")
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel)
+    }
+
+    public func stop() {
+        listener?.stop()
+        listener = nil
+    }
+}

@@ -1,1 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+import StreamSocket
+import XenStoreKernel
+import XenStoreWire
+
+/// The socket that the host's toolstack talks to: whoever may connect is dom0.
+public final class UnixSocket: Transport {
+    public static let name = "unix-socket"
+    public static let summary = "A unix socket for the tools of the control domain, with all rights."
+    public static let keys = SocketSettings.keys(path: "${rundir}/socket", mode: 0o600)
+
+    private let settings: SocketSettings
+    private var listener: SocketListener?
+
+    public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
+        settings = try SocketSettings(configuration)
+    }
+
+    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        let peer = Peer(domain: .control, isPrivileged: true, transport: "unix-socket")
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel)
+    }
+
+    public func stop() {
+        listener?.stop()
+        listener = nil
+    }
+}

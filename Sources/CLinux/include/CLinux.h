@@ -5,5 +5,25 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+// Declared by the C library for GNU sources only, which the Glibc module isn't.
+int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+// Enumerations in C, and so of another type than the `int` they are passed as.
+static const int linux_sock_stream = SOCK_STREAM;
+static const int linux_sock_datagram = SOCK_DGRAM;
+static const int linux_sock_nonblock = SOCK_NONBLOCK;
+static const int linux_sock_cloexec = SOCK_CLOEXEC;
+static const int linux_msg_nosignal = MSG_NOSIGNAL;
+static const int linux_msg_dontwait = MSG_DONTWAIT;
+
+// F_OFD_SETLK: for GNU sources only, too.
+static const int linux_ofd_setlk = 37;
+
+// Swift marks fork unavailable, as it is unsafe in a process with threads. The daemon has none yet
+// when it goes to the background.
+static inline pid_t linux_fork(void) { return fork(); }
 #endif

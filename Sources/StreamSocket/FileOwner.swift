@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+
+/// Whom a file is to belong to, as the configuration names them: by name or number.
+struct FileOwner {
+    private var user: uid_t?
+    private var group: gid_t?
+
+    init(user: String?, group: String?) throws(SystemError) {
+        if let user { self.user = try Self.user(user) }
+        if let group { self.group = try Self.group(group) }
+    }
+
+    /// Hands the file over. A link isn't followed.
+    func take(_ path: String) throws(SystemError) {
+        guard user != nil || group != nil else { return }
+        guard lchown(path, user ?? .max, group ?? .max) == 0 else {
+            throw SystemError(errno, doing: "change the owner of '\(path)'", advice: "only root may give files away")
+        }
+    }
+
+    private static func user(_ name: String) throws(SystemError) -> uid_t {
+        if let number = uid_t(name) { return number }
+        guard let entry = getpwnam(name) else {
+            throw SystemError(ENOENT, doing: "look up the user '\(name)'", advice: "there is no such user; correct 'owner'")
+        }
+        return entry.pointee.pw_uid
+    }
+
+    private static func group(_ name: String) throws(SystemError) -> gid_t {
+        if let number = gid_t(name) { return number }
+        guard let entry = getgrnam(name) else {
+            throw SystemError(ENOENT, doing: "look up the group '\(name)'", advice: "there is no such group; correct 'group'")
+        }
+        return entry.pointee.gr_gid
+    }
+}

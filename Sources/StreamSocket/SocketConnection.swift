@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// One accepted connection: moves bytes between a socket and its session.
+///
+/// It ends exactly once, from either side: by ``close()`` when the kernel drops the session, or by
+/// ``end()`` when the peer is gone. Both may come in the middle of a call into the kernel, so
+/// everything that follows one looks at ``session`` again.
+final class SocketConnection: Link, ReadinessHandler {
+    private let listener: SocketListener
+    private let descriptor: Int32
+    /// Nil once the connection has ended.
+    private var session: Session?
+    private var isClosed = false
+
+    /// What the loop watches the descriptor for.
+    private var interest: Readiness = .readable
+    /// The socket's buffer is full. Until the loop says that it has room, sending is pointless.
+    private var awaitsRoom = false
+    /// Sending has failed.
+    private var isBroken = false
+    /// The peer has shut down its sending side, and may still be waiting for answers.
+    private var isHalfClosed = false
+    /// Something was sent since the loop last told of the peer's end.
+    private var hasAnswered = false
+
+    init(_ descriptor: Int32, of listener: SocketListener) {
+        self.descriptor = descriptor
+        self.listener = listener
+    }
+
+    /// The kernel has taken the connection in.
+    func begin(_ session: Session) {
+        guard !isClosed else { return }
+        self.session = session
+        watch(session)
+    }
+
+    // MARK: The peer's side
+
+    func ready(_ descriptor: Int32, for readiness: Readiness) {
+        if readiness.contains(.writable), let session {
+            awaitsRoom = false
+            flush(session)
+            if !awaitsRoom { watch(session) }
+        }
+        if readiness.contains(.readable), let session {
+            receive(on: session, isHungUp: readiness.contains(.hungUp))
+        } else if readiness.contains(.hungUp) {
+            end()
+        }
+    }
+
+    /// Receives once. If there is more, the loop says so again, and the others had their turn.
+    private func receive(on session: Session, isHungUp: Bool) {
+        let buffer = listener.buffer
+        let count = recv(descriptor, buffer.baseAddress, buffer.count, linux_msg_dontwait)
+        if count > 0 {
+            listener.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
+        } else if count == 0 {
+            if isHungUp { end() } else { peerHasShutDown(session) }
+        } else if errno != EAGAIN, errno != EINTR {
+            end()
+        }
+    }
+
+    /// Nothing more will come, but what came may not be answered yet. The loop goes on telling of the
+    /// peer's end: the first turn in which nothing was sent was the last.
+    private func peerHasShutDown(_ session: Session) {
+        if isHalfClosed, !hasAnswered, session.unsent.isEmpty { return end() }
+        isHalfClosed = true
+        hasAnswered = false
+        watch(session)
+    }
+
+    /// The peer is gone, or the daemon ends.
+    func end() {
+        guard let session else { return }
+        self.session = nil
+        listener.kernel.disconnect(session)
+        release()
+    }
+
+    // MARK: The kernel's side
+
+    func flush(_ session: Session) {
+        guard self.session != nil, !awaitsRoom, !isBroken else { return }
+        let unsent = session.unsent
+        guard !unsent.isEmpty else { return }
+        let count = send(descriptor, unsent.baseAddress, unsent.count, linux_msg_nosignal | linux_msg_dontwait)
+        if count < 0, errno != EAGAIN, errno != EINTR { return fail(session) }
+        if count < unsent.count {
+            awaitsRoom = true
+            watch(session)
+        }
+        if count > 0 {
+            hasAnswered = true
+            listener.kernel.sent(count, on: session)
+        }
+    }
+
+    func readingChanged(_ session: Session) {
+        guard self.session != nil else { return }
+        watch(session)
+    }
+
+    func close() {
+        session = nil
+        release()
+    }
+
+    // MARK: -
+
+    /// Nothing can be sent any more. The kernel is in the middle of its flush, so it is told in the next
+    /// turn: a socket that is shut down is reported as hung up, whatever it is watched for.
+    private func fail(_ session: Session) {
+        isBroken = true
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        watch(session)
+    }
+
+    /// Has the loop watch for what there is to do.
+    private func watch(_ session: Session) {
+        var wanted: Readiness = []
+        if !isBroken {
+            if awaitsRoom { wanted.insert(.writable) }
+            // The end of a half-closed connection would be told of again and again while it waits for room.
+            if session.isReading, !(isHalfClosed && awaitsRoom) { wanted.insert(.readable) }
+        }
+        guard wanted != interest else { return }
+        interest = wanted
+        listener.loop.change(descriptor, to: wanted)
+    }
+
+    private func release() {
+        guard !isClosed else { return }
+        isClosed = true
+        listener.loop.remove(descriptor)
+        Glibc.close(descriptor)
+        listener.forget(descriptor)
+    }
+}

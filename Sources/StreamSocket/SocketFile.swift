@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// The file that a listening socket has in the file system, from making it to removing it.
+struct SocketFile {
+    let path: String
+    /// What was made, so that another daemon's file that has taken its place since isn't removed.
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Makes the file for a socket and binds it. Nobody can connect before the caller listens, and by
+    /// then the file has its final mode and owner.
+    init(binding descriptor: Int32, to settings: SocketSettings) throws(SystemError) {
+        let address = try UnixAddress(settings.path)
+        let owner = try FileOwner(user: settings.owner, group: settings.group)
+        try Self.makeParent(of: settings.path)
+        try Self.makeWay(for: address)
+        try Self.bind(descriptor, to: address, mode: settings.mode)
+        do throws(SystemError) {
+            try owner.take(settings.path)
+            let status = try Self.status(of: settings.path)
+            path = settings.path
+            device = status.st_dev
+            inode = status.st_ino
+        } catch {
+            unlink(settings.path)
+            throw error
+        }
+    }
+
+    /// Removes the file, if it is still the one that was made.
+    func remove() {
+        guard let status = try? Self.status(of: path), status.st_dev == device, status.st_ino == inode else { return }
+        unlink(path)
+    }
+
+    /// Binds so that the file never has more rights than its mode: it appears with the mode of the
+    /// unbound socket less the umask, and gets the rest then.
+    private static func bind(_ descriptor: Int32, to address: UnixAddress, mode: UInt32) throws(SystemError) {
+        guard fchmod(descriptor, mode) == 0, address.bind(descriptor) == 0 else {
+            throw SystemError(errno, doing: "bind '\(address.path)'")
+        }
+        guard fchmodat(AT_FDCWD, address.path, mode, AT_SYMLINK_NOFOLLOW) == 0 else {
+            let failure = errno
+            unlink(address.path)
+            throw SystemError(failure, doing: "set the mode of '\(address.path)'")
+        }
+    }
+
+    /// The folders above `path`, as far as they are missing.
+    private static func makeParent(of path: String) throws(SystemError) {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        let parent = String(path[..<slash])
+        if access(parent, F_OK) == 0 { return }
+        try makeParent(of: parent)
+        if mkdir(parent, 0o755) != 0, errno != EEXIST { throw SystemError(errno, doing: "make the folder '\(parent)'") }
+    }
+
+    /// Removes what a daemon that didn't end in an orderly way has left behind, and nothing else.
+    private static func makeWay(for address: UnixAddress) throws(SystemError) {
+        let path = address.path
+        guard let status = try? status(of: path) else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw SystemError(
+                EEXIST, doing: "listen on '\(path)'",
+                advice: "what is there isn't a socket, so it was left alone; remove it or choose another path")
+        }
+        switch probe(address) {
+        case ECONNREFUSED:
+            if unlink(path) != 0, errno != ENOENT { throw SystemError(errno, doing: "remove the stale socket '\(path)'") }
+        case ENOENT:
+            return
+        case 0, EAGAIN, EPROTOTYPE:
+            throw SystemError(
+                EADDRINUSE, doing: "listen on '\(path)'",
+                advice: "another daemon answers there; stop it first or choose another path")
+        case let failure:
+            throw SystemError(failure, doing: "find out whether another daemon answers on '\(path)'")
+        }
+    }
+
+    /// The error that connecting gives: 0 or EAGAIN (its backlog is full) if someone listens.
+    private static func probe(_ address: UnixAddress) -> Int32 {
+        let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        return address.connect(descriptor) == 0 ? 0 : errno
+    }
+
+    private static func status(of path: String) throws(SystemError) -> stat {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw SystemError(errno, doing: "look at '\(path)'") }
+        return status
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// The service manager's protocol, by hand: a datagram to the socket that `$NOTIFY_SOCKET` names.
+enum ServiceManager {
+    /// Tells a state such as `READY=1`. Does nothing when no service manager has started the daemon.
+    static func tell(_ state: String) throws(SystemError) {
+        guard let name = getenv("NOTIFY_SOCKET"), name[0] != 0 else { return }
+        try send(state, to: String(cString: name))
+    }
+
+    /// A name that begins with `@` is an abstract one: it has no file.
+    static func send(_ state: String, to name: String) throws(SystemError) {
+        var bytes = Array(name.utf8)
+        if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        guard !bytes.isEmpty, bytes.count <= MemoryLayout.size(ofValue: address.sun_path) else {
+            throw SystemError(ENAMETOOLONG, doing: "notify the service manager at '\(name)'")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let length = MemoryLayout<sockaddr_un>.size - MemoryLayout.size(ofValue: address.sun_path) + bytes.count
+
+        let descriptor = socket(AF_UNIX, linux_sock_datagram | linux_sock_cloexec, 0)
+        guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
+        defer { close(descriptor) }
+        let message = Array(state.utf8)
+        let sent = withUnsafeBytes(of: address) {
+            sendto(
+                descriptor, message, message.count, linux_msg_nosignal,
+                $0.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(length))
+        }
+        guard sent == message.count else {
+            throw SystemError(errno, doing: "notify the service manager at '\(name)'")
+        }
+    }
+}

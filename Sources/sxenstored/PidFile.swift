@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// The file that says which process the daemon is, and by its lock that it is alive.
+///
+/// The lock is of the kind that also keeps C xenstored out, which takes a POSIX one.
+final class PidFile {
+    let path: String
+    private let descriptor: Int32
+
+    enum Failure: Error {
+        /// A living daemon has the file; its process id, if the file already tells.
+        case isHeld(path: String, pid: String?)
+        case system(SystemError)
+    }
+
+    /// Creates and locks the file. It stays empty until ``write()``: start scripts take its content as
+    /// the sign that the daemon serves.
+    init(_ path: String) throws(Failure) {
+        self.path = path
+        descriptor = try Self.openLocked(path)
+        ftruncate(descriptor, 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Tells the process id.
+    func write() throws(SystemError) {
+        let line = Array("\(getpid())\n".utf8)
+        guard pwrite(descriptor, line, line.count, 0) == line.count else {
+            throw SystemError(errno, doing: "write the pid file '\(path)'")
+        }
+    }
+
+    /// Removes the file. Nobody else can have it: it is still locked.
+    func remove() { unlink(path) }
+
+    private static func openLocked(_ path: String) throws(Failure) -> Int32 {
+        while true {
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+            guard descriptor >= 0 else { throw .system(SystemError(errno, doing: "open the pid file '\(path)'")) }
+            var whole = flock()
+            whole.l_type = Int16(F_WRLCK)
+            whole.l_whence = Int16(SEEK_SET)
+            guard fcntl(descriptor, linux_ofd_setlk, &whole) == 0 else {
+                let failure = errno
+                let pid = content(of: descriptor)
+                close(descriptor)
+                if failure == EAGAIN || failure == EACCES { throw .isHeld(path: path, pid: pid) }
+                throw .system(SystemError(failure, doing: "lock the pid file '\(path)'"))
+            }
+            if isStill(path, descriptor) { return descriptor }
+            // A daemon that ended between our open and our lock has removed the file that we hold.
+            close(descriptor)
+        }
+    }
+
+    private static func isStill(_ path: String, _ descriptor: Int32) -> Bool {
+        var named = stat()
+        var held = stat()
+        return lstat(path, &named) == 0 && fstat(descriptor, &held) == 0
+            && named.st_dev == held.st_dev && named.st_ino == held.st_ino
+    }
+
+    private static func content(of descriptor: Int32) -> String? {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        let digits = bytes.prefix(max(0, count)).prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+        return digits.isEmpty ? nil : String(decoding: digits, as: UTF8.self)
+    }
+}

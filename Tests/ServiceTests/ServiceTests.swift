@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import Testing
+import XenStoreKernel
+
+@testable import sxenstored
+
+/// The daemon from start to end, each time in a process of its own, since it is one.
+@Suite struct ServiceTests {
+    @Test func servesTellsAndEndsCleanly() async {
+        await #expect(processExitsWith: .success) {
+            let pidFile = "/tmp/sxenstored-service-\(getpid())"
+            let manager = try NotifySocket()
+            setenv("NOTIFY_SOCKET", manager.name, 1)
+            let storage = Scripted([:])
+            let transport = ScriptedTransport([:])
+            transport.onStart = {
+                #expect(content(of: pidFile) == "", "it doesn't serve yet")
+                raise(SIGTERM)
+            }
+            transport.onStop = { #expect(content(of: pidFile) == "\(getpid())\n") }
+            let status = serve(
+                transports: [transport], storage: storage, policies: [],
+                options: ServeOptions(forks: false, pidFile: pidFile))
+            try #require(status == 0)
+            try #require(manager.received() == "READY=1")
+            try #require(transport.events == ["start", "stop"])
+            try #require(storage.isClosed)
+            try #require(content(of: pidFile) == nil)
+        }
+    }
+
+    @Test func stopsWhatHasStartedWhenSomethingFails() async {
+        await #expect(processExitsWith: .success) {
+            let pidFile = "/tmp/sxenstored-service-\(getpid())"
+            let manager = try NotifySocket()
+            setenv("NOTIFY_SOCKET", manager.name, 1)
+            let first = ScriptedTransport([:])
+            let second = ScriptedTransport([:])
+            second.failure = SystemError(EADDRINUSE, doing: "listen on '/x'", advice: "do something else")
+            let third = ScriptedTransport([:])
+            let storage = Scripted([:])
+            let errors = StandardError()
+            let status = serve(
+                transports: [first, second, third], storage: storage, policies: [],
+                options: ServeOptions(forks: false, pidFile: pidFile))
+            try #require(errors.text() == "sxenstored: error: can't listen on '/x': Address already in use; do something else\n")
+            try #require(status == 1)
+            try #require(first.events == ["start", "stop"])
+            try #require(second.events == ["start"])
+            try #require(third.events == [])
+            try #require(storage.isClosed)
+            try #require(content(of: pidFile) == nil)
+            try #require(manager.received() == nil)
+        }
+    }
+
+    @Test func reloadsOnHangUpAndKeepsWhatItHasWhenThatFails() async {
+        await #expect(processExitsWith: .success) {
+            struct Refused: Error {}
+            let transport = ScriptedTransport([:])
+            var reloads = 0
+            var options = ServeOptions(forks: false)
+            options.reload = {
+                reloads += 1
+                raise(reloads == 1 ? SIGHUP : SIGINT)
+                if reloads == 2 { throw Refused() }
+                return .debug
+            }
+            transport.onStart = { raise(SIGHUP) }
+            let status = serve(transports: [transport], storage: Scripted([:]), policies: [], options: options)
+            try #require(status == 0)
+            try #require(reloads == 2)
+            try #require(DaemonLog.shared.level == .debug)
+        }
+    }
+
+    @Test func letsTheLauncherGoOnceItServes() async {
+        await #expect(processExitsWith: .success) {
+            let pidFile = "/tmp/sxenstored-service-\(getpid())"
+            let launcher = getpid()
+            let status = serve(
+                transports: [ScriptedTransport([:])], storage: Scripted([:]), policies: [],
+                options: ServeOptions(pidFile: pidFile))
+            guard getpid() == launcher else { _exit(status) }
+            try #require(status == 0)
+            let pid = try #require(content(of: pidFile).flatMap { pid_t($0.dropLast()) })
+            try #require(pid != launcher)
+            try #require(getsid(pid) == pid)
+            kill(pid, SIGTERM)
+            var end: Int32 = -1
+            waitpid(pid, &end, 0)
+            try #require(end == 0)
+            try #require(content(of: pidFile) == nil)
+        }
+    }
+
+    @Test func tellsTheLauncherThatItFailed() async {
+        await #expect(processExitsWith: .success) {
+            let launcher = getpid()
+            let transport = ScriptedTransport([:])
+            transport.failure = SystemError(EACCES, doing: "listen")
+            let errors = StandardError()
+            let status = serve(transports: [transport], storage: Scripted([:]), policies: [], options: ServeOptions())
+            guard getpid() == launcher else { _exit(status) }
+            try #require(status == 1)
+            try #require(errors.text() == "sxenstored: error: can't listen: Permission denied\n")
+        }
+    }
+
+    @Test(arguments: ["@sxenstored-test-\(getpid())", "/nowhere/notify", "", String(repeating: "x", count: 200)])
+    func complainsOfAServiceManagerThatIsNotThere(name: String) throws {
+        #expect(throws: SystemError.self) { try ServiceManager.send("READY=1", to: name) }
+    }
+}
+
+private final class Scripted: Storage {
+    static let name = "scripted"
+    static let summary = ""
+    static let keys: [ConfigurationKey] = []
+    private(set) var isClosed = false
+    init(_ configuration: ConfigurationBlock) {}
+    convenience init(_ values: [String: ConfigurationValue]) { self.init(ConfigurationBlock(values)) }
+    let wantsBatches = false
+    func load(into loader: StateLoader) {}
+    func commit(_ batch: borrowing ChangeBatch) {}
+    func close() { isClosed = true }
+}
+
+private final class ScriptedTransport: Transport {
+    static let name = "scripted"
+    static let summary = ""
+    static let keys: [ConfigurationKey] = []
+    var onStart: () -> Void = {}
+    var onStop: () -> Void = {}
+    var failure: SystemError?
+    private(set) var events: [String] = []
+    init(_ configuration: ConfigurationBlock) {}
+    convenience init(_ values: [String: ConfigurationValue]) { self.init(ConfigurationBlock(values)) }
+    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        events.append("start")
+        if let failure { throw failure }
+        onStart()
+    }
+    func stop() {
+        events.append("stop")
+        onStop()
+    }
+}
+
+/// What systemd has for its end of the protocol.
+private struct NotifySocket {
+    let name: String
+    private let descriptor: Int32
+
+    init() throws {
+        let descriptor = socket(AF_UNIX, linux_sock_datagram | linux_sock_nonblock, 0)
+        // Bound without a path, a socket gets an abstract name from the system.
+        var family = sa_family_t(AF_UNIX)
+        let bound = withUnsafePointer(to: &family) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sa_family_t>.size))
+            }
+        }
+        try #require(bound == 0)
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        withUnsafeMutableBytes(of: &address) {
+            _ = getsockname(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress!, &length)
+        }
+        let bytes = withUnsafeBytes(of: address.sun_path) { Array($0[1..<Int(length) - 2]) }
+        name = "@" + String(decoding: bytes, as: UTF8.self)
+        self.descriptor = descriptor
+    }
+
+    func received() -> String? {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
+    }
+}
+
+/// Catches what the process writes to stderr.
+private struct StandardError {
+    private let end: Int32
+    private let saved: Int32
+
+    init() {
+        var ends: [Int32] = [-1, -1]
+        pipe(&ends)
+        saved = dup(STDERR_FILENO)
+        dup2(ends[1], STDERR_FILENO)
+        close(ends[1])
+        end = ends[0]
+    }
+
+    func text() -> String {
+        dup2(saved, STDERR_FILENO)
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        return String(decoding: bytes[..<max(0, read(end, &bytes, bytes.count))], as: UTF8.self)
+    }
+}

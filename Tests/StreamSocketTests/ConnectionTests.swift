@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Testing
+import XenStoreKernel
+
+@testable import StreamSocket
+
+@Suite struct ConnectionTests {
+    let host: Host
+    let client: RawClient
+
+    init() throws {
+        host = try Host()
+        client = try RawClient(host.folder.path + "/socket")
+    }
+
+    @Test func answers() throws {
+        client.send(RawClient.request)
+        try host.run { client.receive(); return client.replies == 1 }
+        #expect(host.listener.connectionCount == 1)
+    }
+
+    @Test func joinsWhatComesInPieces() throws {
+        for byte in RawClient.request {
+            #expect(client.replies == 0)
+            client.send([byte])
+            var turns = 0
+            try host.run { turns += 1; client.receive(); return turns == 2 }
+        }
+        try host.run { client.receive(); return client.replies == 1 }
+    }
+
+    @Test func forgetsAClientThatCloses() throws {
+        var client: RawClient? = try RawClient(host.folder.path + "/socket")
+        try host.run { host.listener.connectionCount == 2 }
+        client?.send(RawClient.request.prefix(7))
+        client = nil
+        try host.run { host.listener.connectionCount == 1 }
+    }
+
+    @Test(arguments: [1, 3000]) func answersAllBeforeItClosesAHalfClosedConnection(requests: Int) throws {
+        let all = Array(repeatElement(RawClient.request, count: requests).joined())
+        #expect(client.send(all) == all.count)
+        client.shutDown(SHUT_WR)
+        try host.run { client.receive(); return client.hasEnded }
+        #expect(client.replies == requests)
+        #expect(host.listener.connectionCount == 0)
+    }
+
+    @Test func keepsWhatASlowClientDoesNotTakeYet() throws {
+        var pending = try sendUntilStuck(requests: 40_000)
+        try host.run {
+            pending = pending.dropFirst(max(0, client.send(pending)))
+            client.receive()
+            return client.replies == 40_000
+        }
+        #expect(pending.isEmpty)
+    }
+
+    @Test func sendsASlowClientTheRestAfterItHasHalfClosed() throws {
+        let pending = try sendUntilStuck(requests: 40_000)
+        let requests = 40_000 - (pending.count + RawClient.request.count - 1) / RawClient.request.count
+        client.shutDown(SHUT_WR)
+        // The daemon gets to see the end while it still can't send.
+        var turns = 0
+        try host.run { turns += 1; return turns == 10 }
+        try host.run { client.receive(); return client.hasEnded }
+        #expect(client.replies == requests)
+    }
+
+    /// Sends without reading a reply for as long as the daemon takes something, and returns the rest.
+    private func sendUntilStuck(requests: Int) throws -> ArraySlice<UInt8> {
+        var pending = Array(repeatElement(RawClient.request, count: requests).joined())[...]
+        var idle = 0
+        try host.run {
+            let taken = max(0, client.send(pending.prefix(4096)))
+            pending = pending.dropFirst(taken)
+            idle = taken > 0 ? 0 : idle + 1
+            return pending.isEmpty || idle == 3
+        }
+        return pending
+    }
+
+    @Test func dropsAClientThatCannotBeAnswered() throws {
+        client.shutDown(SHUT_RD)
+        client.send(RawClient.request)
+        try host.run { host.listener.connectionCount == 0 }
+    }
+
+    /// The kernel closes the link in the middle of what it was handed.
+    @Test func letsTheKernelCloseFromWithinReceiving() throws {
+        client.send(RawClient.frame(2, [], length: 4097) + RawClient.request)
+        try host.run { client.receive(); return client.hasEnded }
+        #expect(client.replies == 0)
+        #expect(host.listener.connectionCount == 0)
+    }
+
+    @Test func endsEveryConnectionWhenItStops() throws {
+        let others = try (0..<10).map { _ in try RawClient(host.folder.path + "/socket") }
+        try host.run { host.listener.connectionCount == 11 }
+        host.listener.stop()
+        #expect(host.listener.connectionCount == 0)
+        for client in others + [client] {
+            client.receive()
+            #expect(client.hasEnded)
+        }
+    }
+
+    /// In a process of its own, whose limit may be lowered and which a SIGPIPE may end.
+    @Test func turnsClientsAwayWithoutDescriptorsAndTakesThemInAgain() async {
+        await #expect(processExitsWith: .success) {
+            let host = try Host()
+            var clients = try (0..<8).map { _ in try RawClient(host.folder.path + "/socket") }
+            let late = try RawClient(host.folder.path + "/socket")
+            // Room for four of the nine.
+            let room = (0..<4).map { _ in dup(0) }
+            room.forEach { close($0) }
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = rlim_t(try #require(room.max()) + 1)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+
+            var turns = 0
+            try host.run(sleeping: true) { turns += 1; late.receive(); return late.hasEnded }
+            try #require(host.listener.connectionCount == 4)
+            try #require(turns < 10, "a full table must not make the loop spin")
+
+            clients.removeAll()
+            try host.run { host.listener.connectionCount == 0 }
+            let next = try RawClient(host.folder.path + "/socket")
+            next.send(RawClient.request)
+            try host.run { next.receive(); return next.replies == 1 }
+        }
+    }
+
+    @Test func outlivesAClientThatLeavesBeforeItsReplies() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGPIPE, SIG_DFL)
+            let host = try Host()
+            var client: RawClient? = try RawClient(host.folder.path + "/socket")
+            client?.send(RawClient.request)
+            client = nil
+            var accepted = false
+            try host.run {
+                accepted = accepted || host.listener.connectionCount == 1
+                return accepted && host.listener.connectionCount == 0
+            }
+        }
+    }
+}
