@@ -74,7 +74,7 @@ public final class EmbeddedHost {
 }
 
 /// An answer, as a test wants to compare it.
-public enum Reply: Equatable {
+public enum Reply: Equatable, Sendable {
     /// The payload, NULs as `|`.
     case text(String)
     case error(WireError)
