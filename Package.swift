@@ -66,6 +66,10 @@ let package = Package(
 
         // What plugin authors test with.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
+
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
+            exclude: ["Golden"]),
     ],
     swiftLanguageModes: [.v6]
 )

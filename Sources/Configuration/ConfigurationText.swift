@@ -11,14 +11,15 @@ public struct ConfigurationText: Sendable {
     let bytes: [UInt8]
 
     public init(_ text: String, name: String) {
-        self.name = name
-        bytes = Array(text.utf8)
+        self.init(bytes: Array(text.utf8), name: name)
     }
 
     /// For text that may not even be text.
     public init(bytes: [UInt8], name: String) {
         self.name = name
-        self.bytes = bytes
+        // Editors of other systems put a byte order mark before the text; it says nothing in UTF-8.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        self.bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
     }
 
     /// Reads a file, of which no more than the largest acceptable size is taken in.

@@ -71,9 +71,22 @@ extension EffectiveConfiguration {
             }
             return try makeOne(type)
         } catch {
-            errors.append(error)
+            errors.append(choice.located(error))
             return nil
         }
+    }
+}
+
+extension EffectiveConfiguration.Choice {
+    /// A plugin's own error with the dotted key and the place that it may have left out.
+    fileprivate func located(_ error: ConfigurationError) -> ConfigurationError {
+        var error = error
+        if block.places[error.key] != nil || keys.contains(where: { $0.name == error.key }) {
+            error.place = block.places[error.key] ?? error.place
+            error.key = dotted(block.path, error.key)
+        }
+        error.place = error.place ?? block.place
+        return error
     }
 }
 

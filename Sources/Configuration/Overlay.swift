@@ -72,7 +72,8 @@ extension Overlay {
         let name = path[1]
         guard let index = items.firstIndex(where: { $0.pluginName == name }) else {
             let listed = items.compactMap(\.pluginName)
-            let problem = "\(quoted(name)) is not listed under \(path[0]), only \(listed.joined(separator: ", "))"
+            let others = listed.isEmpty ? "; nothing is" : ", only \(listed.joined(separator: ", "))"
+            let problem = "\(quoted(name)) is not listed under \(path[0])\(others)"
             throw error(problem, suggestion: nearest(to: name, among: listed))
         }
         try assignInPlugin(&items[index])
