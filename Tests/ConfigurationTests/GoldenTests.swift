@@ -8,7 +8,7 @@ import XenStoreKernel
 /// exactly what stands in `Golden/NAME.expected`: the effective configuration, or the errors.
 /// After a wanted change, `UPDATE_GOLDEN=1 swift test --filter Golden` writes them anew for review.
 @Suite struct GoldenTests {
-    static let folder = String(#filePath.prefix(upTo: #filePath.lastIndex(of: "/")!)) + "/Golden"
+    static let folder = "\(packageFolder)/Tests/ConfigurationTests/Golden"
 
     static let names: [String] = {
         guard let directory = opendir(folder) else { return [] }
@@ -49,17 +49,6 @@ import XenStoreKernel
         } catch {
             return error.description + "\n"
         }
-    }
-}
-
-func contents(of path: String) -> [UInt8]? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    while true {
-        let byte = getc(file)
-        if byte == EOF { return bytes }
-        bytes.append(UInt8(byte))
     }
 }
 
