@@ -64,6 +64,11 @@ extension ConfigurationCheck {
             return nil
         }
         let scalar = Scalar(text: text, isPlain: isPlain, path: path, place: node.place)
+        guard !text.utf8.contains(0) else {
+            // Quoted text can spell one; whatever it names, the system would cut the name off there.
+            refuse("contains a NUL character", scalar)
+            return nil
+        }
         switch kind {
         case .text: return .text(text)
         case .path: return self.path(scalar)
@@ -82,18 +87,18 @@ extension ConfigurationCheck {
         var place: ConfigurationPlace
     }
 
+    private mutating func refuse(_ problem: String, _ scalar: Scalar, suggestion: String? = nil) {
+        refuse(problem, scalar.path, scalar.place, suggestion: suggestion)
+    }
+
     private mutating func path(_ scalar: Scalar) -> ConfigurationValue? {
         let path = substituted(scalar.text)
         if path.contains("${") {
-            refuse("only ${rundir} is replaced in a path, not what is in \(quoted(scalar.text))", scalar.path, scalar.place)
+            refuse("only ${rundir} is replaced in a path, not what is in \(quoted(scalar.text))", scalar)
             return nil
         }
         guard path.hasPrefix("/") else {
-            refuse("must be an absolute path, not \(quoted(scalar.text))", scalar.path, scalar.place)
-            return nil
-        }
-        guard !path.utf8.contains(0) else {
-            refuse("contains a NUL byte", scalar.path, scalar.place)
+            refuse("must be an absolute path, not \(quoted(scalar.text))", scalar)
             return nil
         }
         return .text(path)
@@ -111,7 +116,8 @@ extension ConfigurationCheck {
                 default: nil
                 }
             let form = scalar.isPlain ? "" : " in quotes"
-            refuse("must be true or false, not \(quoted(scalar.text))\(form)", scalar.path, scalar.place, suggestion: meant)
+            refuse(
+                "must be true or false, not \(quoted(scalar.text))\(form)", scalar, suggestion: meant)
             return nil
         }
     }
@@ -119,12 +125,12 @@ extension ConfigurationCheck {
     private mutating func number(_ scalar: Scalar, _ range: ClosedRange<Int>) -> ConfigurationValue? {
         guard scalar.isPlain, isDecimal(scalar.text) else {
             let form = scalar.isPlain ? "" : " in quotes"
-            refuse("must be \(range.whatItTakes), not \(quoted(scalar.text))\(form)", scalar.path, scalar.place)
+            refuse("must be \(range.whatItTakes), not \(quoted(scalar.text))\(form)", scalar)
             return nil
         }
         // What no Int can hold is as much out of range as what this key cannot.
         guard let number = Int(scalar.text), range.contains(number) else {
-            refuse("\(scalar.text.prefix(40)) is out of range; must be \(range.whatItTakes)", scalar.path, scalar.place)
+            refuse("\(scalar.text.prefix(40)) is out of range; must be \(range.whatItTakes)", scalar)
             return nil
         }
         return .number(number)
@@ -133,7 +139,9 @@ extension ConfigurationCheck {
     /// Decimal as everyone reads it: YAML would take 010 for eight and 1_000 for a thousand.
     private func isDecimal(_ text: String) -> Bool {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
-        guard let first = digits.utf8.first, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
+        guard let first = digits.utf8.first, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return false
+        }
         return first != 0x30 || text == "0"
     }
 
@@ -143,8 +151,8 @@ extension ConfigurationCheck {
         guard isOctal, digits.count == 4, digits.first == 0x30, let bits = Int(scalar.text, radix: 8) else {
             let meant = isOctal && digits.count == 3 ? "0\(scalar.text)" : nil
             refuse(
-                "must be permission bits as four octal digits from 0000 to 0777, not \(quoted(scalar.text))",
-                scalar.path, scalar.place, suggestion: meant)
+                "must be permission bits as four octal digits from 0000 to 0777, not \(quoted(scalar.text))", scalar,
+                suggestion: meant)
             return nil
         }
         return .number(bits)
@@ -153,8 +161,8 @@ extension ConfigurationCheck {
     private mutating func choice(_ scalar: Scalar, of words: [String]) -> ConfigurationValue? {
         guard words.contains(scalar.text) else {
             refuse(
-                "must be one of \(words.joined(separator: ", ")), not \(quoted(scalar.text))", scalar.path,
-                scalar.place, suggestion: nearest(to: scalar.text, among: words))
+                "must be one of \(words.joined(separator: ", ")), not \(quoted(scalar.text))", scalar,
+                suggestion: nearest(to: scalar.text, among: words))
             return nil
         }
         return .text(scalar.text)

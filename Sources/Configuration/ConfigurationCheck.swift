@@ -18,9 +18,8 @@ struct ConfigurationCheck {
     mutating func configuration(from document: DocumentNode) -> EffectiveConfiguration? {
         guard let entries = document.entries else {
             if case .refused = document.content { return nil }
-            refuse(
-                "a configuration is a block of keys (\(Self.sections.joined(separator: ", "))), not \(document.whatItIs)",
-                "", document.place)
+            let sections = Self.sections.joined(separator: ", ")
+            refuse("a configuration is a block of keys (\(sections)), not \(document.whatItIs)", "", document.place)
             return nil
         }
         for entry in entries where !Self.sections.contains(entry.key) {

@@ -79,9 +79,12 @@ private func octal(_ bits: Int) -> String {
 /// Text that no reader of YAML could take for anything else.
 private func isSafePlain(_ text: String) -> Bool {
     guard let first = text.utf8.first, text != "null" else { return false }
-    let isLetterOrSlash = { (byte: UInt8) in byte == UInt8(ascii: "/") || (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A }
     return isLetterOrSlash(first)
         && text.utf8.allSatisfy { isLetterOrSlash($0) || (0x2D...0x39).contains($0) || $0 == UInt8(ascii: "_") }
+}
+
+private func isLetterOrSlash(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "/") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
 }
 
 private func doubleQuoted(_ text: String) -> String {

@@ -19,7 +19,8 @@ func nearest(to word: String, among known: [String]) -> String? {
 /// How many letters must be typed, left out, replaced or swapped with the next to make `b` of `a`
 /// (optimal string alignment). Case, and `_` for `-`, cost nothing.
 func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    let a = a.map(folded), b = b.map(folded)
+    let a = a.map(folded)
+    let b = b.map(folded)
     var beforeLast = [Int](repeating: 0, count: b.count + 1)
     var last = Array(0...b.count)
     for i in 0..<a.count {

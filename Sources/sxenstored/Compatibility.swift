@@ -41,6 +41,10 @@ struct CompatibilityOption {
 }
 
 extension CompatibilityOption {
+    var takesArgument: Bool {
+        if case .none = argument { false } else { true }
+    }
+
     private static let noLiveUpdate =
         "live update is not supported in this version; to keep guests running, do not restart the daemon"
 
@@ -78,7 +82,7 @@ extension CompatibilityOption {
         .init("p", "priv-domid", .required("domid"), .ignored("dom0 is the privileged domain")),
         .init("w", "timeout", .required("watch-event=s"), .ignored("unread events have no time limit")),
         .init(nil, "trace-control", .required("+sw|-sw"), .ignored("a trace holds everything")),
-        .init(nil, "config-file", .required("file"), .ignored("it is in oxenstored's format; ours is given with --config")),
+        .init(nil, "config-file", .required("file"), .ignored("it is in oxenstored's format; give ours with --config")),
         .init(nil, "disable-socket", .none, .ignored("sockets are served if the configuration lists them")),
         .init(nil, "no-access-log", .none, .ignored("there is no access log")),
         .init(nil, "reraise-top-level", .none, .ignored("it is for debugging oxenstored")),

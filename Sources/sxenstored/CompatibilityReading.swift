@@ -51,7 +51,7 @@ struct CompatibilityReading {
                 throw UsageError("unknown option '-\(letter)'")
             }
             var attached: String?
-            if case .none = option.argument {} else if !letters.isEmpty {
+            if option.takesArgument, !letters.isEmpty {
                 attached = String(letters)
                 letters = ""
             }

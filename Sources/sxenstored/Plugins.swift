@@ -15,7 +15,7 @@ extension PluginRegistry {
                 ReadOnlySocket.self,
             ],
             storages: [
-                MemoryStorage.self,
+                MemoryStorage.self
             ],
             policies: [
                 PermissionsPolicy.self,

@@ -59,7 +59,8 @@ private func configurationErrors(_ line: String) -> [String] {
 
     @Test(arguments: [
         "-N -F run/pid -T t", "-NFrun/pid -Tt", "-NF run/pid --trace-file=t",
-        "--no-fork --pid-file run/pid --trace-file t", "--pid-file=run/pid -T t -N", "-NTt --set daemon.pid-file=/home/u/run/pid",
+        "--no-fork --pid-file run/pid --trace-file t", "--pid-file=run/pid -T t -N",
+        "-NTt --set daemon.pid-file=/home/u/run/pid",
     ])
     func filesBecomeAbsolute(_ line: String) throws {
         let (configuration, options) = try running(line)
@@ -94,11 +95,13 @@ private func configurationErrors(_ line: String) -> [String] {
     @Test func namedFileIsReadAndMustBeThere() throws {
         let (_, options) = try running("--config \(etc)/sxenstored.yaml -N")
         #expect(options.source.file == "\(etc)/sxenstored.yaml")
-        #expect(configurationErrors("--config no.yaml") == ["/home/u/no.yaml: cannot be read: No such file or directory"])
+        #expect(
+            configurationErrors("--config no.yaml") == ["/home/u/no.yaml: cannot be read: No such file or directory"])
     }
 
     @Test func setStandsOverTheFile() throws {
-        let (configuration, options) = try running("--set policies.quotas.nodes=7 --set=log.level=debug --set storage=memory")
+        let (configuration, options) = try running(
+            "--set policies.quotas.nodes=7 --set=log.level=debug --set storage=memory")
         #expect(configuration.policies[1].block.number("nodes") == 7)
         #expect(configuration.logLevel == .debug)
         // SIGHUP reads the file again; what the command line said must still hold.
@@ -151,7 +154,9 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(try said("--version") == "sxenstored \(version)")
         #expect(try said("--check-config") == "embedded default: the configuration is good")
         #expect(try said("--config-test") == said("--check-config"))
-        #expect(try said("--check-config --config \(etc)/sxenstored.yaml") == "\(etc)/sxenstored.yaml: the configuration is good")
+        #expect(
+            try said("--check-config --config \(etc)/sxenstored.yaml")
+                == "\(etc)/sxenstored.yaml: the configuration is good")
         #expect(try said("--plugins") == PluginRegistry.compiledIn.listing)
         #expect(try said("--print-config") == running("").0.yaml)
         #expect(usageError("--check-config --plugins")?.isEmpty == false)
@@ -164,7 +169,8 @@ private func configurationErrors(_ line: String) -> [String] {
         ("-S 7", "node-size"), ("--entry-size=7", "node-size"), ("-W 7", "watches"), ("--watch-nb 7", "watches"),
         ("-t 7", "transactions"), ("--transaction 7", "transactions"), ("-A 7", "node-permissions"),
         ("--perm-nb 7", "node-permissions"), ("-M 7", "path-max"), ("--path-max=7", "path-max"),
-        ("-Q transaction-nodes=7", "transaction-nodes"), ("-Qoutstanding=7", "outstanding"), ("--quota=memory=7", "memory"),
+        ("-Q transaction-nodes=7", "transaction-nodes"), ("-Qoutstanding=7", "outstanding"),
+        ("--quota=memory=7", "memory"),
         ("--quota nodes=7", "nodes"), ("-q memory=7", "soft-memory"), ("--quota-soft=memory=7", "soft-memory"),
     ])
     func quotas(_ line: String, _ key: String) throws {
@@ -182,7 +188,8 @@ private func configurationErrors(_ line: String) -> [String] {
     }
 
     @Test(arguments: [
-        "-D", "--no-domain-init", "-I", "-I on", "-Ioff", "--internal-db", "--internal-db off", "--internal-db=off", "-K",
+        "-D", "--no-domain-init", "-I", "-I on", "-Ioff", "--internal-db", "--internal-db off", "--internal-db=off",
+        "-K",
         "--keep-orphans", "-R", "--no-recovery", "-e 3", "-e3", "--event=3", "-m 1", "--master-domid 1", "-p 1",
         "--priv-domid=1", "-w watch-event=3", "--timeout watch-event=3", "--trace-control=+io", "--trace-control -io",
         "--trace-control=-io", "--config-file /etc/xen/oxenstored.conf", "--disable-socket", "--no-access-log",

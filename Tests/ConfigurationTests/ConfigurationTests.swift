@@ -23,7 +23,8 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
     @Test(
         arguments: [
             "", "~", "null", "true", "0600", "5", "- a", "a: b", "#a", "a #b", " a ", "'", "\"", "\\", "é", "🦀",
-            "tab\there", "line\nbreak", "\u{85}\u{2028}\u{FEFF}\u{A0}", "{a}", "[a]", "*a", "&a", "!a", "%a", "@a", "`a`", "a:", "?",
+            "tab\there", "line\nbreak", "\u{85}\u{2028}\u{FEFF}\u{A0}", "{a}", "[a]", "*a", "&a", "!a", "%a", "@a",
+            "`a`", "a:", "?",
             "\u{1}\u{1B}[31m",
         ])
     func anyTextSurvives(_ text: String) throws {
@@ -174,7 +175,8 @@ private struct SplitMix: RandomNumberGenerator {
     /// What a domain's block leaves out must fall back to the limits around it, not to the defaults.
     @Test func domainBlocksHoldOnlyWhatIsGiven() throws {
         let configuration = try readSample(
-            "transports: [unix-socket]\nstorage: memory\npolicies:\n  - quotas: { watches: 7, domains: { 5: { nodes: 9 } } }\n")
+            "transports: [unix-socket]\nstorage: memory\npolicies:\n  - quotas: { watches: 7, domains: { 5: { nodes: 9 } } }\n"
+        )
         let domains = configuration.policies[0].block.domains("domains")
         #expect(domains.map(\.domain) == [5])
         #expect(domains.first?.block.values == ["nodes": .number(9)])

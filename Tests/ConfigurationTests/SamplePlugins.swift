@@ -72,10 +72,11 @@ final class SampleQuotas: Policy {
         ConfigurationKey("nodes", .number(0...1_000_000), default: .number(1000), "Nodes owned."),
         ConfigurationKey("watches", .number(0...1_000_000), default: .number(128), "Watches set."),
     ]
-    static let keys = limits + [
-        ConfigurationKey("when-full", .choice(["refuse", "log"]), default: .text("refuse"), "What then."),
-        ConfigurationKey("domains", .perDomain(limits), default: nil, "Other limits for some."),
-    ]
+    static let keys =
+        limits + [
+            ConfigurationKey("when-full", .choice(["refuse", "log"]), default: .text("refuse"), "What then."),
+            ConfigurationKey("domains", .perDomain(limits), default: nil, "Other limits for some."),
+        ]
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
 }
 

@@ -12,7 +12,8 @@ import XenStoreKernel
 
     private func lines(of name: String) throws -> [String] {
         let bytes = try #require(contents(of: "\(Self.etc)/\(name)"))
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
     }
 
     @Test func standaloneIsTheEmbeddedDefault() throws {
@@ -33,14 +34,19 @@ import XenStoreKernel
         for kind in PluginKind.allCases {
             for plugin in PluginRegistry.compiledIn.plugins(of: kind) {
                 let start = try #require(
-                    lines.firstIndex { bare($0) == "\(plugin.name):" || bare($0) == plugin.name || bare($0) == "\(plugin.name): {}" },
+                    lines.firstIndex {
+                        bare($0) == "\(plugin.name):" || bare($0) == plugin.name || bare($0) == "\(plugin.name): {}"
+                    },
                     "\(plugin.name) is not in the file")
                 expectKeys(plugin.keys, of: plugin.name, in: block(lines, from: start))
             }
         }
-        expectKeys(EffectiveConfiguration.logKeys, of: "log", in: block(lines, from: try #require(lines.firstIndex(of: "log:"))))
         expectKeys(
-            EffectiveConfiguration.daemonKeys, of: "daemon", in: block(lines, from: try #require(lines.firstIndex(of: "daemon:"))))
+            EffectiveConfiguration.logKeys, of: "log",
+            in: block(lines, from: try #require(lines.firstIndex(of: "log:"))))
+        expectKeys(
+            EffectiveConfiguration.daemonKeys, of: "daemon",
+            in: block(lines, from: try #require(lines.firstIndex(of: "daemon:"))))
     }
 
     private func expectKeys(_ keys: [ConfigurationKey], of owner: String, in lines: [String]) {
