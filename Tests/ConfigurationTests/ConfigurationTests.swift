@@ -175,8 +175,12 @@ private struct SplitMix: RandomNumberGenerator {
     /// What a domain's block leaves out must fall back to the limits around it, not to the defaults.
     @Test func domainBlocksHoldOnlyWhatIsGiven() throws {
         let configuration = try readSample(
-            "transports: [unix-socket]\nstorage: memory\npolicies:\n  - quotas: { watches: 7, domains: { 5: { nodes: 9 } } }\n"
-        )
+            """
+            transports: [unix-socket]
+            storage: memory
+            policies:
+              - quotas: { watches: 7, domains: { 5: { nodes: 9 } } }
+            """)
         let domains = configuration.policies[0].block.domains("domains")
         #expect(domains.map(\.domain) == [5])
         #expect(domains.first?.block.values == ["nodes": .number(9)])

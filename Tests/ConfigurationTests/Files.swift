@@ -15,3 +15,17 @@ func contents(of path: String) -> [UInt8]? {
         bytes.append(UInt8(byte))
     }
 }
+
+/// The names in a folder, sorted; none if it cannot be opened.
+func names(in folder: String) -> [String] {
+    guard let directory = opendir(folder) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted()
+}

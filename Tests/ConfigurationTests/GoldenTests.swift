@@ -10,18 +10,8 @@ import XenStoreKernel
 @Suite struct GoldenTests {
     static let folder = "\(packageFolder)/Tests/ConfigurationTests/Golden"
 
-    static let names: [String] = {
-        guard let directory = opendir(folder) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name.hasSuffix(".yaml") { names.append(String(name.dropLast(5))) }
-        }
-        return names.sorted()
-    }()
+    static let names = ConfigurationTests.names(in: folder)
+        .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(".yaml".count)) }
 
     @Test func thereAreSome() {
         #expect(Self.names.count >= 20)

@@ -95,4 +95,43 @@ import XenStoreKernel
         #expect(configuration.transports[0].block.text("owner") == "root")
         #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
     }
+
+    /// Every example in a plugin's README works as it stands, once the sections that it leaves out are
+    /// there, too.
+    @Test func examplesOfPluginsWork() throws {
+        for kind in names(in: "\(packageFolder)/Plugins") {
+            for plugin in names(in: "\(packageFolder)/Plugins/\(kind)") {
+                let file = "Plugins/\(kind)/\(plugin)/README.md"
+                let readme = try #require(contents(of: "\(packageFolder)/\(file)"), "\(file)")
+                for example in examples(in: String(decoding: readme, as: UTF8.self)) {
+                    var text = example
+                    for (section, rest) in [
+                        ("transports", "[unix-socket]"), ("storage", "memory"), ("policies", "[permissions, quotas]"),
+                    ] where !example.split(separator: "\n").contains(where: { $0.hasPrefix("\(section):") }) {
+                        text += "\(section): \(rest)\n"
+                    }
+                    #expect(throws: Never.self, "\(file)") {
+                        try reader.read(ConfigurationText(text, name: file)).makePlugins(from: .compiledIn)
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands between "```yaml" and "```".
+    private func examples(in text: String) -> [String] {
+        var examples: [String] = []
+        var current: String?
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line == "```yaml" {
+                current = ""
+            } else if line == "```", let example = current {
+                examples.append(example)
+                current = nil
+            } else {
+                current = current.map { $0 + line + "\n" }
+            }
+        }
+        return examples
+    }
 }
