@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Reactor
+import XenStoreKernel
+
+/// How the daemon is to run, beside what its plugins do.
+struct ServeOptions {
+    /// Goes to the background: the process that was started exits when the daemon serves.
+    var forks = true
+    var pidFile: String?
+    var logLevel = LogLevel.notice
+    /// Takes over what has changed in the configuration, on SIGHUP, and returns the log level it asks
+    /// for. All or nothing: if it throws, what it throws is for the log and nothing has changed.
+    var reload: () throws -> LogLevel = { DaemonLog.shared.level }
+    /// Classes of the trace that are on from the start, as CONTROL `log` names them: `+io`.
+    var logSwitches: [String] = []
+}
+
+/// Runs the daemon with these plugins until a signal ends it, and returns the exit status of the
+/// process: also of the one that was started, when the daemon goes to the background.
+func serve(
+    transports: [any Transport], storage: any Storage, policies: [any Policy], options: ServeOptions
+) -> Int32 {
+    let log = DaemonLog.shared
+    log.level = options.logLevel
+    log.bootstrap()
+    do {
+        var launcher: Launcher?
+        // Relative to where the operator is; the daemon moves to the root.
+        let pidFile = options.pidFile.map(absolute)
+        if options.forks {
+            switch try Background.enter() {
+            case .launcher(let exitStatus): return exitStatus
+            case .daemon(let its): launcher = its
+            }
+        }
+        let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
+        service.turnOn(options.logSwitches)
+        try service.run(transports, launcher, reload: options.reload)
+        return EXIT_SUCCESS
+    } catch PidFile.Failure.isHeld(let path, let pid) {
+        log.write(.error, "another daemon runs\(pid.map { " as process \($0)" } ?? ""): it holds '\(path)'")
+        // As C xenstored does: what was asked for is there.
+        return EXIT_SUCCESS
+    } catch PidFile.Failure.system(let error) {
+        log.write(.error, error.explanation)
+    } catch let error as SystemError {
+        log.write(.error, error.explanation)
+    } catch {
+        log.write(.error, "\(error)")
+    }
+    return EXIT_FAILURE
+}
+
+/// The daemon from its start to its end.
+private final class Service {
+    private let log = DaemonLog.shared
+    private let reactor: Reactor
+    private let kernel: Kernel
+    private let storage: any Storage
+    private let pidFile: PidFile?
+
+    init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
+        // Before anything else: a second daemon must not touch what the first one uses.
+        pidFile = try path.map(PidFile.init)
+        raiseDescriptorLimit()
+        reactor = try Reactor()
+        kernel = try Kernel(
+            storage: storage, policies: policies, seed: UInt64.random(in: 0 ... .max), log: log.write)
+        self.storage = storage
+    }
+
+    func turnOn(_ switches: [String]) {
+        for name in switches where !kernel.setLogSwitch(name) {
+            log.write(.warning, "there is no class of the trace called \(name)")
+        }
+    }
+
+    func run(_ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel) throws {
+        signal(SIGPIPE, SIG_IGN)
+        try reactor.onSignals([SIGTERM, SIGINT, SIGHUP]) { [unowned self] signal in
+            if signal == SIGHUP { self.reload(reload) } else { self.reactor.stop() }
+        }
+        defer {
+            storage.close()
+            pidFile?.remove()
+        }
+        var started: [any Transport] = []
+        defer { for transport in started.reversed() { transport.stop() } }
+        for transport in transports {
+            try transport.start(on: reactor, kernel: kernel)
+            started.append(transport)
+        }
+        try announce(launcher)
+        try reactor.run { [kernel] now in kernel.endTurn(at: now) }
+        log.write(.notice, "ending")
+    }
+
+    /// Clients can connect: tells everybody who waits for that.
+    private func announce(_ launcher: Launcher?) throws {
+        try pidFile?.write()
+        do throws(SystemError) {
+            try ServiceManager.tell("READY=1")
+        } catch {
+            log.write(.warning, error.explanation)
+        }
+        log.write(.notice, "serving")
+        guard let launcher else { return }
+        log.moveToSyslog()
+        launcher.release()
+    }
+
+    private func reload(_ reload: () throws -> LogLevel) {
+        do {
+            log.level = try reload()
+            log.write(.notice, "configuration reloaded")
+        } catch {
+            log.write(.error, "configuration not reloaded, nothing has changed: \(error)")
+        }
+    }
+}
+
+/// A guest or tool more costs a descriptor; the soft limit is for programs that still use select.
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
+private func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return String(cString: folder) + "/" + path
+}
