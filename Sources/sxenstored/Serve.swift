@@ -62,7 +62,8 @@ private final class Service {
         pidFile = try path.map(PidFile.init)
         raiseDescriptorLimit()
         reactor = try Reactor()
-        kernel = Kernel(storage: storage, policies: policies, log: DaemonLog.shared.write)
+        kernel = try Kernel(
+            storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: DaemonLog.shared.write)
         self.storage = storage
     }
 
