@@ -1,6 +1,208 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
+/// The minimal kernel: takes requests from sessions, answers them, and lets storage have what
+/// changed.
+///
+/// One thread drives it, and it is deterministic: time, randomness and input come in from outside.
+public final class Kernel {
+    let storage: any Storage
+    let policies: [any Policy]
+    let log: (LogLevel, String) -> Void
+
+    let ledger = Ledger()
+    let store: Store
+    var watches = WatchIndex()
+    var domains = DomainTable()
+
+    /// Reads the paths of requests.
+    let scanner: PathScanner
+    /// Reads paths that the kernel itself makes while a request's path is in use.
+    let innerScanner: PathScanner
+    /// Where replies that are made up of pieces are put together.
+    let scratch: UnsafeMutableRawBufferPointer
+    let pool = BufferPool()
+
+    /// Every open session.
+    var sessions: [Session] = []
+    /// Sessions to flush when the turn ends.
+    var touched: [Session] = []
+    /// Sessions with whole frames that had no place in this turn.
+    var backlog: [Session] = []
+    /// Sessions that hold events which may be dropped after a while.
+    var waiting: [Session] = []
+    var sessionSerial: UInt64 = 0
+    var watchSerial: UInt64 = 0
+
+    /// The watches that a change matches; kept for its capacity.
+    var matches: [Watch] = []
+    /// Whose request is being handled, as far as that one counts as outstanding.
+    var requester: Session?
+    var outstanding: OutstandingRequest?
+    /// Gathers the changes of a transaction that is being committed.
+    var replay: Replay?
+    /// The journal of this turn, if storage wants batches and something has changed.
+    var turn: Turn?
+    /// Storage has just failed: requests of the turn are answered again, and may not change anything.
+    var isTakingBack = false
+    /// The last commit failed; said once in the log.
+    var storageIsFailing = false
+    /// The monotonic clock as of the last turn.
+    var now = Moment.start
+    var logSwitches = LogSwitches()
+
+    /// Makes a kernel over an empty store, or over what `storage` has kept.
+    ///
+    /// `seed` should be unpredictable: it keeps guests from choosing names whose hashes collide.
+    /// `log` gets what an operator should know.
+    public init(
+        storage: any Storage, policies: [any Policy], seed: UInt64,
+        log: @escaping (LogLevel, String) -> Void
+    ) throws(StorageError) {
+        self.storage = storage
+        self.policies = policies
+        self.log = log
+        let hashing = PathHash(seed: seed)
+        scanner = PathScanner(hashing: hashing)
+        innerScanner = PathScanner(hashing: hashing)
+        scratch = .allocate(byteCount: 2 * Limits.payloadMax, alignment: 16)
+        store = Store(
+            ledger: ledger, hashing: hashing, rootPermissions: PermissionList([Permission([], .control)]))
+        try makeInitialTree()
+    }
+
+    deinit { scratch.deallocate() }
+
+    // MARK: Sessions
+
+    /// A client has connected. The kernel keeps `link` until the session ends.
+    public func connect(_ link: any Link, as peer: Peer) -> Session {
+        sessionSerial += 1
+        let session = Session(number: sessionSerial, peer: peer, link: link, kernel: self, pool: pool)
+        session.place = sessions.count
+        sessions.append(session)
+        if domains[peer.domain] == nil { domains[peer.domain] = Domain() }
+        domains[peer.domain]?.isIntroduced = true
+        return session
+    }
+
+    /// The peer is gone. The transport closes the connection itself; the session must not be used
+    /// any more.
+    public func disconnect(_ session: Session) {
+        guard session.isOpen else { return }
+        session.isOpen = false
+        session.isReading = false
+        removeWatches(of: session)
+        for transaction in session.transactions.values { drop(transaction, of: session) }
+        session.transactions = [:]
+        session.inbox.clear()
+        settle(session, upTo: .max)
+        charge(session, bytes: -session.outbox.count)
+        session.outbox.consume(session.outbox.count)
+        let last = sessions.removeLast()
+        if last !== session {
+            sessions[session.place] = last
+            last.place = session.place
+        }
+    }
+
+    /// Ends a session from this side.
+    func end(_ session: Session) {
+        guard session.isOpen else { return }
+        disconnect(session)
+        session.link.close()
+    }
+
+    // MARK: Bytes
+
+    /// Bytes have come from the peer. They are answered in place or kept; the buffer is free again
+    /// when this returns.
+    public func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
+        guard session.isOpen, !session.isEnding else { return }
+        if session.inbox.isEmpty, !session.isBacklogged {
+            let done = drain(bytes, session)
+            if done < bytes.count, session.isOpen, !session.isEnding {
+                session.inbox.append(UnsafeRawBufferPointer(rebasing: bytes[done...]))
+            }
+        } else {
+            session.inbox.append(bytes)
+            drainInbox(session)
+        }
+        reconsider(session)
+    }
+
+    /// The peer sends no more, but may still read: the session ends when it has been answered.
+    public func receivedEnd(on session: Session) {
+        guard session.isOpen else { return }
+        session.isFinished = true
+        touch(session)
+    }
+
+    /// `count` of the session's unsent bytes have gone out.
+    public func sent(_ count: Int, on session: Session) {
+        guard session.isOpen else { return }
+        charge(session, bytes: -min(count, session.outbox.count))
+        session.outbox.consume(count)
+        if !session.delivery.isEmpty { settle(session, upTo: session.outbox.sentPosition) }
+        if session.blockedBy != nil { reconsider(session) }
+        if session.isFinished, session.outbox.isEmpty { touch(session) }
+    }
+
+    private func settle(_ session: Session, upTo position: UInt64) {
+        let replies = session.delivery.settle(upTo: position)
+        if replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -replies) }
+    }
+
+    // MARK: Turns
+
+    /// Ends a turn: what changed goes to storage, then replies and events are flushed.
+    public func endTurn(at now: Moment) -> Wait {
+        self.now = now
+        drainBacklog()
+        commitTurn()
+        flushTouched()
+        if !backlog.isEmpty { return .none }
+        return waiting.isEmpty ? .forever : expireEvents()
+    }
+
+    /// Remembers that the session has something to flush.
+    @inline(__always)
+    func touch(_ session: Session) {
+        if session.isTouched { return }
+        session.isTouched = true
+        touched.append(session)
+    }
+
+    private func flushTouched() {
+        // Flushing may touch further sessions: one that ends frees what others waited for.
+        var index = 0
+        while index < touched.count {
+            let session = touched[index]
+            index += 1
+            session.isTouched = false
+            if !session.isOpen { continue }
+            if !session.outbox.isEmpty { session.link.flush(session) }
+            if !session.isOpen { continue }
+            reconsider(session)
+            session.turnStart = session.outbox.position
+            let isDone = session.isFinished && session.outbox.isEmpty && !session.isBacklogged
+            if session.isEnding || isDone { end(session) } else { awaitDeadlines(of: session) }
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private func drainBacklog() {
+        if backlog.isEmpty { return }
+        let sessions = backlog
+        backlog.removeAll(keepingCapacity: true)
+        for session in sessions {
+            session.isBacklogged = false
+            if session.isOpen, !session.isEnding { drainInbox(session) }
+            if session.isOpen { reconsider(session) }
+        }
+    }
+}
+
 /// How long the event loop may sleep after a turn.
 public enum Wait: Sendable, Equatable {
     /// Until a descriptor is ready.
@@ -15,22 +217,4 @@ public enum Wait: Sendable, Equatable {
 public enum LogLevel: UInt8, Sendable, Comparable {
     case debug, info, notice, warning, error
     public static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
-}
-
-/// The minimal kernel: takes requests from sessions, answers them, and lets storage have what changed.
-public final class Kernel {
-    public init(storage: any Storage, policies: [any Policy], log: @escaping (LogLevel, String) -> Void) {}
-
-    /// A client has connected. The kernel keeps `link` until the session ends.
-    public func connect(_ link: any Link, as peer: Peer) -> Session { Session(link: link, peer: peer) }
-    /// Bytes have come from the peer. They are answered in place or kept; the buffer is free again
-    /// when this returns.
-    public func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {}
-    /// `count` of the session's unsent bytes have gone out.
-    public func sent(_ count: Int, on session: Session) {}
-    /// The peer is gone. The transport closes the connection itself; the session must not be used
-    /// any more.
-    public func disconnect(_ session: Session) {}
-    /// Ends a turn: what changed goes to storage, then replies and events are flushed.
-    public func endTurn(at now: Moment) -> Wait { .forever }
 }

@@ -1,12 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
 
 /// Takes a storage's content into the kernel at start.
 public final class StateLoader {
-    init() {}
-    public func add(_ node: NodeRecord) throws(StorageError) {}
+    private let store: Store
+    private let scanner: PathScanner
+    /// How many nodes were taken.
+    public private(set) var count = 0
+
+    init(store: Store) {
+        self.store = store
+        scanner = PathScanner(hashing: store.hashing)
+    }
+
+    /// Takes one node; its parent must have been taken before. Fails for a path that is none, a
+    /// parent that is missing, and a value that is too long.
+    public func add(_ node: NodeRecord) throws(StorageError) {
+        guard let path = try? scanner.scan(node.path, home: .control, specials: true),
+            node.value.count <= Limits.payloadMax
+        else { throw StorageError("a stored node has no valid path or value") }
+        let list = store.permissions.retain(PermissionList(node.permissions))
+        var id = store.find(path)
+        if id.exists {
+            store.setPermissions(of: id, to: list)
+            store.setValue(of: id, to: node.value)
+        } else {
+            let parent = path.isSpecial ? NodeID.none : store.find(path.parent)
+            guard parent.exists else {
+                store.permissions.release(list)
+                throw StorageError("the stored node \(text(node.path)) has no parent")
+            }
+            id = store.create(path, parent: parent, permissions: list, value: node.value)
+        }
+        store.setGeneration(of: id, to: node.generation)
+        count += 1
+    }
+
+    private func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
 }
 
-/// What one turn has changed, as typed records.
+/// What one turn has changed, as typed records. It borrows from the store: good only while
+/// ``Storage/commit(_:)`` runs.
 public struct ChangeBatch: ~Copyable {
-    public func forEach(_ body: (Change) throws(StorageError) -> Void) throws(StorageError) {}
+    private let store: Store
+    private let snapshot: UInt64
+
+    init(store: Store, since snapshot: UInt64) {
+        self.store = store
+        self.snapshot = snapshot
+    }
+
+    /// Calls `body` with each node that is new or has changed, and with each path that is gone.
+    public func forEach(_ body: (Change) throws(StorageError) -> Void) throws(StorageError) {
+        let (stored, removed) = store.changes(since: snapshot)
+        for id in removed {
+            let path = store.path(of: id)
+            try path.withBytes { path throws(StorageError) in try body(.removed(path: path)) }
+        }
+        for id in stored {
+            let path = store.path(of: id)
+            let content = store.content(of: id)
+            try path.withBytes { path throws(StorageError) in
+                try body(.stored(
+                    NodeRecord(
+                        path: path, value: content.value,
+                        permissions: store.permissions[content.permissions].entries,
+                        generation: content.generation, children: store.childNames(of: id))))
+            }
+        }
+    }
+}
+
+extension Store {
+    /// Nodes that are there and were made or changed since, and nodes that were there and are gone
+    /// for good: one that was made again under the same path is only stored.
+    fileprivate func changes(since snapshot: UInt64) -> (stored: [NodeID], removed: [NodeID]) {
+        var stored: Set<NodeID> = []
+        var removed: [NodeID] = []
+        for open in snapshots.open where open.generation >= snapshot {
+            for id in open.created where pointer(id).pointee.created > snapshot && isInTree(id) { stored.insert(id) }
+            for kept in open.kept {
+                switch kept {
+                case .version(let id, _): if isInTree(id) { stored.insert(id) }
+                case .node(let id): if pointer(id).pointee.existed(at: snapshot) { removed.append(id) }
+                }
+            }
+        }
+        let hashes = Set(stored.map { pathHash(of: $0) })
+        removed.removeAll { hashes.contains(pathHash(of: $0)) }
+        return (stored.sorted { $0.number < $1.number }, removed)
+    }
+
+    private func isInTree(_ id: NodeID) -> Bool {
+        let node = pointer(id).pointee
+        return node.isLive && node.created != 0 && node.created != Node.unborn
+    }
+
+    /// The names of a node's children in the order of creation, each followed by a NUL.
+    func childNames(of id: NodeID) -> [UInt8] {
+        var names: [UInt8] = []
+        var child = firstChild(of: id)
+        while child.exists {
+            names.append(contentsOf: name(of: child))
+            names.append(0)
+            child = nextSibling(of: child)
+        }
+        return names
+    }
+
+    func setGeneration(of id: NodeID, to moment: UInt64) {
+        pointer(id).pointee.generation = moment
+        generation = max(generation, moment)
+    }
 }

@@ -1,16 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
 
 /// Bytes on their way to a peer: replies and events, in order.
 ///
-/// An empty outbox holds no memory, so that idle connections cost nothing.
+/// An empty outbox holds no memory, so that idle connections cost nothing; buffers of the usual
+/// size go round in a pool, so that busy ones do not allocate.
 struct Outbox: ~Copyable {
-    private var buffer: UnsafeMutableRawBufferPointer?
+    private let pool: BufferPool
+    private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
+    /// How many bytes were ever appended: the position in the stream where the next message begins.
+    private(set) var position: UInt64 = 0
 
-    /// Capacity of a buffer that is lent by the pool.
-    static let standardCapacity = 16 * 1024
+    init(pool: BufferPool) { self.pool = pool }
 
-    var isEmpty: Bool { start == end }
-    var count: Int { end - start }
+    deinit { pool.give(back: buffer) }
+
+    @inline(__always) var count: Int { end &- start }
+    @inline(__always) var isEmpty: Bool { start == end }
+    /// The position in the stream of the first byte that has not gone out.
+    var sentPosition: UInt64 { position &- UInt64(count) }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[start..<end]) }
+
+    /// Room for `count` more bytes, which count as appended and must all be written.
+    @inline(__always)
+    mutating func extend(by count: Int) -> UnsafeMutableRawBufferPointer {
+        if buffer.count &- end < count { makeRoom(for: count) }
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end..<(end &+ count)])
+        end &+= count
+        position &+= UInt64(count)
+        return room
+    }
+
+    /// Appends a whole message.
+    @inline(__always)
+    mutating func append(_ header: Header, _ payload: UnsafeRawBufferPointer) {
+        let room = extend(by: Header.size &+ payload.count)
+        if let start = room.baseAddress {
+            header.store(to: start)
+            (start + Header.size).copyMemory(from: payload)
+        }
+    }
+
+    /// The first `count` bytes have gone out.
+    mutating func consume(_ count: Int) {
+        start += min(count, self.count)
+        if start == end { empty() }
+    }
+
+    /// Takes back whatever was appended since the outbox had `count` bytes.
+    mutating func truncate(to count: Int) {
+        let dropped = self.count - count
+        guard dropped > 0 else { return }
+        end -= dropped
+        position &-= UInt64(dropped)
+        if start == end { empty() }
+    }
+
+    /// Drops bytes that have not begun to go out; `range` counts from the first unsent byte.
+    mutating func remove(_ range: Range<Int>) {
+        let tail = UnsafeRawBufferPointer(rebasing: buffer[(start + range.upperBound)..<end])
+        UnsafeMutableRawBufferPointer(rebasing: buffer[(start + range.lowerBound)...])
+            .copyMemory(from: tail)
+        end -= range.count
+        position &-= UInt64(range.count)
+        if start == end { empty() }
+    }
+
+    private mutating func empty() {
+        pool.give(back: buffer)
+        buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        start = 0
+        end = 0
+    }
+
+    private mutating func makeRoom(for more: Int) {
+        let count = self.count
+        let enough = count + more
+        if enough <= buffer.count, start >= buffer.count / 2 {
+            buffer.copyMemory(from: bytes)
+        } else {
+            let larger = pool.take(atLeast: max(enough, buffer.count * 2))
+            larger.copyMemory(from: bytes)
+            pool.give(back: buffer)
+            buffer = larger
+        }
+        start = 0
+        end = count
+    }
+}
+
+/// Buffers of one size that go round among the sessions that have something to send.
+final class BufferPool {
+    static let standardSize = 16 * 1024
+    private static let keptMax = 64
+    private var kept: [UnsafeMutableRawBufferPointer] = []
+
+    deinit {
+        for buffer in kept { buffer.deallocate() }
+    }
+
+    func take(atLeast count: Int) -> UnsafeMutableRawBufferPointer {
+        if count <= BufferPool.standardSize, let buffer = kept.popLast() { return buffer }
+        return .allocate(byteCount: max(count, BufferPool.standardSize), alignment: 16)
+    }
+
+    func give(back buffer: UnsafeMutableRawBufferPointer) {
+        if buffer.baseAddress == nil { return }
+        if buffer.count == BufferPool.standardSize, kept.count < BufferPool.keptMax {
+            kept.append(buffer)
+        } else {
+            buffer.deallocate()
+        }
+    }
 }

@@ -1,17 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// One connection as the kernel sees it.
+/// One connection as the kernel sees it: who is at the other end, what has come and what is to go,
+/// its watches and its transactions.
 public final class Session {
     public let peer: Peer
-    let link: any Link
-    /// False while the session is BLOCKED: its transport must not read from the peer.
+    /// Goes up with each connection; for the log.
+    public let number: UInt64
+    /// False while the session is BLOCKED or ending: its transport must not read from the peer.
     public internal(set) var isReading = true
-    init(link: any Link, peer: Peer) {
-        self.link = link
+
+    let link: any Link
+    unowned let kernel: Kernel
+    var inbox = Inbox()
+    var outbox: Outbox
+    var delivery = Delivery()
+
+    /// Watches, by a hash of path and token.
+    var watches: [UInt64: [Watch]] = [:]
+    var transactions: [UInt32: Transaction] = [:]
+    var lastTransaction: UInt32 = 0
+    /// Bits of the features the peer may use (SET_FEATURE may have taken some away).
+    var features = Feature.all
+
+    var isOpen = true
+    /// Ends at the end of the turn: it broke the protocol, or does not read what it asked for.
+    var isEnding = false
+    /// The peer sends no more: the session ends when all is answered and sent.
+    var isFinished = false
+    /// Where this turn's answers begin in the stream, as far as they may have to be taken back.
+    var turnStart: UInt64 = 0
+    /// In the kernel's list of sessions to flush when the turn ends.
+    var isTouched = false
+    /// In the kernel's list of sessions with whole frames left over from this turn.
+    var isBacklogged = false
+    var blockedBy: BlockedReason?
+    /// In the kernel's list of sessions whose events may have to be dropped.
+    var isWaiting = false
+    /// Its place in the kernel's list of sessions.
+    var place = 0
+
+    init(number: UInt64, peer: Peer, link: any Link, kernel: Kernel, pool: BufferPool) {
+        self.number = number
         self.peer = peer
+        self.link = link
+        self.kernel = kernel
+        outbox = Outbox(pool: pool)
     }
+
     /// What is to be sent and has not been reported as sent. Valid until the next call into the
     /// kernel.
-    public var unsent: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+    public var unsent: UnsafeRawBufferPointer { outbox.bytes }
+
+    public var state: SessionState {
+        if let blockedBy { return .blocked(blockedBy) }
+        return inbox.isEmpty && outbox.isEmpty ? .ok : .busy
+    }
+
+    /// Who asks, for policies.
+    var client: Client { Client(domain: peer.domain, target: kernel.domains[peer.domain]?.target) }
+
+    var domain: DomainID { peer.domain }
 }

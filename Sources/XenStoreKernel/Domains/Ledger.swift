@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// What one domain holds of everything that is bounded.
+struct Usage: BitwiseCopyable {
+    var nodes = 0
+    var watches = 0
+    var transactions = 0
+    var outstanding = 0
+    /// Bytes: nodes, drafts of transactions, watches, and what waits to be sent.
+    var memory = 0
+}
+
+/// What every domain holds, adjusted exactly where the thing is made or dropped.
+///
+/// Two levels of tables, so that looking up never hashes and unused ranges cost nothing.
+final class Ledger {
+    private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Usage>?>
+    /// The most that any unprivileged domain ever held (CONTROL `quota max`).
+    private(set) var peak = Usage()
+
+    init() {
+        pages = .allocate(capacity: 256)
+        pages.initialize(repeating: nil, count: 256)
+    }
+
+    deinit {
+        for index in 0..<256 { pages[index]?.deallocate() }
+        pages.deallocate()
+    }
+
+    private func usage(_ domain: DomainID) -> UnsafeMutablePointer<Usage> {
+        let page = Int(domain.rawValue >> 8)
+        let index = Int(domain.rawValue & 0xff)
+        if let usages = pages[page] { return usages + index }
+        let usages = UnsafeMutablePointer<Usage>.allocate(capacity: 256)
+        usages.initialize(repeating: Usage(), count: 256)
+        pages[page] = usages
+        return usages + index
+    }
+
+    subscript(domain: DomainID) -> Usage { usage(domain).pointee }
+
+    /// One more node, or one less, that takes `bytes`.
+    func adjustNodes(of domain: DomainID, by count: Int, bytes: Int) {
+        let usage = usage(domain)
+        usage.pointee.nodes += count
+        usage.pointee.memory += bytes
+        note(usage, domain)
+    }
+
+    func adjustMemory(of domain: DomainID, by bytes: Int) {
+        let usage = usage(domain)
+        usage.pointee.memory += bytes
+        note(usage, domain)
+    }
+
+    func adjustWatches(of domain: DomainID, by count: Int, bytes: Int) {
+        let usage = usage(domain)
+        usage.pointee.watches += count
+        usage.pointee.memory += bytes
+        note(usage, domain)
+    }
+
+    func adjustTransactions(of domain: DomainID, by count: Int) {
+        let usage = usage(domain)
+        usage.pointee.transactions += count
+        note(usage, domain)
+    }
+
+    func adjustOutstanding(of domain: DomainID, by count: Int) {
+        let usage = usage(domain)
+        usage.pointee.outstanding += count
+        note(usage, domain)
+    }
+
+    func resetPeaks() { peak = Usage() }
+
+    /// Sets how many nodes each domain owns, and returns what was counted where that was wrong.
+    func setNodes(_ counted: [DomainID: Int]) -> [(domain: DomainID, was: Int)] {
+        var wrong: [(domain: DomainID, was: Int)] = []
+        for page in 0..<256 {
+            guard let usages = pages[page] else { continue }
+            for index in 0..<256 {
+                let domain = DomainID(UInt16(page << 8 | index))
+                let nodes = counted[domain] ?? 0
+                if usages[index].nodes != nodes { wrong.append((domain, usages[index].nodes)) }
+                usages[index].nodes = nodes
+            }
+        }
+        return wrong
+    }
+
+    @inline(__always)
+    private func note(_ usage: UnsafeMutablePointer<Usage>, _ domain: DomainID) {
+        if domain == .control { return }
+        peak.nodes = max(peak.nodes, usage.pointee.nodes)
+        peak.watches = max(peak.watches, usage.pointee.watches)
+        peak.transactions = max(peak.transactions, usage.pointee.transactions)
+        peak.outstanding = max(peak.outstanding, usage.pointee.outstanding)
+        peak.memory = max(peak.memory, usage.pointee.memory)
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
+/// are its arguments.
+extension Kernel {
+    func control(_ request: Request) throws(WireError) {
+        let arguments = try strings(request, 1...64).map { String(decoding: $0, as: UTF8.self) }
+        switch (arguments[0], arguments.dropFirst()) {
+        case ("help", []): try reply(request, text: Kernel.controlHelp)
+        case ("check", []):
+            check()
+            replyOK(request)
+        case ("print", let words) where words.count == 1:
+            log(.notice, words.joined())
+            replyOK(request)
+        case ("log", let words) where words.count <= 1: try controlLog(request, words.first)
+        case ("quota", let words): try controlQuota(request, Array(words))
+        default: throw .EINVAL
+        }
+    }
+
+    private static let controlHelp = [
+        ("check", ""), ("log", "[on|off|+<switch>|-<switch>]"), ("print", "<string>"),
+        ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("help", ""),
+    ].map { "\($0.padded(to: 15)) \($1)\n" }.joined()
+
+    private func controlLog(_ request: Request, _ word: String?) throws(WireError) {
+        guard let word else {
+            let lines = logSwitches.all.map { "\($0.padded(to: 8)): \($1 ? "on" : "off")\n" }
+            return try reply(request, text: "Log switch settings:\n" + lines.joined())
+        }
+        guard logSwitches.set(word) else { throw .EINVAL }
+        replyOK(request)
+    }
+
+    // MARK: quota
+
+    private func controlQuota(_ request: Request, _ words: [String]) throws(WireError) {
+        guard let limits else { throw .ENOSYS }
+        switch words {
+        case []:
+            let lines = Resource.allCases.map { resource in
+                "\("\(resource.name)".padded(to: 17)): \(padLeft(limits.limit(of: resource, for: nil), to: 8)) \(resource.summary)\n"
+            }
+            try reply(request, text: "Quota settings:\n" + lines.joined())
+        case ["max"]: try reply(request, text: "Max. seen accounting values:\n" + peaks())
+        case ["max", "-r"]:
+            ledger.resetPeaks()
+            try reply(request, text: "Max. seen accounting values:\n" + peaks())
+        case _ where words.count == 3 && words[0] == "set":
+            guard let resource = Resource.allCases.first(where: { "\($0.name)" == words[1] }),
+                let limit = UInt32(words[2]), limit != .max
+            else { throw .EINVAL }
+            limits.setLimit(limit, of: resource, for: nil)
+            replyOK(request)
+        case _ where words.count == 1:
+            guard let number = UInt16(words[0]) else { throw .EINVAL }
+            let domain = DomainID(number)
+            guard domains[domain] != nil else { throw .ENOENT }
+            try reply(request, text: "Domain \(number):\n" + lines(of: domain, limits))
+        default: throw .EINVAL
+        }
+    }
+
+    /// What a domain holds and how much it may.
+    private func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
+        let usage = ledger[domain]
+        return usage.counted.map { resource, amount in
+            let name = "\(resource.name)".padded(to: 17)
+            return "\(name): \(padLeft(amount, to: 8)) (max \(padLeft(limits.limit(of: resource, for: domain), to: 8)))\n"
+        }.joined()
+    }
+
+    private func peaks() -> String {
+        ledger.peak.counted.map { "\("\($0.name)".padded(to: 17)): \(padLeft($1, to: 8))\n" }.joined()
+    }
+
+    private func padLeft(_ number: some BinaryInteger, to width: Int) -> String {
+        let digits = "\(number)"
+        return String(repeating: " ", count: max(0, width - digits.utf8.count)) + digits
+    }
+}
+
+extension Usage {
+    /// The amounts that are counted, by resource.
+    var counted: [(Resource, Int)] {
+        [
+            (.nodes, nodes), (.watches, watches), (.outstanding, outstanding), (.memory, memory),
+            (.transactions, transactions),
+        ]
+    }
+}
+
+extension Resource {
+    /// What the limit bounds, for CONTROL `quota` and the documentation.
+    public var summary: StaticString {
+        switch self {
+        case .nodes: "Nodes per domain"
+        case .watches: "Watches per domain"
+        case .outstanding: "Outstanding requests per domain"
+        case .memory: "Total memory per domain (bytes)"
+        case .softMemory: "Total memory per domain before a warning (bytes)"
+        case .transactions: "Active transactions per domain"
+        case .transactionNodes: "Accessed nodes per transaction"
+        case .nodePermissions: "Permissions per node"
+        case .pathMax: "Length of a path relative to the domain's home (bytes)"
+        case .nodeSize: "Size of a node (bytes)"
+        }
+    }
+}
+
+extension String {
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - utf8.count)) }
+}

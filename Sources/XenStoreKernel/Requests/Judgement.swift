@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Asking the policies.
+extension Kernel {
+    /// Whether the session may touch a node with these permissions in this way.
+    @inline(__always)
+    func mayAccess(_ list: PermissionsID, _ access: Access, _ session: Session) -> Bool {
+        session.peer.isPrivileged || policiesAllow(list, access, session)
+    }
+
+    private func policiesAllow(_ list: PermissionsID, _ access: Access, _ session: Session) -> Bool {
+        let client = session.client
+        let permissions = store.permissions[list]
+        for policy in policies where !policy.mayAccess(permissions, access, as: client) { return false }
+        return true
+    }
+
+    /// The error with which some policy refuses that the session's domain holds so much. Privileged
+    /// sessions are not asked about.
+    func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
+        if session.peer.isPrivileged { return nil }
+        for policy in policies {
+            if let error = policy.refusal(of: resource, amount: amount, for: session.domain) { return error }
+        }
+        return nil
+    }
+
+    func allow(_ resource: Resource, amount: Int, _ session: Session) throws(WireError) {
+        if let error = refusal(of: resource, amount: amount, session) { throw error }
+    }
+
+    /// The bound on a path of this session on top of the protocol's own, 0 if there is none.
+    func pathQuota(_ session: Session) -> Int {
+        if session.peer.isPrivileged { return 0 }
+        return Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
+    }
+
+    /// The policy whose limits can be read and set.
+    var limits: (any LimitTable)? { policies.lazy.compactMap { $0 as? any LimitTable }.first }
+
+    /// The node at `path`, if the session may access it so.
+    ///
+    /// Who may not even see the directory gets EACCES rather than ENOENT, so that probing tells a
+    /// guest nothing of others' nodes.
+    @inline(__always)
+    func require<T: Tree>(_ path: Path, _ access: Access, _ session: Session, _ tree: T)
+        throws(WireError) -> NodeID
+    {
+        let id = tree.find(path)
+        if id.exists {
+            if mayAccess(tree.content(of: id).permissions, access, session) { return id }
+            throw .EACCES
+        }
+        throw missing(path, access, session, tree)
+    }
+
+    /// What to say of a node that is not there: ENOENT if the nearest ancestor grants any of the
+    /// wanted access, else EACCES.
+    func missing<T: Tree>(_ path: Path, _ access: Access, _ session: Session, _ tree: T) -> WireError {
+        if session.peer.isPrivileged { return .ENOENT }
+        if path.isSpecial { return .EACCES }
+        if path.depth == 0 { return .ENOENT }
+        let nearest = tree.content(of: tree.nearestAncestor(of: path).node).permissions
+        for bit in [Access.read, .write, .owner] where access.contains(bit) {
+            if mayAccess(nearest, bit, session) { return .ENOENT }
+        }
+        return .EACCES
+    }
+
+    // MARK: Back-pressure
+
+    /// Counts bytes that wait to be sent to the memory of the session's domain.
+    @inline(__always)
+    func charge(_ session: Session, bytes: Int) {
+        if !session.peer.isPrivileged { ledger.adjustMemory(of: session.domain, by: bytes) }
+    }
+
+    /// Whether the session gets no more events: an unprivileged one that is out of memory loses
+    /// them; a client of dom0 that has not read for long is given up, so that it knows.
+    func refusesEvents(_ session: Session, bytes: Int) -> Bool {
+        if !session.peer.isPrivileged {
+            let memory = ledger[session.domain].memory + bytes
+            return refusal(of: .memory, amount: memory, session) != nil
+        }
+        if session.outbox.count + bytes <= Kernel.unsentLimit { return false }
+        log(.warning, "\(session.name): does not read its events, \(session.outbox.count) bytes wait; closing")
+        session.isEnding = true
+        touch(session)
+        return true
+    }
+
+    /// What keeps the current request outstanding until an event has reached `receiver`. Only
+    /// unprivileged domains can hold each other up: dom0 reads at its own pace.
+    func outstandingRequest(for receiver: Session) -> OutstandingRequest? {
+        guard let requester, !receiver.peer.isPrivileged else { return nil }
+        let request = outstanding ?? OutstandingRequest(of: requester, ledger: ledger)
+        outstanding = request
+        request.addOne()
+        return request
+    }
+
+    /// How long an event waits for an unprivileged domain to take it, in milliseconds.
+    static let eventTimeout: UInt64 = 20_000
+
+    func deadline(for receiver: Session) -> Moment? {
+        receiver.peer.isPrivileged ? nil : now.advanced(byMilliseconds: Kernel.eventTimeout)
+    }
+
+    /// Remembers that events of this session have to be dropped if they do not get out.
+    func awaitDeadlines(of session: Session) {
+        if session.isWaiting || session.delivery.isEmpty || session.peer.isPrivileged { return }
+        session.isWaiting = true
+        waiting.append(session)
+    }
+
+    /// Drops the events whose time is over and says when to look again.
+    func expireEvents() -> Wait {
+        var next: Moment?
+        waiting.removeAll { session in
+            while let range = session.delivery.takeExpired(at: now, sent: session.outbox.sentPosition) {
+                let first = Int(range.lowerBound - session.outbox.sentPosition)
+                session.outbox.remove(first..<(first + range.count))
+                session.turnStart = session.outbox.position
+                charge(session, bytes: -range.count)
+                reconsider(session)
+            }
+            let deadline = session.isOpen ? session.delivery.nextDeadline : nil
+            if let deadline { next = min(next ?? deadline, deadline) }
+            session.isWaiting = deadline != nil
+            return deadline == nil
+        }
+        return next.map { .until($0) } ?? .forever
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+extension UnsafeRawBufferPointer {
+    /// The decimal number that the text begins with, as C's `strtol` reads it: blanks and a sign
+    /// may stand before it. 0 if there is none. Numbers beyond `Int` are as far as that goes.
+    var leadingNumber: (value: Int, isWholeText: Bool) {
+        var at = 0
+        while at < count, self[at] == 32 || (9...13).contains(self[at]) { at += 1 }
+        var isNegative = false
+        if at < count, self[at] == UInt8(ascii: "-") || self[at] == UInt8(ascii: "+") {
+            isNegative = self[at] == UInt8(ascii: "-")
+            at += 1
+        }
+        let first = at
+        var value = 0
+        while at < count, self[at] >= 48, self[at] <= 57 {
+            let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = tens.addingReportingOverflow(Int(self[at] - 48))
+            value = overflow || carry ? Int.max : sum
+            at += 1
+        }
+        let hasDigits = at > first
+        return (isNegative ? -value : value, at == count && (hasDigits || count == 0))
+    }
+}
+
+extension Kernel {
+    /// A domain's number as toolstacks spell it, or EINVAL.
+    func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+        let (value, isWhole) = text.leadingNumber
+        guard isWhole, let number = UInt16(exactly: value) else { throw .EINVAL }
+        return DomainID(number)
+    }
+
+    /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
+    func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer] {
+        var strings: [UnsafeRawBufferPointer] = []
+        var rest = request.payload
+        while let (text, behind) = rest.splitAtNul() {
+            strings.append(text)
+            // More than anyone needs; a payload full of NULs must not cost a list of its length.
+            if strings.count > allowed.upperBound { throw .EINVAL }
+            rest = behind
+        }
+        guard allowed.contains(strings.count) else { throw .EINVAL }
+        return strings
+    }
+}

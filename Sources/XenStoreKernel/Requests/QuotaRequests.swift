@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// GET_QUOTA and SET_QUOTA.
+extension Kernel {
+    func getQuota(_ request: Request) throws(WireError) {
+        let arguments = try strings(request, 0...2)
+        guard let limits else { throw .ENOSYS }
+        guard let name = arguments.last else {
+            return try reply(request, text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
+        }
+        guard let resource = Resource(wireName: name) else { throw .EINVAL }
+        let domain = arguments.count == 2 ? try knownDomain(arguments[0]) : nil
+        try reply(request, text: "\(limits.limit(of: resource, for: domain))")
+    }
+
+    func setQuota(_ request: Request) throws(WireError) {
+        let arguments = try strings(request, 2...3)
+        guard let limits else { throw .ENOSYS }
+        guard let resource = Resource(wireName: arguments[arguments.count - 2]) else { throw .EINVAL }
+        let (value, _) = arguments[arguments.count - 1].leadingNumber
+        // The largest number means "not set" in Xen's own interface.
+        guard let limit = UInt32(exactly: value), limit != .max else { throw .EINVAL }
+        let domain = arguments.count == 3 ? try knownDomain(arguments[0]) : nil
+        limits.setLimit(limit, of: resource, for: domain)
+        replyOK(request)
+    }
+
+    /// A domain that the kernel has to do with, or ENOENT.
+    func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+        let id = try domainID(text)
+        guard domains[id] != nil else { throw .ENOENT }
+        return id
+    }
+}
+
+extension Resource {
+    /// The resource with this name on the wire.
+    init?(wireName name: UnsafeRawBufferPointer) {
+        guard let resource = Resource.allCases.first(where: { name.isEqual(to: $0.name) }) else { return nil }
+        self = resource
+    }
+}

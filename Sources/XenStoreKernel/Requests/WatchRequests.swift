@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// WATCH, UNWATCH, RESET_WATCHES.
+extension Kernel {
+    func watch(_ request: Request) throws(WireError) {
+        let session = request.session
+        let most = session.features.contains(.watchDepth) ? 3 : 2
+        let arguments = try strings(request, 2...most)
+        let path = try scanner.scan(
+            arguments[0], home: session.domain, specials: true, quota: pathQuota(session))
+        var depth: Int?
+        if arguments.count == 3 {
+            let (value, isWhole) = arguments[2].leadingNumber
+            guard isWhole, value >= 0 else { throw .EINVAL }
+            depth = value
+        }
+        let token = arguments[1]
+        let key = watchKey(path, token)
+        if session.watches[key]?.contains(where: { $0.isEqual(path: path.bytes, token: token) }) == true {
+            throw .EEXIST
+        }
+        let usage = ledger[session.domain]
+        try allow(.watches, amount: usage.watches + 1, session)
+        try allow(.memory, amount: usage.memory + path.bytes.count + token.count, session)
+
+        watchSerial += 1
+        // Spelled relative to the home: its events are, too.
+        let isRelative = arguments[0].first != UInt8(ascii: "/") && !path.isSpecial
+        let watch = Watch(
+            session: session, path: path, token: token,
+            hiddenPrefix: isRelative ? path.bytes.count - arguments[0].count : 0, depth: depth,
+            serial: watchSerial)
+        session.watches[key, default: []].append(watch)
+        watches.insert(watch)
+        ledger.adjustWatches(of: session.domain, by: 1, bytes: watch.memory)
+
+        // The one reply that comes before the event it causes.
+        replyOK(request)
+        // The first event is for whoever asks, whether or not the node is there or may be read, and
+        // does not keep the request outstanding.
+        requester = nil
+        send(path.bytes, to: watch, suppressingEqual: !watch.isSpecial)
+    }
+
+    func unwatch(_ request: Request) throws(WireError) {
+        let session = request.session
+        let arguments = try strings(request, 2...2)
+        let path = try scanner.scan(
+            arguments[0], home: session.domain, specials: true, quota: pathQuota(session))
+        let key = watchKey(path, arguments[1])
+        guard
+            let at = session.watches[key]?.firstIndex(where: {
+                $0.isEqual(path: path.bytes, token: arguments[1])
+            }), let watch = session.watches[key]?.remove(at: at)
+        else { throw .ENOENT }
+        if session.watches[key]?.isEmpty == true { session.watches[key] = nil }
+        drop(watch, of: session)
+        replyOK(request)
+    }
+
+    /// Drops the session's watches and its transactions, the one the request belongs to as well
+    /// (XSA-484). Events that are on their way stay.
+    func resetWatches(_ request: Request) {
+        let session = request.session
+        removeWatches(of: session)
+        for transaction in session.transactions.values { drop(transaction, of: session) }
+        session.transactions = [:]
+        replyOK(request)
+    }
+
+    func removeWatches(of session: Session) {
+        for watches in session.watches.values {
+            for watch in watches { drop(watch, of: session) }
+        }
+        session.watches = [:]
+    }
+
+    private func drop(_ watch: Watch, of session: Session) {
+        watches.remove(watch)
+        ledger.adjustWatches(of: session.domain, by: -1, bytes: -watch.memory)
+    }
+
+    private func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {
+        store.hashing.child(token, of: path.hash)
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// WRITE, MKDIR, RM, SET_PERMS.
+extension Kernel {
+    func write<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+        guard let (text, value) = request.payload.splitAtNul() else { throw .EINVAL }
+        let session = request.session
+        let path = try scanner.scan(text, home: session.domain, quota: pathQuota(session))
+        let id = tree.find(path)
+        if id.exists {
+            let content = tree.content(of: id)
+            guard mayAccess(content.permissions, .write, session) else { throw .EACCES }
+            try allowValue(value, growth: value.count - content.value.count, content.permissions, session)
+            tree.setValue(of: id, to: value)
+            if T.isLive { announce(path, noticeOfChange(of: id)) }
+        } else {
+            try make(path, value, request, tree)
+        }
+        replyOK(request)
+    }
+
+    func makeDirectory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+        let path = try onlyPath(request)
+        let id = tree.find(path)
+        if id.exists {
+            guard mayAccess(tree.content(of: id).permissions, .write, request.session) else { throw .EACCES }
+        } else {
+            try make(path, UnsafeRawBufferPointer(start: nil, count: 0), request, tree)
+        }
+        replyOK(request)
+    }
+
+    /// Makes a node and the ancestors it lacks, or nothing at all (XSA-414, XSA-415).
+    private func make<T: Tree>(
+        _ path: Path, _ value: UnsafeRawBufferPointer, _ request: Request, _ tree: T
+    ) throws(WireError) {
+        let session = request.session
+        var (parent, depth) = tree.nearestAncestor(of: path)
+        let inherited = tree.content(of: parent).permissions
+        guard mayAccess(inherited, .write, session) else { throw .EACCES }
+        try allowNodes(path.depth - depth, session, tree)
+        try allowValue(value, growth: path.bytes.count + value.count, inherited, session)
+
+        let creator = request.isPrivileged ? nil : session.domain
+        while depth < path.depth {
+            depth += 1
+            let list = store.permissions.retainInherited(
+                from: tree.content(of: parent).permissions, creator: creator)
+            let isLast = depth == path.depth
+            parent = tree.create(
+                path.prefix(depth), parent: parent, permissions: list,
+                value: isLast ? value : UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        if T.isLive { announce(path, noticeOfChange(of: parent)) }
+    }
+
+    private func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
+        if session.peer.isPrivileged { return }
+        let drafted = (tree as? Draft)?.nodesByOwner[session.domain] ?? 0
+        try allow(.nodes, amount: ledger[session.domain].nodes + drafted + more, session)
+    }
+
+    private func allowValue(
+        _ value: UnsafeRawBufferPointer, growth: Int, _ list: PermissionsID, _ session: Session
+    ) throws(WireError) {
+        if session.peer.isPrivileged { return }
+        let size = 16 + 8 * store.permissions[list].entries.count + value.count
+        try allow(.nodeSize, amount: size, session)
+        if growth > 0 {
+            try allow(.memory, amount: ledger[session.domain].memory + growth, session)
+        }
+    }
+
+    func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+        let path = try onlyPath(request)
+        let session = request.session
+        if path.depth == 0 { throw request.isPrivileged ? .EINVAL : .EACCES }
+        let id = tree.find(path)
+        guard id.exists else {
+            let error = missing(path, .write, session, tree)
+            guard error == .ENOENT, tree.find(path.parent).exists else { throw error }
+            return replyOK(request)
+        }
+        guard mayAccess(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
+        if T.isLive { removeLive(path, id) } else { tree.forEachPostorder(from: id, tree.removeLeaf) }
+        replyOK(request)
+    }
+
+    /// Removes a node and all below it. Watches set on what goes away with it are told first, each
+    /// of exactly its node, then those on the node itself and further up.
+    func removeLive(_ path: Path, _ top: NodeID) {
+        let mustTell = !watches.isEmpty || replay != nil
+        store.forEachPostorder(from: top) { id in
+            guard mustTell else { return store.removeLeaf(id) }
+            let bytes = id == top ? [] : store.path(of: id)
+            let notice = noticeOfRemoval(of: id, isExact: id != top)
+            // The list must outlive the node: it says who may know.
+            let list = store.pointer(id).pointee.permissions
+            store.permissions.retain(list)
+            store.removeLeaf(id)
+            if id == top { announce(path, notice) } else { announce(made: bytes, notice) }
+            store.permissions.release(list)
+        }
+    }
+
+    func setPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+        guard let (text, rest) = request.payload.splitAtNul(), let last = rest.lastIndex(of: 0)
+        else { throw .EINVAL }
+        let session = request.session
+        let entries = UnsafeRawBufferPointer(rebasing: rest[...last])
+        let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
+        try allow(.nodePermissions, amount: count, session)
+        let list = try parsePermissions(entries, session)
+
+        let path = try scanner.scan(text, home: session.domain, specials: true, quota: pathQuota(session))
+        let id = try require(path, [.write, .owner], session, tree)
+        let content = tree.content(of: id)
+        if !request.isPrivileged, list.owner != store.permissions.owner(of: content.permissions) {
+            throw .EPERM
+        }
+        try allowSize(of: list, content, session)
+        let before = content.permissions
+        store.permissions.retain(before)
+        tree.setPermissions(of: id, to: store.permissions.retain(list))
+        if T.isLive {
+            var notice = noticeOfChange(of: id)
+            notice.before = before
+            announce(path, notice)
+        }
+        store.permissions.release(before)
+        replyOK(request)
+    }
+
+    private func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session) throws(WireError) {
+        if session.peer.isPrivileged { return }
+        try allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
+    }
+
+    /// Entries that name a domain which is not there are kept, but stale: a domain that comes later
+    /// under that number must not inherit them (XSA-417).
+    private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError) -> PermissionList {
+        var entries: [Permission] = []
+        var rest = bytes
+        while let (text, behind) = rest.splitAtNul() {
+            guard var entry = Permission(wire: text) else { throw .EINVAL }
+            if entry.domain == .any {
+                if entries.isEmpty { throw .ENOMEM }
+                entry.isStale = !session.features.contains(.anyDomain)
+            } else if !domains.mayExist(entry.domain) {
+                if entries.isEmpty { throw .ENOENT }
+                entry.isStale = true
+            }
+            entries.append(entry)
+            rest = behind
+        }
+        return PermissionList(entries)
+    }
+
+    // MARK: Telling
+
+    /// Tells of a change now, or with the others of the transaction that is being committed.
+    func announce(_ path: Path, _ notice: ChangeNotice) {
+        if let replay {
+            replay.note(path.bytes, hash: path.hash, isExact: notice.isExact)
+        } else {
+            notify(path, notice)
+        }
+    }
+
+    /// The same for a path that the kernel made, not the request.
+    func announce(made bytes: [UInt8], _ notice: ChangeNotice) {
+        bytes.withUnsafeBytes { bytes in
+            if let path = try? innerScanner.scan(bytes, home: .control, specials: true) { announce(path, notice) }
+        }
+    }
+
+    func noticeOfChange(of id: NodeID) -> ChangeNotice {
+        let node = store.pointer(id).pointee
+        return ChangeNotice(
+            isExact: false, before: nil, now: node.permissions, parent: permissions(of: node.parent))
+    }
+
+    func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
+        let node = store.pointer(id).pointee
+        return ChangeNotice(
+            isExact: isExact, before: node.permissions, now: nil, parent: permissions(of: node.parent))
+    }
+
+    private func permissions(of id: NodeID) -> PermissionsID? {
+        id.exists ? store.pointer(id).pointee.permissions : nil
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a session is doing, as an operator asks it.
+public enum SessionState: Sendable, Equatable {
+    /// Nothing in hand.
+    case ok
+    /// Requests in hand, or replies that have not gone out.
+    case busy
+    /// Not read from, and why.
+    case blocked(BlockedReason)
+}
+
+/// Why a session is not read from.
+public enum BlockedReason: UInt8, Sendable, CaseIterable {
+    /// It does not read what it asked for.
+    case peerNotReading
+    /// It has more requests under way than its quota allows.
+    case outstandingRequests
+    /// Its domain holds more memory than its quota allows.
+    case memory
+
+    /// For the operator.
+    public var summary: StaticString {
+        switch self {
+        case .peerNotReading: "the client does not read its replies"
+        case .outstandingRequests: "too many requests of the domain are under way"
+        case .memory: "the domain is out of its memory quota"
+        }
+    }
+}

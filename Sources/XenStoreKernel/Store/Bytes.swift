@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension UnsafeRawBufferPointer {
+    /// The bytes of a literal.
+    init(_ literal: StaticString) {
+        self.init(start: literal.utf8Start, count: literal.utf8CodeUnitCount)
+    }
+
+    /// Whether both hold the same bytes. Compares words, since names and tokens are short.
+    @inline(__always)
+    func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let a = baseAddress, let b = other.baseAddress else { return true }
+        var offset = 0
+        while offset &+ 8 <= count {
+            if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            {
+                return false
+            }
+            offset &+= 8
+        }
+        while offset < count {
+            if a.load(fromByteOffset: offset, as: UInt8.self)
+                != b.load(fromByteOffset: offset, as: UInt8.self)
+            {
+                return false
+            }
+            offset &+= 1
+        }
+        return true
+    }
+
+    func starts(with literal: StaticString) -> Bool {
+        let prefix = UnsafeRawBufferPointer(literal)
+        return count >= prefix.count
+            && UnsafeRawBufferPointer(rebasing: self[..<prefix.count]).isEqual(to: prefix)
+    }
+
+    func isEqual(to literal: StaticString) -> Bool { isEqual(to: UnsafeRawBufferPointer(literal)) }
+
+    /// The bytes up to the first NUL, and those behind it. Nil if there is no NUL.
+    @inline(__always)
+    func splitAtNul() -> (text: UnsafeRawBufferPointer, rest: UnsafeRawBufferPointer)? {
+        guard let nul = firstIndex(of: 0) else { return nil }
+        return (
+            UnsafeRawBufferPointer(rebasing: self[..<nul]),
+            UnsafeRawBufferPointer(rebasing: self[(nul &+ 1)...])
+        )
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// Writes a number in decimal and returns how many digits it took. There must be room.
+    func writeDecimal(_ number: UInt64) -> Int {
+        var digits = 1
+        var rest = number / 10
+        while rest > 0 {
+            digits += 1
+            rest /= 10
+        }
+        rest = number
+        for index in stride(from: digits - 1, through: 0, by: -1) {
+            self[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        return digits
+    }
+}
+
+extension [UInt8] {
+    /// `withUnsafeBytes` that knows which errors `body` throws.
+    func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { bytes throws(Failure) in try body(UnsafeRawBufferPointer(bytes)) }
+    }
+}

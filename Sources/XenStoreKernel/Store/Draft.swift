@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// The tree as one transaction sees it: the store as it was when the transaction started, with the
+/// transaction's own changes on top. The store itself does not know of them.
+final class Draft {
+    private let store: Store
+    /// The snapshot this is a draft of.
+    let moment: UInt64
+    /// Changes of nodes that the snapshot shows.
+    private var shadows: [NodeID: Shadow] = [:]
+    /// Nodes that only this draft has, by the hash of their path.
+    private var added: [UInt64: NodeID] = [:]
+    private var changes: UInt64 = 0
+    /// Paths that were looked at or changed, in the order of the first time: the order of events.
+    private(set) var touched: [UInt64: Int] = [:]
+    /// How many more nodes each domain would own.
+    private(set) var nodesByOwner: [DomainID: Int] = [:]
+    /// Bytes held by changes and added nodes, as they count to a domain's memory.
+    private(set) var memory = 0
+
+    private struct Shadow {
+        var block: UnsafeMutableRawPointer?
+        var valueLength = 0
+        var permissions: PermissionsID?
+        var generation: UInt64 = 0
+        var isRemoved = false
+        var firstAdded = NodeID.none
+        var lastAdded = NodeID.none
+    }
+
+    init(of store: Store) {
+        self.store = store
+        moment = store.openSnapshot()
+    }
+
+    /// Drops everything the draft holds. It must not be used any more.
+    func close() {
+        for shadow in shadows.values {
+            shadow.block?.deallocate()
+            if let list = shadow.permissions { store.permissions.release(list) }
+        }
+        shadows = [:]
+        for id in added.values { store.release(id) }
+        added = [:]
+        store.closeSnapshot(moment)
+    }
+
+    private func isAdded(_ id: NodeID) -> Bool {
+        store.pointer(id).pointee.created == Node.unborn
+    }
+
+    private func change(_ id: NodeID, _ body: (inout Shadow) -> Void) {
+        changes += 1
+        body(&shadows[id, default: Shadow()])
+        shadows[id]?.generation = moment &+ changes
+    }
+
+    private func note(_ hash: UInt64) {
+        if touched[hash] == nil { touched[hash] = touched.count }
+    }
+
+    private func own(_ id: NodeID, _ amount: Int) {
+        let owner = store.permissions.owner(of: content(of: id).permissions)
+        nodesByOwner[owner, default: 0] += amount
+    }
+}
+
+extension Draft: Tree {
+    static var isLive: Bool { false }
+
+    func find(_ path: Path) -> NodeID {
+        note(path.hash)
+        if let id = added[path.hash], store.pointer(id).pointee.name.isEqual(to: path.name) { return id }
+        let id = store.find(path, at: moment)
+        if id.exists, let shadow = shadows[id], shadow.isRemoved { return .none }
+        return id
+    }
+
+    func content(of id: NodeID) -> NodeContent {
+        if isAdded(id) { return store.content(of: id) }
+        var content = store.content(of: id, at: moment)
+        guard let shadow = shadows[id] else { return content }
+        if let block = shadow.block {
+            content.value = UnsafeRawBufferPointer(start: block, count: shadow.valueLength)
+        }
+        if let permissions = shadow.permissions { content.permissions = permissions }
+        if shadow.generation > 0 { content.generation = shadow.generation }
+        return content
+    }
+
+    func name(of id: NodeID) -> UnsafeRawBufferPointer { store.name(of: id) }
+
+    func parent(of id: NodeID) -> NodeID { store.parent(of: id) }
+
+    func firstChild(of id: NodeID) -> NodeID {
+        if isAdded(id) { return store.pointer(id).pointee.firstChild }
+        let child = firstShown(from: store.pointer(id).pointee.firstChild)
+        return child.exists ? child : shadows[id]?.firstAdded ?? .none
+    }
+
+    func nextSibling(of id: NodeID) -> NodeID {
+        let next = store.pointer(id).pointee.nextSibling
+        if isAdded(id) { return next }
+        let shown = firstShown(from: next)
+        return shown.exists ? shown : shadows[parent(of: id)]?.firstAdded ?? .none
+    }
+
+    /// The first of a chain of siblings that the snapshot shows and the draft has not removed.
+    private func firstShown(from id: NodeID) -> NodeID {
+        var id = id
+        while id.exists {
+            if store.pointer(id).pointee.existed(at: moment), shadows[id]?.isRemoved != true { return id }
+            id = store.pointer(id).pointee.nextSibling
+        }
+        return .none
+    }
+
+    func childNamesLength(of id: NodeID, limit: Int) -> Int {
+        var length = 0
+        var child = firstChild(of: id)
+        while child.exists, length <= limit {
+            length += Int(store.pointer(child).pointee.nameLength) + 1
+            child = nextSibling(of: child)
+        }
+        return length
+    }
+
+    func create(_ path: Path, parent: NodeID, permissions: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID {
+        let id = store.allocate(
+            name: path.name, value: value, hash: path.hash, parent: parent,
+            permissions: permissions, created: Node.unborn)
+        changes += 1
+        store.pointer(id).pointee.generation = moment &+ changes
+        added[path.hash] = id
+        append(id, to: parent)
+        own(id, 1)
+        memory += 24 + path.bytes.count + value.count
+        return id
+    }
+
+    func setValue(of id: NodeID, to value: UnsafeRawBufferPointer) {
+        memory += value.count - content(of: id).value.count
+        if isAdded(id) {
+            changes += 1
+            store.replaceValue(of: store.pointer(id), by: value)
+            store.pointer(id).pointee.generation = moment &+ changes
+            return
+        }
+        change(id) { shadow in
+            if shadow.block == nil { memory += 24 }
+            shadow.block?.deallocate()
+            let block = Store.block(value.count)
+            block.copyMemory(from: value)
+            shadow.block = block
+            shadow.valueLength = value.count
+        }
+    }
+
+    func setPermissions(of id: NodeID, to permissions: PermissionsID) {
+        own(id, -1)
+        if isAdded(id) {
+            store.permissions.release(store.pointer(id).pointee.permissions)
+            store.pointer(id).pointee.permissions = permissions
+        } else {
+            change(id) { shadow in
+                if let old = shadow.permissions { store.permissions.release(old) } else { memory += 24 }
+                shadow.permissions = permissions
+            }
+        }
+        own(id, 1)
+    }
+
+    func removeLeaf(_ id: NodeID) {
+        note(store.pathHash(of: id))
+        own(id, -1)
+        let parent = parent(of: id)
+        if isAdded(id) {
+            remove(added: id, from: parent)
+        } else {
+            change(id) { $0.isRemoved = true }
+            memory += 24
+        }
+        touch(parent)
+    }
+
+    private func touch(_ parent: NodeID) {
+        if isAdded(parent) {
+            changes += 1
+            store.pointer(parent).pointee.generation = moment &+ changes
+        } else {
+            change(parent) { _ in }
+        }
+    }
+
+    /// Links an added node behind its siblings: below an added parent in the parent itself, below
+    /// one of the snapshot's in its shadow.
+    private func append(_ id: NodeID, to parent: NodeID) {
+        if isAdded(parent) {
+            store.append(id, to: parent)
+            touch(parent)
+            return
+        }
+        change(parent) { shadow in
+            if shadow.lastAdded.exists {
+                store.pointer(shadow.lastAdded).pointee.nextSibling = id
+                store.pointer(id).pointee.previousSibling = shadow.lastAdded
+            } else {
+                shadow.firstAdded = id
+            }
+            shadow.lastAdded = id
+        }
+    }
+
+    private func remove(added id: NodeID, from parent: NodeID) {
+        let node = store.pointer(id).pointee
+        added[store.pathHash(of: id)] = nil
+        memory -= 24 + Int(node.valueLength)
+        if isAdded(parent) {
+            store.unlink(id)
+        } else {
+            change(parent) { shadow in
+                if shadow.firstAdded == id { shadow.firstAdded = node.nextSibling }
+                if shadow.lastAdded == id { shadow.lastAdded = node.previousSibling }
+            }
+            if node.previousSibling.exists {
+                store.pointer(node.previousSibling).pointee.nextSibling = node.nextSibling
+            }
+            if node.nextSibling.exists {
+                store.pointer(node.nextSibling).pointee.previousSibling = node.previousSibling
+            }
+        }
+        store.release(id)
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// A valid absolute path, or a special name, with the hash of each of its ancestors.
+///
+/// It borrows: its bytes lie in the request or in the scanner, its hashes in the scanner, and all of
+/// that is good until the scanner reads the next path.
+struct Path {
+    /// Absolute, without a NUL.
+    let bytes: UnsafeRawBufferPointer
+    /// How many components; 0 for `/` and for special names.
+    let depth: Int
+    /// Starts with `@`: not in the tree.
+    let isSpecial: Bool
+    /// `hashes[d]` is the hash of the prefix of `d` components.
+    fileprivate let hashes: UnsafeMutablePointer<UInt64>
+    /// `ends[d]` is the length of the prefix of `d` components; `ends[0]` is 0.
+    fileprivate let ends: UnsafeMutablePointer<UInt16>
+
+    @inline(__always) var hash: UInt64 { hashes[depth] }
+
+    /// The ancestor that has `depth` components, or the path itself.
+    @inline(__always)
+    func prefix(_ depth: Int) -> Path {
+        let length = depth == 0 ? 1 : Int(ends[depth])
+        return Path(
+            bytes: UnsafeRawBufferPointer(rebasing: bytes[..<length]), depth: depth,
+            isSpecial: false, hashes: hashes, ends: ends)
+    }
+
+    var parent: Path { prefix(depth - 1) }
+
+    /// The last component.
+    var name: UnsafeRawBufferPointer {
+        if isSpecial || depth == 0 { return bytes }
+        return UnsafeRawBufferPointer(rebasing: bytes[(Int(ends[depth - 1]) + 1)...])
+    }
+
+    /// The hash of the prefix of `depth` components.
+    @inline(__always)
+    func hash(at depth: Int) -> UInt64 { hashes[depth] }
+}
+
+/// Reads paths out of requests: checks them, completes relative ones, and hashes them on the way.
+///
+/// One pass over the bytes; absolute paths are not copied.
+final class PathScanner {
+    let hashing: PathHash
+    private let hashes: UnsafeMutablePointer<UInt64>
+    private let ends: UnsafeMutablePointer<UInt16>
+    /// Where a relative path is completed.
+    private let absolute: UnsafeMutableRawBufferPointer
+
+    /// More components than a path can have.
+    private static let depthMax = Limits.absolutePathMax / 2 + 2
+    /// `/local/domain/65535/`
+    private static let homePrefixMax = 20
+
+    init(hashing: PathHash) {
+        self.hashing = hashing
+        hashes = .allocate(capacity: PathScanner.depthMax)
+        ends = .allocate(capacity: PathScanner.depthMax)
+        absolute = .allocate(
+            byteCount: Limits.relativePathMax + PathScanner.homePrefixMax, alignment: 8)
+        hashes[0] = hashing.root
+        ends[0] = 0
+    }
+
+    deinit {
+        hashes.deallocate()
+        ends.deallocate()
+        absolute.deallocate()
+    }
+
+    /// The path in `text` (without its NUL) as `domain` means it, or EINVAL.
+    ///
+    /// `specials` says whether a name that starts with `@` will do here. `quota`, if not 0, bounds
+    /// the path in addition to the protocol's own limits; a domain's home does not count.
+    func scan(
+        _ text: UnsafeRawBufferPointer, home domain: DomainID, specials: Bool = false, quota: Int = 0
+    ) throws(WireError) -> Path {
+        guard let first = text.first else { throw .EINVAL }
+        if first == UInt8(ascii: "/") {
+            if text.count > Limits.absolutePathMax { throw .EINVAL }
+            if quota > 0, text.count - PathScanner.homeLength(text) > quota { throw .EINVAL }
+            return try scan(absolute: text)
+        }
+        if text.count > Limits.relativePathMax || quota > 0 && text.count > quota { throw .EINVAL }
+        if first == UInt8(ascii: "@") {
+            guard specials else { throw .EINVAL }
+            return try scan(special: text)
+        }
+        var end = PathScanner.writeHome(of: domain, to: absolute)
+        absolute[end] = UInt8(ascii: "/")
+        end += 1
+        UnsafeMutableRawBufferPointer(rebasing: absolute[end...]).copyMemory(from: text)
+        return try scan(
+            absolute: UnsafeRawBufferPointer(rebasing: absolute[..<(end + text.count)]))
+    }
+
+    /// An absolute path that the kernel itself made or that was checked before.
+    private func scan(absolute text: UnsafeRawBufferPointer) throws(WireError) -> Path {
+        var depth = 0
+        var hash = hashing.root
+        var word: UInt64 = 0
+        var shift: UInt64 = 0
+        var start = 1
+        var index = 1
+        let count = text.count
+        if count == 1 { return path(text, depth: 0) }
+        while true {
+            let byte = index < count ? text[index] : UInt8(ascii: "/")
+            if byte == UInt8(ascii: "/") {
+                // An empty component: `//`, or a slash at the end.
+                if index == start { throw .EINVAL }
+                if shift != 0 { hash = hashing.adding(word, to: hash) }
+                hash = hashing.ending(hash, length: index &- start)
+                depth &+= 1
+                hashes[depth] = hash
+                ends[depth] = UInt16(truncatingIfNeeded: index)
+                if index >= count { return path(text, depth: depth) }
+                start = index &+ 1
+                word = 0
+                shift = 0
+            } else {
+                guard PathScanner.isAllowed(byte) else { throw .EINVAL }
+                word |= UInt64(byte) &<< shift
+                shift &+= 8
+                if shift == 64 {
+                    hash = hashing.adding(word, to: hash)
+                    word = 0
+                    shift = 0
+                }
+            }
+            index &+= 1
+        }
+    }
+
+    /// A special name: any allowed bytes, slashes included, as long as it reads like a path.
+    private func scan(special text: UnsafeRawBufferPointer) throws(WireError) -> Path {
+        var previous: UInt8 = 0
+        for byte in text {
+            guard PathScanner.isAllowed(byte) || byte == UInt8(ascii: "/") else { throw .EINVAL }
+            if byte == UInt8(ascii: "/"), previous == byte { throw .EINVAL }
+            previous = byte
+        }
+        if previous == UInt8(ascii: "/") { throw .EINVAL }
+        // The special name has its hash where a path has that of the root; it is put back by
+        // whoever scans next, which `path` relies on.
+        hashes[0] = hashing.child(text, of: hashing.special)
+        return Path(bytes: text, depth: 0, isSpecial: true, hashes: hashes, ends: ends)
+    }
+
+    private func path(_ text: UnsafeRawBufferPointer, depth: Int) -> Path {
+        hashes[0] = hashing.root
+        return Path(bytes: text, depth: depth, isSpecial: false, hashes: hashes, ends: ends)
+    }
+
+    /// Letters, digits, `-`, `_`, `@`; the slash is the caller's business.
+    @inline(__always)
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        // Bits of `-` and 0-9 (32...63), then of `@`, A-Z, `_`, a-z (64...127).
+        let low: UInt64 = 0x03ff_2000_0000_0000
+        let high: UInt64 = 0x07ff_fffe_87ff_ffff
+        if byte < 64 { return (low &>> UInt64(byte)) & 1 != 0 }
+        return byte < 128 && (high &>> UInt64(byte & 63)) & 1 != 0
+    }
+
+    /// Writes `/local/domain/<id>` and returns its length.
+    static func writeHome(of domain: DomainID, to buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let prefix: StaticString = "/local/domain/"
+        let count = prefix.utf8CodeUnitCount
+        buffer.copyMemory(from: UnsafeRawBufferPointer(start: prefix.utf8Start, count: count))
+        let digits = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+        return count + digits.writeDecimal(UInt64(domain.rawValue))
+    }
+
+    /// The length of `/local/domain/<one to five digits>/` if `text` begins with that, else 0.
+    static func homeLength(_ text: UnsafeRawBufferPointer) -> Int {
+        let prefix: StaticString = "/local/domain/"
+        let count = prefix.utf8CodeUnitCount
+        guard text.count > count, text.starts(with: prefix) else { return 0 }
+        var end = count
+        while end < text.count, end < count + 5, text[end] >= 48, text[end] <= 57 { end += 1 }
+        return end > count && end < text.count && text[end] == UInt8(ascii: "/") ? end + 1 : 0
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Looking back, and going back.
+extension Store {
+    /// Opens a snapshot of the store as it is now, at no cost, and returns its moment. It must be
+    /// closed. One that is undoable can be gone back to while it is the newest.
+    func openSnapshot(undoable: Bool = false) -> UInt64 {
+        snapshots.open(at: generation, undoable: undoable)
+        return generation
+    }
+
+    /// Closes a snapshot and frees what only it showed.
+    func closeSnapshot(_ moment: UInt64) {
+        guard let (closed, older) = snapshots.close(moment) else { return }
+        for kept in closed.kept {
+            switch kept {
+            case .node(let id):
+                let node = pointer(id).pointee
+                if let older,
+                    let heir = snapshots.showing(
+                        from: node.created, until: node.removed, upTo: older)
+                {
+                    snapshots.hand(kept, to: heir)
+                } else {
+                    free(id)
+                }
+            case .version(let id, let until):
+                if let older,
+                    let from = version(of: id, until: until)?.pointee.generation,
+                    let heir = snapshots.showing(from: from, until: until, upTo: older)
+                {
+                    snapshots.hand(kept, to: heir)
+                } else {
+                    dropVersion(of: id, until: until)
+                }
+            }
+        }
+    }
+
+    /// Goes back to the newest snapshot, which must be undoable and stays open. Whatever was made
+    /// since is gone, whatever was changed or removed is as it was; only the generation goes on.
+    func undoToNewestSnapshot() {
+        let (kept, created) = snapshots.takeNewest()
+        let moment = snapshots.newest
+        for id in created.reversed() {
+            let node = pointer(id).pointee
+            // Its number may have come to nothing, or to another node, since.
+            guard node.created > moment, node.created != Node.unborn, node.isLive else { continue }
+            undoCreation(of: id)
+        }
+        for kept in kept.reversed() {
+            switch kept {
+            case .node(let id): undoRemoval(of: id)
+            case .version(let id, let until): restoreVersion(of: id, until: until)
+            }
+        }
+    }
+
+    /// Keeps what the node holds if a snapshot shows it. To be called before each change.
+    @inline(__always)
+    func keepVersion(of id: NodeID) {
+        if pointer(id).pointee.generation <= snapshots.newest { addVersion(of: id) }
+    }
+
+    private func addVersion(of id: NodeID) {
+        let node = pointer(id)
+        let value = node.pointee.value
+        let block = Store.block(value.count)
+        block.copyMemory(from: value)
+        permissions.retain(node.pointee.permissions)
+        node.pointee.versions = versions.insert(
+            NodeVersion(
+                generation: node.pointee.generation, block: block,
+                valueLength: node.pointee.valueLength, permissions: node.pointee.permissions,
+                older: node.pointee.versions))
+        snapshots.keep(.version(id, until: generation))
+    }
+
+    /// The version of the node that was replaced at `until`: the newest that is older than that.
+    private func version(of id: NodeID, until: UInt64) -> UnsafeMutablePointer<NodeVersion>? {
+        var number = pointer(id).pointee.versions
+        while number != 0 {
+            let version = versions[number]
+            if version.pointee.generation < until { return version }
+            number = version.pointee.older
+        }
+        return nil
+    }
+
+    private func dropVersion(of id: NodeID, until: UInt64) {
+        var link: UnsafeMutablePointer<UInt32> = pointerToVersions(of: id)
+        while link.pointee != 0 {
+            let number = link.pointee
+            let version = versions[number]
+            if version.pointee.generation < until {
+                link.pointee = version.pointee.older
+                permissions.release(version.pointee.permissions)
+                version.pointee.block.deallocate()
+                versions.remove(number)
+                return
+            }
+            link = UnsafeMutableRawPointer(version)
+                .advanced(by: MemoryLayout<NodeVersion>.offset(of: \.older) ?? 0)
+                .assumingMemoryBound(to: UInt32.self)
+        }
+    }
+
+    private func pointerToVersions(of id: NodeID) -> UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(pointer(id))
+            .advanced(by: MemoryLayout<Node>.offset(of: \.versions) ?? 0)
+            .assumingMemoryBound(to: UInt32.self)
+    }
+
+    private func restoreVersion(of id: NodeID, until: UInt64) {
+        guard let version = version(of: id, until: until)?.pointee else { return }
+        let length = pathLength(of: id)
+        if pointer(id).pointee.isLive { charge(id, sign: -1, pathLength: length) }
+        setContent(of: id, to: version)
+        if pointer(id).pointee.isLive { charge(id, sign: 1, pathLength: length) }
+        dropVersion(of: id, until: until)
+    }
+
+    private func setContent(of id: NodeID, to version: NodeVersion) {
+        let node = pointer(id)
+        let block = Store.block(Int(node.pointee.nameLength) + version.value.count)
+        block.copyMemory(from: node.pointee.name)
+        (block + Int(node.pointee.nameLength)).copyMemory(from: version.value)
+        node.pointee.block.deallocate()
+        node.pointee.block = block
+        node.pointee.valueLength = version.valueLength
+        permissions.retain(version.permissions)
+        permissions.release(node.pointee.permissions)
+        node.pointee.permissions = version.permissions
+        node.pointee.generation = version.generation
+    }
+}
+
+/// Going back, step by step.
+extension Store {
+    private func undoCreation(of id: NodeID) {
+        charge(id, sign: -1, pathLength: pathLength(of: id))
+        adjustChildNames(for: id, sign: -1)
+        count -= 1
+        free(id)
+    }
+
+    private func undoRemoval(of id: NodeID) {
+        pointer(id).pointee.removed = 0
+        adjustChildNames(for: id, sign: 1)
+        count += 1
+        charge(id, sign: 1, pathLength: pathLength(of: id))
+    }
+
+    private func adjustChildNames(for id: NodeID, sign: Int) {
+        let node = pointer(id).pointee
+        let parent = pointer(node.parent)
+        let length = Int(parent.pointee.childNamesLength) + sign * (Int(node.nameLength) + 1)
+        parent.pointee.childNamesLength = UInt32(truncatingIfNeeded: length)
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// What a turn has done since its first change, for a storage that can fail: enough to take it all
+/// back and answer again.
+struct Turn {
+    /// The store as it was before the first change.
+    let snapshot: UInt64
+    private(set) var entries: [Entry] = []
+
+    struct Entry {
+        let session: Session
+        let header: Header
+        let payload: [UInt8]
+        /// Where in the stream to its session the answer begins.
+        let start: UInt64
+        var end: UInt64
+    }
+
+    init(snapshot: UInt64) { self.snapshot = snapshot }
+
+    /// Notes a request that is about to be handled.
+    mutating func note(_ request: Request, at position: UInt64) {
+        let header = Header(
+            type: request.operation.rawValue, request: request.number,
+            transaction: request.transaction, length: UInt32(request.payload.count))
+        entries.append(
+            Entry(
+                session: request.session, header: header, payload: Array(request.payload),
+                start: position, end: position))
+    }
+
+    /// The request noted last has been answered.
+    mutating func noteAnswered() {
+        guard let last = entries.indices.last else { return }
+        entries[last].end = entries[last].session.outbox.position
+    }
+}
+
+/// Group commit: one batch per turn, and no answer leaves before storage has taken it.
+extension Kernel {
+    /// A request is about to change the store.
+    func beginChange(_ request: Request) throws(WireError) {
+        if isTakingBack { throw .EIO }
+        if turn != nil { return }
+        for session in touched { session.turnStart = session.outbox.position }
+        turn = Turn(snapshot: store.openSnapshot(undoable: true))
+        turn?.note(request, at: request.session.outbox.position)
+    }
+
+    /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
+    /// is as before, and whoever changed something is answered EIO.
+    func commitTurn() {
+        guard let turn else { return }
+        self.turn = nil
+        do throws(StorageError) {
+            try storage.commit(ChangeBatch(store: store, since: turn.snapshot))
+            if storageIsFailing { log(.notice, "storage \(type(of: storage).name) works again") }
+            storageIsFailing = false
+        } catch {
+            if !storageIsFailing {
+                log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
+            }
+            storageIsFailing = true
+            takeBack(turn)
+        }
+        store.closeSnapshot(turn.snapshot)
+    }
+
+    private func takeBack(_ turn: Turn) {
+        let kept = turn.entries.map { entry in fate(of: entry, in: turn) }
+        dropTransactions(startedIn: turn)
+        for session in touched where session.isOpen { truncate(session) }
+        store.undoToNewestSnapshot()
+        isTakingBack = true
+        for (entry, fate) in zip(turn.entries, kept) where entry.session.isOpen {
+            answerAgain(entry, fate)
+        }
+        isTakingBack = false
+    }
+
+    /// What becomes of a request of a turn that is taken back.
+    private enum Fate {
+        /// It changed something, or saw a change: EIO.
+        case refused
+        /// It read what has been taken back: it is carried out again.
+        case repeated
+        /// It has nothing to do with the store as it was in this turn: its answer stands.
+        case kept([UInt8])
+    }
+
+    private func fate(of entry: Turn.Entry, in turn: Turn) -> Fate {
+        guard let operation = Operation(rawValue: entry.header.type) else { return .repeated }
+        let answer = entry.session.answer(from: entry.start, to: entry.end)
+        let isOfTree = operation.changesTree || operation.readsTree
+        switch operation {
+        case .transactionEnd:
+            return entry.payload.first == UInt8(ascii: "T") ? .refused : .kept(answer)
+        case .transactionStart:
+            return startedTransaction(entry, in: turn) == nil ? .kept(answer) : .refused
+        case _ where !isOfTree:
+            return .kept(answer)
+        case _ where entry.header.transaction != 0:
+            let transaction = entry.session.transactions[entry.header.transaction]
+            return transaction.map { $0.draft.moment > turn.snapshot } == true ? .refused : .kept(answer)
+        default:
+            return operation.changesTree ? .refused : .repeated
+        }
+    }
+
+    /// The transaction that the entry's request started, if it shows what is taken back.
+    private func startedTransaction(_ entry: Turn.Entry, in turn: Turn) -> Transaction? {
+        let answer = entry.session.answer(from: entry.start, to: entry.end)
+        let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
+        guard let number = UInt32(exactly: number), let started = entry.session.transactions[number],
+            started.draft.moment > turn.snapshot
+        else { return nil }
+        return started
+    }
+
+    private func dropTransactions(startedIn turn: Turn) {
+        for entry in turn.entries where entry.header.type == Operation.transactionStart.rawValue {
+            guard let transaction = startedTransaction(entry, in: turn) else { continue }
+            entry.session.transactions[transaction.number] = nil
+            drop(transaction, of: entry.session)
+        }
+    }
+
+    private func truncate(_ session: Session) {
+        let excess = session.outbox.position &- session.turnStart
+        charge(session, bytes: -Int(excess))
+        session.outbox.truncate(to: session.outbox.count - Int(excess))
+        let replies = session.delivery.truncate(to: session.turnStart)
+        ledger.adjustOutstanding(of: session.domain, by: -replies)
+    }
+
+    private func answerAgain(_ entry: Turn.Entry, _ fate: Fate) {
+        switch fate {
+        case .refused:
+            replyError(.EIO, entry.header, entry.session)
+            touch(entry.session)
+        case .repeated:
+            entry.payload.withUnsafeBytes { handle(entry.header, $0, entry.session) }
+        case .kept(let answer):
+            answer.withUnsafeBytes { resend($0, to: entry.session) }
+        }
+    }
+}
+
+extension Session {
+    /// What was appended to the stream between two positions, as long as it is all unsent.
+    fileprivate func answer(from start: UInt64, to end: UInt64) -> [UInt8] {
+        let first = outbox.sentPosition
+        guard isOpen, start >= first, end >= start, end <= outbox.position else { return [] }
+        return Array(outbox.bytes[Int(start - first)..<Int(end - first)])
+    }
+}
+
+extension Operation {
+    /// Whether the operation is answered from the tree.
+    var readsTree: Bool {
+        switch self {
+        case .read, .directory, .directoryPart, .getPermissions: true
+        default: false
+        }
+    }
+}

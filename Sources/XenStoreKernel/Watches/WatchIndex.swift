@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// All watches, by the path they are set on, so that a change finds the watches on its path and on
+/// each ancestor without looking at any other.
+struct WatchIndex: ~Copyable {
+    /// The watches on one path, in the order of their making.
+    private struct Bucket {
+        var hash: UInt64
+        var watches: [Watch]
+    }
+
+    private var index = HashIndex()
+    private var buckets: [Bucket] = [Bucket(hash: 0, watches: [])]
+    private var free: [UInt32] = []
+    private(set) var count = 0
+
+    @inline(__always) var isEmpty: Bool { count == 0 }
+
+    private func bucket(_ hash: UInt64) -> UInt32 {
+        index.find(UInt32(truncatingIfNeeded: hash)) { buckets[Int($0)].hash == hash }
+    }
+
+    mutating func insert(_ watch: Watch) {
+        count += 1
+        let found = bucket(watch.hash)
+        if found != 0 {
+            buckets[Int(found)].watches.append(watch)
+            return
+        }
+        let new = Bucket(hash: watch.hash, watches: [watch])
+        let number: UInt32
+        if let unused = free.popLast() {
+            number = unused
+            buckets[Int(number)] = new
+        } else {
+            number = UInt32(buckets.count)
+            buckets.append(new)
+        }
+        index.insert(number, hash: UInt32(truncatingIfNeeded: watch.hash))
+    }
+
+    mutating func remove(_ watch: Watch) {
+        let number = bucket(watch.hash)
+        guard number != 0,
+            let at = buckets[Int(number)].watches.firstIndex(bySerial: watch.serial)
+        else { return }
+        count -= 1
+        buckets[Int(number)].watches.remove(at: at)
+        if buckets[Int(number)].watches.isEmpty {
+            index.remove(number, hash: UInt32(truncatingIfNeeded: watch.hash))
+            buckets[Int(number)].watches = []
+            free.append(number)
+        }
+    }
+
+    /// Appends the watches on the path with this hash that `isMeant` accepts.
+    @inline(__always)
+    func collect(_ hash: UInt64, into matches: inout [Watch], where isMeant: (Watch) -> Bool) {
+        let number = bucket(hash)
+        if number == 0 { return }
+        for watch in buckets[Int(number)].watches where isMeant(watch) { matches.append(watch) }
+    }
+}
+
+extension [Watch] {
+    /// Watches stand in the order of their serials.
+    fileprivate func firstIndex(bySerial serial: UInt64) -> Int? {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].serial < serial { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low].serial == serial ? low : nil
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+import XenStoreWire
+
+/// A whole daemon in the test's hand: the kernel, a storage and policies of the test's choice, a
+/// clock that only moves when told, and clients of any domain.
+public final class EmbeddedHost {
+    public let kernel: Kernel
+    public private(set) var now = Moment(nanoseconds: 1)
+    /// What the kernel has logged.
+    public var log: [(level: LogLevel, text: String)] { lines.all }
+
+    private let lines: Lines
+
+    private final class Lines {
+        var all: [(level: LogLevel, text: String)] = []
+    }
+
+    public init(storage: any Storage, policies: [any Policy] = [], seed: UInt64 = 1) throws(StorageError) {
+        let lines = Lines()
+        self.lines = lines
+        kernel = try Kernel(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
+    }
+
+    /// A new connection of a guest; dom0 is privileged unless said otherwise.
+    public func connect(domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true) -> EmbeddedClient {
+        EmbeddedClient(
+            kernel: kernel,
+            peer: Peer(
+                domain: domain, isPrivileged: privileged ?? (domain == .control), mayWrite: mayWrite,
+                transport: "embedded"))
+    }
+
+    /// Ends turns until nothing is left to do at once.
+    @discardableResult
+    public func settle() -> Wait {
+        var wait = kernel.endTurn(at: now)
+        var turns = 0
+        while wait == .none, turns < 100_000 {
+            wait = kernel.endTurn(at: now)
+            turns += 1
+        }
+        return wait
+    }
+
+    /// Moves the clock on and ends a turn.
+    public func advance(milliseconds: UInt64) {
+        now = now.advanced(byMilliseconds: milliseconds)
+        settle()
+    }
+
+    /// One request and its reply; events that come with it are in `events`.
+    public func ask(
+        _ client: EmbeddedClient, _ operation: XenStoreWire.Operation, _ payload: String, transaction: UInt32 = 0,
+        events: inout [String]
+    ) -> Reply {
+        client.send(operation.rawValue, transaction: transaction, Array(payload.utf8))
+        settle()
+        var reply = Reply.none
+        for message in client.takeMessages() {
+            if message.isEvent { events.append(message.text) } else { reply = Reply(message) }
+        }
+        return reply
+    }
+
+    /// One request and its reply; events that come with it are dropped.
+    @discardableResult
+    public func ask(
+        _ client: EmbeddedClient, _ operation: XenStoreWire.Operation, _ payload: String, transaction: UInt32 = 0
+    ) -> Reply {
+        var events: [String] = []
+        return ask(client, operation, payload, transaction: transaction, events: &events)
+    }
+}
+
+/// An answer, as a test wants to compare it.
+public enum Reply: Equatable, Sendable {
+    /// The payload, NULs as `|`.
+    case text(String)
+    case error(WireError)
+    /// There was no reply.
+    case none
+
+    public static let ok = Reply.text("OK|")
+
+    init(_ message: Message) {
+        guard message.isError else {
+            self = .text(message.text)
+            return
+        }
+        self = message.payload.dropLast().withUnsafeBytes { WireError(wireName: $0) }.map { .error($0) } ?? .none
+    }
+}

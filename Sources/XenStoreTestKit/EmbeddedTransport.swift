@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+import XenStoreWire
+
+/// A client of the kernel without a socket, a ring or time: bytes go in by hand, bytes come out when
+/// a turn has ended. It can be any domain.
+///
+///     let host = try EmbeddedHost()
+///     let guest = host.connect(domain: DomainID(5))
+///     #expect(guest.send(.read, "domid\0") == .error(.ENOENT))
+public final class EmbeddedClient: Link {
+    private let kernel: Kernel
+    public private(set) var session: Session!
+    /// Everything the kernel has sent and that was not taken yet.
+    private var received: [UInt8] = []
+    /// How many more bytes the peer takes; nil for any number. 0 is a peer that does not read.
+    public var appetite: Int?
+    /// The kernel has closed the connection.
+    public private(set) var isClosed = false
+    /// How often the kernel has asked to stop or resume reading.
+    public private(set) var readingChanges = 0
+
+    init(kernel: Kernel, peer: Peer) {
+        self.kernel = kernel
+        session = kernel.connect(self, as: peer)
+    }
+
+    // MARK: Link
+
+    public func flush(_ session: Session) {
+        let count = min(session.unsent.count, appetite ?? .max)
+        received.append(contentsOf: session.unsent.prefix(count))
+        if appetite != nil { appetite = (appetite ?? 0) - count }
+        if count > 0 { kernel.sent(count, on: session) }
+    }
+
+    public func readingChanged(_ session: Session) { readingChanges += 1 }
+
+    public func close() { isClosed = true }
+
+    // MARK: The peer
+
+    /// Sends raw bytes, without ending the turn.
+    public func send(bytes: [UInt8]) {
+        bytes.withUnsafeBytes { kernel.receive($0, on: session) }
+    }
+
+    /// Sends a request, without ending the turn.
+    public func send(_ operation: UInt32, request: UInt32 = 0, transaction: UInt32 = 0, _ payload: [UInt8]) {
+        send(bytes: Message.bytes(operation, request: request, transaction: transaction, payload))
+    }
+
+    /// The peer reads on: what waits is sent, as far as it takes it.
+    public func resume(appetite: Int? = nil) {
+        self.appetite = appetite
+        if !isClosed { flush(session) }
+    }
+
+    /// The peer goes away.
+    public func hangUp() { kernel.disconnect(session) }
+
+    /// What has come since the last call: replies and events in order.
+    public func takeMessages() -> [Message] {
+        var messages: [Message] = []
+        var at = 0
+        received.withUnsafeBytes { bytes in
+            while bytes.count - at >= Header.size {
+                let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
+                let end = at + Header.size + Int(header.length)
+                if end > bytes.count { break }
+                messages.append(Message(header, Array(bytes[(at + Header.size)..<end])))
+                at = end
+            }
+        }
+        received.removeFirst(at)
+        return messages
+    }
+}
+
+/// A message from the daemon.
+public struct Message: Equatable, CustomStringConvertible {
+    public var header: Header
+    public var payload: [UInt8]
+
+    public init(_ header: Header, _ payload: [UInt8]) {
+        self.header = header
+        self.payload = payload
+    }
+
+    public var isEvent: Bool { header.type == Operation.watchEvent.rawValue }
+    public var isError: Bool { header.type == Operation.error.rawValue }
+
+    /// The payload as text, NULs as `|`, for comparing and for reading.
+    public var text: String { String(decoding: payload.map { $0 == 0 ? UInt8(ascii: "|") : $0 }, as: UTF8.self) }
+
+    public var description: String {
+        let name = Operation(rawValue: header.type).map { "\($0.name)" } ?? "\(header.type)"
+        return "\(name) \(text)"
+    }
+
+    /// A message's bytes as they are sent.
+    public static func bytes(_ operation: UInt32, request: UInt32 = 0, transaction: UInt32 = 0, _ payload: [UInt8]) -> [UInt8] {
+        let header = Header(
+            type: operation, request: request, transaction: transaction, length: UInt32(payload.count))
+        return [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
+            if let start = buffer.baseAddress { header.store(to: UnsafeMutableRawPointer(start)) }
+            count = Header.size
+        } + payload
+    }
+}

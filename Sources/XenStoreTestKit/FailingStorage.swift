@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+import XenStoreWire
+
+/// A storage that keeps nodes in a dictionary, fails when told to, and notes what it was given.
+public final class FailingStorage: Storage {
+    public static var name: String { "failing" }
+    public static var summary: String { "Fails on demand, for tests." }
+    public static var keys: [ConfigurationKey] { [] }
+
+    public struct StoredNode: Equatable {
+        public var value: [UInt8]
+        public var permissions: [Permission]
+        public var generation: UInt64
+        public var children: [UInt8]
+    }
+
+    /// Whether the next commits fail.
+    public var isFailing = false
+    /// What was committed, by path.
+    public private(set) var nodes: [String: StoredNode] = [:]
+    public private(set) var commits = 0
+
+    public init() {}
+    public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
+
+    public var wantsBatches: Bool { true }
+
+    public func load(into loader: StateLoader) throws(StorageError) {
+        // Every parent's path is shorter than its children's.
+        for (path, node) in nodes.sorted(by: { $0.key.utf8.count < $1.key.utf8.count }) {
+            let path = Array(path.utf8)
+            let failure: StorageError? = path.withUnsafeBytes { path in
+                node.value.withUnsafeBytes { value in
+                    do throws(StorageError) {
+                        try loader.add(
+                            NodeRecord(
+                                path: path, value: value, permissions: node.permissions,
+                                generation: node.generation, children: node.children))
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    public func commit(_ batch: borrowing ChangeBatch) throws(StorageError) {
+        if isFailing { throw StorageError("commit: told to fail") }
+        commits += 1
+        var changed = nodes
+        try batch.forEach { change throws(StorageError) in
+            switch change {
+            case .stored(let node):
+                changed[String(decoding: node.path, as: UTF8.self)] = StoredNode(
+                    value: Array(node.value), permissions: node.permissions,
+                    generation: node.generation, children: node.children)
+            case .removed(let path):
+                changed[String(decoding: path, as: UTF8.self)] = nil
+            }
+        }
+        nodes = changed
+    }
+
+    public func close() {}
+}
