@@ -14,6 +14,8 @@ public final class Kernel {
     let store: Store
     var watches = WatchIndex()
     var domains = DomainTable()
+    /// Reaches domains; nil on a machine without Xen.
+    var domainTransport: (any DomainTransport)?
 
     /// Reads the paths of requests.
     let scanner: PathScanner
@@ -81,8 +83,10 @@ public final class Kernel {
         let session = Session(number: sessionSerial, peer: peer, link: link, kernel: self, pool: pool)
         session.place = sessions.count
         sessions.append(session)
-        if domains[peer.domain] == nil { domains[peer.domain] = Domain() }
-        domains[peer.domain]?.isIntroduced = true
+        // A transport that reaches domains without a toolstack, such as the test kit's.
+        if domainTransport == nil, domains[peer.domain] == nil {
+            domains[peer.domain] = Domain(isIntroduced: true)
+        }
         return session
     }
 
@@ -92,6 +96,7 @@ public final class Kernel {
         guard session.isOpen else { return }
         session.isOpen = false
         session.isReading = false
+        if domains[session.domain]?.session === session { domains[session.domain]?.session = nil }
         removeWatches(of: session)
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
@@ -110,7 +115,7 @@ public final class Kernel {
     func end(_ session: Session) {
         guard session.isOpen else { return }
         disconnect(session)
-        session.link.close()
+        session.link.close(session.endReason)
     }
 
     // MARK: Bytes

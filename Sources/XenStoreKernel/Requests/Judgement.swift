@@ -86,6 +86,7 @@ extension Kernel {
         if session.outbox.count + bytes <= Kernel.unsentLimit { return false }
         log(.warning, "\(session.name): does not read its events, \(session.outbox.count) bytes wait; closing")
         session.isEnding = true
+        session.endReason = .peerNotReading
         touch(session)
         return true
     }

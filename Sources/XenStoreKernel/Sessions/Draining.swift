@@ -49,6 +49,7 @@ extension Kernel {
     private func breakOff(_ session: Session, length: UInt32) {
         log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
         session.isEnding = true
+        session.endReason = .oversizedMessage
         session.isReading = false
         touch(session)
     }

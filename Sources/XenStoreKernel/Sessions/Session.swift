@@ -26,6 +26,8 @@ public final class Session {
     var isOpen = true
     /// Ends at the end of the turn: it broke the protocol, or does not read what it asked for.
     var isEnding = false
+    /// Why it ends, for its transport.
+    var endReason = EndReason.answered
     /// The peer sends no more: the session ends when all is answered and sent.
     var isFinished = false
     /// Where this turn's answers begin in the stream, as far as they may have to be taken back.

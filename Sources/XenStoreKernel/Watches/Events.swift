@@ -33,7 +33,7 @@ extension Kernel {
     }
 
     /// Sends an event to each of `matches` whose session may know.
-    private func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
+    func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
         if matches.isEmpty { return }
         // Each path's watches stand in order; several paths have to be merged.
         if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
