@@ -6,13 +6,13 @@ struct Domain {
     /// The hypervisor's own name for it, by which it differs from others of the same number.
     var uniqueID: UInt64 = 0
     /// The domain whose devices this one emulates (SET_TARGET): it shares that one's rights.
-    var target: DomainID?
+    var target: DomainID? { didSet { session?.target = target } }
     /// What SET_FEATURE left it.
     var features = Feature.all
     /// INTRODUCE has been done: whoever waits for domains to go is told when this one does.
     var isIntroduced = false
     /// Its connection. None if it was not introduced, or broke the protocol since.
-    var session: Session?
+    var session: Session? { didSet { session?.target = target } }
     /// That it has shut down was told; it is told again only after RESUME.
     var isShutdownSeen = false
 }

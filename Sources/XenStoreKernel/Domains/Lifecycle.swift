@@ -99,20 +99,30 @@ extension Kernel {
         announceSpecial("@releaseDomain", of: id)
     }
 
-    /// Removes every subtree whose top the domain owns, with the events that RM would cause.
+    /// Removes every subtree whose top the domain owns, with the events that RM would cause: one walk,
+    /// which ends when there is nothing left to be found.
     private func removeNodes(of id: DomainID, tell: Bool) {
-        while ledger[id].nodes > 0, let top = store.firstNode(ownedBy: id) {
-            if top == store.root || !store.parent(of: top).exists {
-                // What cannot be removed goes to dom0.
-                let list = store.permissions[store.pointer(top).pointee.permissions].owned(by: .control)
-                store.setPermissions(of: top, to: store.permissions.retain(list))
-                continue
+        var node = store.root
+        while node.exists, ledger[id].nodes > 0 {
+            if store.owner(of: node) == id, node != store.root {
+                let next = store.nextBehind(node)
+                removeSubtree(node, tell: tell)
+                node = next
+            } else {
+                node = store.nextInPreorder(node)
             }
-            let bytes = store.path(of: top)
-            bytes.withBytes { bytes in
-                guard let path = try? scanner.scan(bytes, home: .control) else { return }
-                removeLive(path, top, mustTell: tell && !watches.isEmpty)
-            }
+        }
+        // What cannot be removed goes to dom0.
+        for fixed in [store.root] + store.specials where store.owner(of: fixed) == id {
+            let list = store.permissions[store.pointer(fixed).pointee.permissions].owned(by: .control)
+            store.setPermissions(of: fixed, to: store.permissions.retain(list))
+        }
+    }
+
+    private func removeSubtree(_ top: NodeID, tell: Bool) {
+        store.path(of: top).withBytes { bytes in
+            guard let path = try? scanner.scan(bytes, home: .control) else { return }
+            removeLive(path, top, mustTell: tell && !watches.isEmpty)
         }
     }
 
@@ -163,16 +173,6 @@ extension Kernel {
 }
 
 extension Store {
-    /// Some topmost node that the domain owns: no ancestor of it is the domain's.
-    fileprivate func firstNode(ownedBy id: DomainID) -> NodeID? {
-        var node = root
-        while node.exists {
-            if owner(of: node) == id { return node }
-            node = nextInPreorder(node)
-        }
-        return specials.first { owner(of: $0) == id }
-    }
-
     /// Every node whose list has an entry for the domain behind the owner's.
     fileprivate func nodesWithEntry(for id: DomainID) -> [NodeID] {
         var found: [NodeID] = []
@@ -193,9 +193,13 @@ extension Store {
     }
 
     /// The next node of a walk over the whole tree, each node before its children.
-    private func nextInPreorder(_ id: NodeID) -> NodeID {
+    fileprivate func nextInPreorder(_ id: NodeID) -> NodeID {
         let child = firstChild(of: id)
-        if child.exists { return child }
+        return child.exists ? child : nextBehind(id)
+    }
+
+    /// The next node of that walk that is not below `id`.
+    fileprivate func nextBehind(_ id: NodeID) -> NodeID {
         var node = id
         while node.exists, node != root {
             let sibling = nextSibling(of: node)
@@ -205,7 +209,7 @@ extension Store {
         return .none
     }
 
-    private var specials: [NodeID] {
+    fileprivate var specials: [NodeID] {
         (["@introduceDomain", "@releaseDomain"] as [StaticString]).compactMap { name in
             let bytes = UnsafeRawBufferPointer(name)
             let hash = UInt32(truncatingIfNeeded: hashing.child(bytes, of: hashing.special))

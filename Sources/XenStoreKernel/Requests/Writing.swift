@@ -67,9 +67,7 @@ extension Kernel {
         if session.peer.isPrivileged { return }
         let size = 16 + 8 * store.permissions[list].entries.count + value.count
         try allow(.nodeSize, amount: size, session)
-        if growth > 0 {
-            try allow(.memory, amount: ledger[session.domain].memory + growth, session)
-        }
+        if growth > 0 { try allowMemory(growth, session) }
     }
 
     func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {

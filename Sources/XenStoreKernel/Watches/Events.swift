@@ -71,7 +71,7 @@ extension Kernel {
         session.delivery.append(
             Delivery.Mark(
                 start: start, end: session.outbox.position, event: key,
-                cause: outstandingRequest(for: session), deadline: deadline(for: session)))
+                cause: outstandingRequest(for: session)))
         touch(session)
     }
 
