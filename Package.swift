@@ -72,6 +72,9 @@ let package = Package(
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
         .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux"]),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
+            exclude: ["Golden"]),
     ],
     swiftLanguageModes: [.v6]
 )

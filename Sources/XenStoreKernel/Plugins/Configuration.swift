@@ -6,17 +6,20 @@ public struct ConfigurationKey: Sendable, Equatable {
     public indirect enum Kind: Sendable, Equatable {
         /// Any text.
         case text
-        /// An absolute path, or one that begins with `$` + a variable of the daemon's own.
+        /// An absolute path. `${rundir}` in it stands for the run directory, and is replaced before
+        /// a plugin sees it.
         case path
         /// `true` or `false`.
         case flag
         /// A decimal number within bounds, both included.
         case number(ClosedRange<Int>)
-        /// Permission bits of a file in octal, such as `0600`.
+        /// Permission bits of a file in octal, such as `0600`. The checked value is a number.
         case mode
         /// One of a few words.
         case choice([String])
-        /// A mapping whose keys are domain ids, and whose values are mappings with these keys.
+        /// A mapping whose keys are domain ids, and whose values are mappings with these keys. What
+        /// a domain's block leaves out is left out of its checked values, too: no defaults are
+        /// filled in there, so that it can fall back to what holds for every domain.
         case perDomain([ConfigurationKey])
     }
 
@@ -58,18 +61,32 @@ public enum ConfigurationValue: Sendable, Equatable {
 /// The checked values of one block: every key that has a default is there.
 public struct ConfigurationBlock: Sendable, Equatable {
     public private(set) var values: [String: ConfigurationValue]
+    /// The block's own key with all the blocks it stands in, dotted: `transports.unix-socket`.
+    public var path: String
     /// Where the block stands in the file, for a plugin's own errors.
     public var place: ConfigurationPlace?
+    /// Where those values stand that were given, by key.
+    public var places: [String: ConfigurationPlace]
 
-    public init(_ values: [String: ConfigurationValue], place: ConfigurationPlace? = nil) {
+    public init(
+        _ values: [String: ConfigurationValue], path: String = "", place: ConfigurationPlace? = nil,
+        places: [String: ConfigurationPlace] = [:]
+    ) {
         self.values = values
+        self.path = path
         self.place = place
+        self.places = places
     }
 
     /// The block that a file with nothing in it would give.
     public init(defaultsOf keys: [ConfigurationKey]) {
         self.init([:])
         for key in keys { values[key.name] = key.defaultValue }
+    }
+
+    /// Blocks are equal if they configure the same; where that was written does not matter.
+    public static func == (a: ConfigurationBlock, b: ConfigurationBlock) -> Bool {
+        a.values == b.values
     }
 
     public func text(_ key: String) -> String? {
@@ -90,9 +107,16 @@ public struct ConfigurationBlock: Sendable, Equatable {
         changed.values[key] = value
         return changed
     }
+    /// What a plugin throws if it cannot take the value of `key`: says where the value stands.
+    public func error(_ problem: String, key: String, suggestion: String? = nil) -> ConfigurationError {
+        ConfigurationError(
+            problem, key: path.isEmpty ? key : "\(path).\(key)", at: places[key] ?? place,
+            suggestion: suggestion)
+    }
 }
 
-/// A place in a configuration file; lines and columns count from 1.
+/// A place in a configuration file; lines and columns count from 1. What does not come from a line
+/// of a file, such as an option of the command line, is a place with a name only.
 public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
     public var file: String
     public var line: Int
@@ -103,13 +127,18 @@ public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
         self.line = line
         self.column = column
     }
-    public var description: String { "\(file):\(line):\(column)" }
+    /// A whole file, or an option of the command line.
+    public init(_ name: String) {
+        self.init(file: name, line: 0, column: 0)
+    }
+    public var description: String { line == 0 ? file : "\(file):\(line):\(column)" }
 }
 
 /// Something wrong with the configuration: what, where, and what was likely meant.
 public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     public var place: ConfigurationPlace?
-    /// The key with all the blocks it stands in, dotted: `transports.unix-socket.mode`.
+    /// The key with all the blocks it stands in, dotted: `transports.unix-socket.mode`. Empty if
+    /// the problem is the file's as a whole.
     public var key: String
     public var problem: String
     /// The nearest known key or word, if one is near.
@@ -124,7 +153,8 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
 
     public var description: String {
         let prefix = place.map { "\($0): " } ?? ""
+        let subject = key.isEmpty ? "" : "\(key): "
         let hint = suggestion.map { "; did you mean '\($0)'?" } ?? ""
-        return "\(prefix)\(key): \(problem)\(hint)"
+        return "\(prefix)\(subject)\(problem)\(hint)"
     }
 }

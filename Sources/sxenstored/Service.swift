@@ -12,6 +12,8 @@ struct ServeOptions {
     /// Takes over what has changed in the configuration, on SIGHUP, and returns the log level it asks
     /// for. All or nothing: if it throws, what it throws is for the log and nothing has changed.
     var reload: () throws -> LogLevel = { DaemonLog.shared.level }
+    /// Classes of the trace that are on from the start, as CONTROL `log` names them: `+io`.
+    var logSwitches: [String] = []
 }
 
 /// Runs the daemon with these plugins until a signal ends it, and returns the exit status of the
@@ -33,6 +35,7 @@ func serve(
             }
         }
         let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
+        service.turnOn(options.logSwitches)
         try service.run(transports, launcher, reload: options.reload)
         return EXIT_SUCCESS
     } catch PidFile.Failure.isHeld(let path, let pid) {
@@ -63,8 +66,14 @@ private final class Service {
         raiseDescriptorLimit()
         reactor = try Reactor()
         kernel = try Kernel(
-            storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: DaemonLog.shared.write)
+            storage: storage, policies: policies, seed: UInt64.random(in: 0 ... .max), log: log.write)
         self.storage = storage
+    }
+
+    func turnOn(_ switches: [String]) {
+        for name in switches where !kernel.setLogSwitch(name) {
+            log.write(.warning, "there is no class of the trace called \(name)")
+        }
     }
 
     func run(_ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel) throws {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+
+/// The text of a configuration, and what to call it in messages.
+public struct ConfigurationText: Sendable {
+    /// Far more than any host needs; what is larger is not a configuration.
+    static let bytesMax = 1 << 20
+
+    public let name: String
+    let bytes: [UInt8]
+
+    public init(_ text: String, name: String) {
+        self.init(bytes: Array(text.utf8), name: name)
+    }
+
+    /// For text that may not even be text.
+    public init(bytes: [UInt8], name: String) {
+        self.name = name
+        // Editors of other systems put a byte order mark before the text; it says nothing in UTF-8.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        self.bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
+    }
+
+    /// Reads a file, of which no more than the largest acceptable size is taken in.
+    public init(file path: String) throws(ConfigurationErrors) {
+        self.init(bytes: try Self.contents(of: path), name: path)
+    }
+
+    private static func contents(of path: String) throws(ConfigurationErrors) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unreadable(path, errno) }
+        defer { close(descriptor) }
+
+        var bytes: [UInt8] = []
+        while bytes.count <= bytesMax {
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            let count = read(descriptor, &chunk, chunk.count)
+            if count == 0 { break }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw unreadable(path, errno)
+            }
+            bytes += chunk[..<count]
+        }
+        return bytes
+    }
+
+    private static func unreadable(_ path: String, _ code: Int32) -> ConfigurationErrors {
+        let reason = strerror(code).map { String(cString: $0) } ?? "error \(code)"
+        return ConfigurationErrors([
+            ConfigurationError("cannot be read: \(reason)", key: "", at: ConfigurationPlace(path))
+        ])
+    }
+}
+
+extension ConfigurationText {
+    /// What makes the text unfit for parsing, before its YAML is looked at: this is found here, and
+    /// not by libyaml, because libyaml's words for it lead an operator astray.
+    func flaws() -> [ConfigurationError] {
+        if bytes.count > Self.bytesMax {
+            let problem = "larger than \(Self.bytesMax) bytes; this is not a configuration file"
+            return [ConfigurationError(problem, key: "", at: ConfigurationPlace(name))]
+        }
+        if let offset = bytes.firstIndex(of: 0) {
+            return [flaw("a NUL byte; the file is damaged, or not a text file", at: offset)]
+        }
+        do {
+            _ = try UTF8Span(validating: bytes.span)
+        } catch {
+            let offset = error.byteOffsets.lowerBound
+            return [flaw("not valid UTF-8; save the file as UTF-8 text", at: offset)]
+        }
+        return indentingTabs().map {
+            flaw("a tab is used as indentation; YAML wants spaces", at: $0)
+        }
+    }
+
+    /// The first tab of each line that is indented with one and says something.
+    private func indentingTabs() -> [Int] {
+        var tabs: [Int] = []
+        var lineStart = 0
+        while lineStart < bytes.endIndex {
+            let lineEnd = bytes[lineStart...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+            let line = bytes[lineStart..<lineEnd]
+            let content = line.firstIndex { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            if let content, line[content] != UInt8(ascii: "#"), line[content] != UInt8(ascii: "\r"),
+                let tab = line[..<content].firstIndex(of: UInt8(ascii: "\t"))
+            {
+                tabs.append(tab)
+            }
+            lineStart = lineEnd + 1
+        }
+        return tabs
+    }
+
+    private func flaw(_ problem: String, at offset: Int) -> ConfigurationError {
+        ConfigurationError(problem, key: "", at: place(ofByte: offset))
+    }
+
+    /// Where a byte stands for an editor: columns count characters, not bytes.
+    func place(ofByte offset: Int) -> ConfigurationPlace {
+        let before = bytes[..<min(offset, bytes.count)]
+        let newline = UInt8(ascii: "\n")
+        let lineStart = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
+        let isContinuation = { (byte: UInt8) in byte & 0xC0 == 0x80 }
+        return ConfigurationPlace(
+            file: name,
+            line: before.count { $0 == newline } + 1,
+            column: before[lineStart...].count { !isContinuation($0) } + 1)
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+
+/// A configuration that has passed all checks, with every default filled in and every path resolved.
+public struct EffectiveConfiguration: Sendable, Equatable {
+    /// One plugin that is to run, and what it is told.
+    public struct Choice: Sendable, Equatable {
+        public var name: String
+        public var block: ConfigurationBlock
+        /// All that the plugin understands, for writing the configuration out in full.
+        public var keys: [ConfigurationKey]
+    }
+
+    public var transports: [Choice]
+    public var storage: Choice
+    public var policies: [Choice]
+    /// The daemon as a process: ``daemonKeys``.
+    public var daemon: ConfigurationBlock
+    /// What is logged: ``logKeys``.
+    public var log: ConfigurationBlock
+
+    /// Lines of the log that are less important are left out.
+    public var logLevel: LogLevel {
+        LogLevel(name: log.text("level") ?? "") ?? .info
+    }
+    /// Where the process id goes once clients can connect; nil for nowhere.
+    public var pidFile: String? { daemon.text("pid-file") }
+
+    public static let daemonKeys: [ConfigurationKey] = [
+        ConfigurationKey(
+            "pid-file", .path, default: nil,
+            "File that the process id is written to once clients can connect; it is locked, so that a "
+                + "second daemon on it refuses to start.")
+    ]
+    public static let logKeys: [ConfigurationKey] = [
+        ConfigurationKey(
+            "level", .choice(LogLevel.names), default: .text("info"),
+            "The least important lines that are still logged: \(LogLevel.names.joined(separator: ", ")).")
+    ]
+}
+
+extension EffectiveConfiguration {
+    /// Makes the plugins that are named, none of which touches the system yet. What several plugins
+    /// find wrong with their blocks is thrown together.
+    public func makePlugins(from registry: PluginRegistry) throws(ConfigurationErrors) -> PluginSet {
+        var errors: [ConfigurationError] = []
+        let transports = transports.compactMap { choice in
+            make(choice, registry.transports.first { $0.name == choice.name }, &errors) {
+                type throws(ConfigurationError) -> any Transport in try type.init(choice.block)
+            }
+        }
+        let storage = make(storage, registry.storages.first { $0.name == self.storage.name }, &errors) {
+            type throws(ConfigurationError) -> any Storage in try type.init(self.storage.block)
+        }
+        let policies = policies.compactMap { choice in
+            make(choice, registry.policies.first { $0.name == choice.name }, &errors) {
+                type throws(ConfigurationError) -> any Policy in try type.init(choice.block)
+            }
+        }
+        guard errors.isEmpty, let storage else { throw ConfigurationErrors(errors) }
+        return PluginSet(transports: transports, storage: storage, policies: policies)
+    }
+
+    private func make<Type, Instance>(
+        _ choice: Choice, _ type: Type?, _ errors: inout [ConfigurationError],
+        _ makeOne: (Type) throws(ConfigurationError) -> Instance
+    ) -> Instance? {
+        do throws(ConfigurationError) {
+            guard let type else {
+                throw ConfigurationError("not in this build", key: choice.block.path, at: choice.block.place)
+            }
+            return try makeOne(type)
+        } catch {
+            errors.append(choice.located(error))
+            return nil
+        }
+    }
+}
+
+extension EffectiveConfiguration.Choice {
+    /// A plugin's own error with the dotted key and the place that it may have left out.
+    fileprivate func located(_ error: ConfigurationError) -> ConfigurationError {
+        var error = error
+        if block.places[error.key] != nil || keys.contains(where: { $0.name == error.key }) {
+            error.place = block.places[error.key] ?? error.place
+            error.key = dotted(block.path, error.key)
+        }
+        error.place = error.place ?? block.place
+        return error
+    }
+}
+
+extension LogLevel {
+    static let all: [LogLevel] = [.debug, .info, .notice, .warning, .error]
+    static let names = all.map { "\($0)" }
+
+    init?(name: String) {
+        guard let index = Self.names.firstIndex(of: name) else { return nil }
+        self = Self.all[index]
+    }
+}

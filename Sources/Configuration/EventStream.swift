@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import CYaml
+import XenStoreKernel
+
+/// libyaml's events, one after the other, as Swift values with places.
+struct EventStream: ~Copyable {
+    enum Event {
+        case streamStart, streamEnd
+        case documentStart, documentEnd
+        case listStart, listEnd
+        case mappingStart, mappingEnd
+        case scalar(String, isPlain: Bool)
+        case alias(String)
+    }
+
+    struct Located {
+        var event: Event
+        var place: ConfigurationPlace
+        /// What else was written before the node: `&name` and `!tag`.
+        var anchor: String?
+        var tag: String?
+    }
+
+    private let text: ConfigurationText
+    // libyaml keeps pointers into its parser and into the text, so neither may move.
+    private let parser: UnsafeMutablePointer<yaml_parser_t>
+    private let input: UnsafeMutableBufferPointer<UInt8>
+
+    init(_ text: ConfigurationText) throws(ConfigurationError) {
+        self.text = text
+        parser = .allocate(capacity: 1)
+        input = .allocate(capacity: text.bytes.count)
+        _ = input.initialize(from: text.bytes)
+        guard yaml_parser_initialize(parser) == 1 else {
+            parser.deallocate()
+            input.deallocate()
+            throw ConfigurationError("out of memory", key: "", at: ConfigurationPlace(text.name))
+        }
+        yaml_parser_set_input_string(parser, input.baseAddress, input.count)
+        yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+    }
+
+    deinit {
+        yaml_parser_delete(parser)
+        parser.deallocate()
+        input.deallocate()
+    }
+
+    /// The next event. After an error there are no more.
+    mutating func next() throws(ConfigurationError) -> Located {
+        var event = yaml_event_t()
+        guard yaml_parser_parse(parser, &event) == 1 else { throw syntaxError() }
+        defer { yaml_event_delete(&event) }
+        return Located(
+            event: Self.event(event), place: place(of: event.start_mark),
+            anchor: Self.anchor(event).map { String(cString: $0) },
+            tag: Self.tag(event).map { String(cString: $0) })
+    }
+
+    private static func event(_ event: yaml_event_t) -> Event {
+        switch event.type {
+        case YAML_STREAM_START_EVENT: .streamStart
+        case YAML_DOCUMENT_START_EVENT: .documentStart
+        case YAML_DOCUMENT_END_EVENT: .documentEnd
+        case YAML_SEQUENCE_START_EVENT: .listStart
+        case YAML_SEQUENCE_END_EVENT: .listEnd
+        case YAML_MAPPING_START_EVENT: .mappingStart
+        case YAML_MAPPING_END_EVENT: .mappingEnd
+        case YAML_ALIAS_EVENT: .alias(String(cString: event.data.alias.anchor))
+        case YAML_SCALAR_EVENT:
+            .scalar(
+                String(
+                    decoding: UnsafeBufferPointer(
+                        start: event.data.scalar.value, count: event.data.scalar.length),
+                    as: UTF8.self),
+                isPlain: event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        default: .streamEnd
+        }
+    }
+
+    private static func anchor(_ event: yaml_event_t) -> UnsafeMutablePointer<UInt8>? {
+        switch event.type {
+        case YAML_SCALAR_EVENT: event.data.scalar.anchor
+        case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.anchor
+        case YAML_MAPPING_START_EVENT: event.data.mapping_start.anchor
+        default: nil
+        }
+    }
+
+    private static func tag(_ event: yaml_event_t) -> UnsafeMutablePointer<UInt8>? {
+        switch event.type {
+        case YAML_SCALAR_EVENT: event.data.scalar.tag
+        case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.tag
+        case YAML_MAPPING_START_EVENT: event.data.mapping_start.tag
+        default: nil
+        }
+    }
+
+    private func place(of mark: yaml_mark_t) -> ConfigurationPlace {
+        ConfigurationPlace(file: text.name, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+    }
+
+    private func syntaxError() -> ConfigurationError {
+        let failed = parser.pointee
+        let problem = failed.problem.map { String(cString: $0) } ?? "out of memory"
+        if failed.error == YAML_READER_ERROR {
+            // The reader works ahead of the lines and knows bytes only.
+            return ConfigurationError(
+                "not valid YAML: \(problem)", key: "", at: text.place(ofByte: failed.problem_offset))
+        }
+        let context = failed.context.map {
+            " \(String(cString: $0)) that begins at line \(failed.context_mark.line + 1)"
+        }
+        return ConfigurationError(
+            "not valid YAML: \(problem)\(context ?? "")", key: "", at: place(of: failed.problem_mark))
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+
+extension PluginRegistry {
+    /// All plugins with their keys, defaults and what they do, for an operator to read.
+    public var listing: String {
+        PluginKind.allCases.map { kind in
+            let plugins = plugins(of: kind).map { plugin in
+                "  \(plugin.name)\n      \(plugin.summary)\n" + keys(plugin.keys, indent: 6)
+            }
+            return "\(kind.section):\n" + plugins.joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+
+    private func keys(_ keys: [ConfigurationKey], indent: Int) -> String {
+        let margin = String(repeating: " ", count: indent)
+        return keys.map { key in
+            var entry = "\(margin)\(key.name): \(key.kind.whatItTakes)\(defaultNote(key))\n"
+            entry += "\(margin)    \(key.summary)\n"
+            if case .perDomain(let domainKeys) = key.kind {
+                let names = domainKeys.map(\.name).joined(separator: ", ")
+                entry += "\(margin)    Keys of a domain: \(names).\n"
+            }
+            return entry
+        }.joined()
+    }
+
+    private func defaultNote(_ key: ConfigurationKey) -> String {
+        if case .perDomain = key.kind { return "" }
+        if key.kind == .path, case .text(let path)? = key.defaultValue { return "; default \(path)" }
+        return key.defaultValue.map { "; default \($0.yaml(key.kind))" } ?? "; not set by default"
+    }
+}

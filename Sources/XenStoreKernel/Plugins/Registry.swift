@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The plugins that a daemon is built with. Which of them run is the configuration's choice.
+public struct PluginRegistry {
+    public var transports: [any Transport.Type]
+    public var storages: [any Storage.Type]
+    public var policies: [any Policy.Type]
+
+    public init(
+        transports: [any Transport.Type], storages: [any Storage.Type], policies: [any Policy.Type]
+    ) {
+        self.transports = transports
+        self.storages = storages
+        self.policies = policies
+    }
+
+    /// All plugins of one kind, in the order of registration.
+    public func plugins(of kind: PluginKind) -> [any Plugin.Type] {
+        switch kind {
+        case .transport: transports
+        case .storage: storages
+        case .policy: policies
+        }
+    }
+}
+
+/// The three things a plugin can be.
+public enum PluginKind: CaseIterable, Sendable {
+    case transport, storage, policy
+
+    /// The key that plugins of this kind stand under in the configuration.
+    public var section: String {
+        switch self {
+        case .transport: "transports"
+        case .storage: "storage"
+        case .policy: "policies"
+        }
+    }
+}
+
+/// The plugins that a configuration names, made and ready to start.
+public struct PluginSet {
+    /// In the order of the configuration, which is the order they are started in.
+    public var transports: [any Transport]
+    public var storage: any Storage
+    /// In the order of the configuration, which is the order they are asked in.
+    public var policies: [any Policy]
+
+    public init(transports: [any Transport], storage: any Storage, policies: [any Policy]) {
+        self.transports = transports
+        self.storage = storage
+        self.policies = policies
+    }
+}

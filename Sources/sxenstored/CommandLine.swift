@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Configuration
+import Glibc
+import XenStoreKernel
+
+/// The daemon's own options. Those of other daemons are worked out before: ``CompatibilityReading``.
+struct DaemonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sxenstored",
+        abstract: "The XenStore daemon: the tree through which a Xen host and its guests agree on devices.",
+        usage: "sxenstored [options]",
+        discussion: """
+            Runs what the configuration lists: transports (how clients connect), one storage (where the \
+            store is kept) and policies (what clients may do). Without --config it reads \
+            /etc/xen/sxenstored.yaml, and without that file serves two sockets from memory.
+
+            Examples:
+              sxenstored --check-config --config my.yaml
+                  says all that is wrong with a file, and touches nothing
+              XENSTORED_RUNDIR=/tmp/xs sxenstored --no-fork
+                  a store of one's own, on /tmp/xs/socket
+              sxenstored --set log.level=debug --set policies.quotas.nodes=2000
+                  the configured daemon with two values changed
+              sxenstored --set storage=memory --print-config
+                  what would run, with every key
+              sxenstored --plugins
+                  what a configuration may list, with all keys and defaults
+
+            Signals: TERM and INT end it, HUP reads quotas and log level again.
+            Exit status: 0 done, 1 failed to run, 2 wrong command line or configuration.
+
+            Compatibility: options of xenstored and oxenstored, and what they are here:
+            \(CompatibilityOption.manual)
+            """,
+        version: "sxenstored \(version)")
+
+    enum Report: EnumerableFlag {
+        case checkConfig, printConfig, plugins
+
+        static func help(for report: Report) -> ArgumentHelp? {
+            switch report {
+            case .checkConfig: "Say what is wrong with the configuration, and end (0 good, 2 bad)."
+            case .printConfig: "Print the configuration with every key in effect, and end."
+            case .plugins: "Print the plugins in this build with all their keys, and end."
+            }
+        }
+    }
+
+    @Flag(name: [.customShort("N"), .long], help: "Stay in the foreground; log to standard error.")
+    var noFork = false
+
+    @Option(name: .long, help: ArgumentHelp("Read this configuration.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .long, parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Put a value over the file's, such as log.level=debug or storage=memory; repeatable.",
+            valueName: "path.to.key=value"))
+    var set: [String] = []
+
+    @Option(
+        name: [.customShort("F"), .long],
+        help: ArgumentHelp("Write the process id here once clients can connect; lock it.", valueName: "file"))
+    var pidFile: String?
+
+    @Option(
+        name: [.customShort("T"), .long],
+        help: ArgumentHelp("Write a trace of all messages here.", valueName: "file"))
+    var traceFile: String?
+
+    @Flag(name: [.customShort("P"), .long], help: "Print the process id once clients can connect.")
+    var outputPid = false
+
+    @Flag(exclusivity: .exclusive)
+    var report: Report?
+}
+
+/// What a command line comes to.
+struct Invocation {
+    enum Action {
+        case run(EffectiveConfiguration, RunOptions)
+        /// Nothing but text for standard output.
+        case say(String)
+    }
+
+    var action: Action
+    /// For standard error, whatever else happens.
+    var notes: [String] = []
+}
+
+extension Invocation {
+    /// - Parameter arguments: without the program's name.
+    /// - Throws: ``UsageError`` or `ConfigurationErrors`.
+    init(_ arguments: [String], in surroundings: Surroundings) throws {
+        let compatibility = try CompatibilityReading(arguments)
+        let command: DaemonCommand
+        do {
+            command = try DaemonCommand.parse(compatibility.arguments)
+        } catch {
+            let isAnswer = DaemonCommand.exitCode(for: error) == .success
+            guard isAnswer else { throw UsageError(DaemonCommand.message(for: error)) }
+            self.init(action: .say(DaemonCommand.fullMessage(for: error)))
+            return
+        }
+        self.init(
+            action: try command.action(over: compatibility.overlays, in: surroundings),
+            notes: compatibility.notes)
+    }
+}
+
+extension DaemonCommand {
+    fileprivate func action(
+        over compatible: [Overlay], in surroundings: Surroundings
+    ) throws -> Invocation.Action {
+        if report == .plugins { return .say(PluginRegistry.compiledIn.listing) }
+
+        let source = ConfigurationSource(
+            file: config.map(surroundings.absolute)
+                ?? (surroundings.hasStandardFile() ? surroundings.standardFile : nil),
+            overlays: try compatible + overlays(in: surroundings),
+            runDirectory: try runDirectory(in: surroundings))
+        let configuration = try source.read()
+        switch report {
+        case .checkConfig:
+            _ = try configuration.makePlugins(from: .compiledIn)
+            return .say("\(source.file ?? "embedded default"): the configuration is good")
+        case .printConfig:
+            _ = try configuration.makePlugins(from: .compiledIn)
+            return .say(configuration.yaml)
+        default:
+            let options = RunOptions(
+                forks: !noFork, pidFile: configuration.pidFile, traceFile: traceFile.map(surroundings.absolute),
+                printsPid: outputPid, source: source)
+            return .run(configuration, options)
+        }
+    }
+
+    private func overlays(in surroundings: Surroundings) throws(UsageError) -> [Overlay] {
+        var overlays: [Overlay] = []
+        for assignment in set {
+            guard let overlay = Overlay(assignment, origin: "--set") else {
+                throw UsageError("--set needs path.to.key=value, not '\(assignment)'")
+            }
+            overlays.append(overlay)
+        }
+        if let pidFile {
+            let path = surroundings.absolute(pidFile)
+            overlays.append(Overlay(["daemon", "pid-file"], path, origin: "--pid-file"))
+        }
+        return overlays
+    }
+
+    private func runDirectory(in surroundings: Surroundings) throws(UsageError) -> String {
+        guard let given = surroundings.runDirectory, !given.isEmpty else { return "/run/xenstored" }
+        guard given.hasPrefix("/") else {
+            throw UsageError("XENSTORED_RUNDIR must be an absolute path, not '\(given)'")
+        }
+        return given
+    }
+}
+
+/// Does what the command line asks for, and returns the exit status.
+func start(_ commandLine: [String]) -> Int32 {
+    do {
+        let invocation = try Invocation(Array(commandLine.dropFirst()), in: .ofThisProcess)
+        for note in invocation.notes { say("sxenstored: \(note)", on: STDERR_FILENO) }
+        switch invocation.action {
+        case .say(let text):
+            say(text, on: STDOUT_FILENO)
+            return 0
+        case .run(let configuration, let options):
+            return try run(configuration, options)
+        }
+    } catch let error as UsageError {
+        say("sxenstored: \(error.message)\nTry 'sxenstored --help'.", on: STDERR_FILENO)
+        return 2
+    } catch let errors as ConfigurationErrors {
+        say(errors.description, on: STDERR_FILENO)
+        return 2
+    } catch {
+        say("sxenstored: \(error)", on: STDERR_FILENO)
+        return 1
+    }
+}
+
+/// One or more lines, to a file descriptor that may be closed or full: then there is nobody to tell.
+private func say(_ text: String, on descriptor: Int32) {
+    var bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)[...]
+    while !bytes.isEmpty {
+        let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return }
+        bytes = bytes.dropFirst(count)
+    }
+}

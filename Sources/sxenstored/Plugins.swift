@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import MemoryStorage
+import PermissionsPolicy
+import QuotasPolicy
+import ReadOnlySocket
+import UnixSocket
+import XenStoreKernel
+
+extension PluginRegistry {
+    /// The plugins that this daemon is built with: the one list, a line for each.
+    static var compiledIn: PluginRegistry {
+        PluginRegistry(
+            transports: [
+                UnixSocket.self,
+                ReadOnlySocket.self,
+            ],
+            storages: [
+                Memory.self
+            ],
+            policies: [
+                Permissions.self,
+                Quotas.self,
+            ])
+    }
+}

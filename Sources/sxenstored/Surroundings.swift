@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// What a command line means depends on where it is given.
+struct Surroundings {
+    /// The configuration that is read if none is named, and if it is there.
+    var standardFile = "/etc/xen/sxenstored.yaml"
+    /// `$XENSTORED_RUNDIR`.
+    var runDirectory: String?
+    var currentFolder = "/"
+
+    /// Those of this process.
+    static var ofThisProcess: Surroundings {
+        var surroundings = Surroundings()
+        surroundings.runDirectory = getenv("XENSTORED_RUNDIR").map { String(cString: $0) }
+        if let folder = getcwd(nil, 0) {
+            surroundings.currentFolder = String(cString: folder)
+            free(folder)
+        }
+        return surroundings
+    }
+
+    /// The path from the root, since the daemon will leave the current folder.
+    func absolute(_ path: String) -> String {
+        path.hasPrefix("/") || path.isEmpty ? path : "\(currentFolder)/\(path)"
+    }
+
+    /// False only if there is certainly no such file: one that cannot be looked at must not be
+    /// passed over in silence.
+    func hasStandardFile() -> Bool {
+        access(standardFile, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import XenStoreKernel
+
+@testable import Configuration
+@testable import sxenstored
+
+/// The files under `etc/` against the plugins that are compiled in.
+@Suite struct ShippedFilesTests {
+    private static let etc = "\(packageFolder)/etc"
+    private let reader = ConfigurationReader(registry: .compiledIn, runDirectory: "/run/xenstored")
+
+    private func lines(of name: String) throws -> [String] {
+        let bytes = try #require(contents(of: "\(Self.etc)/\(name)"))
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
+    }
+
+    @Test func standaloneIsTheEmbeddedDefault() throws {
+        let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored-standalone.yaml"))
+        #expect(try shipped == reader.read(.embedded))
+    }
+
+    @Test func hostFileSaysNothingButDefaults() throws {
+        let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
+        #expect(try shipped == reader.read(.embedded))
+        _ = try shipped.makePlugins(from: .compiledIn)
+    }
+
+    /// Every key of every compiled-in plugin stands in the host's file, below its plugin's name, as a
+    /// comment with its true default.
+    @Test func hostFileShowsEveryKeyWithItsDefault() throws {
+        let lines = try lines(of: "sxenstored.yaml")
+        for kind in PluginKind.allCases {
+            for plugin in PluginRegistry.compiledIn.plugins(of: kind) {
+                let start = try #require(
+                    lines.firstIndex {
+                        bare($0) == "\(plugin.name):" || bare($0) == plugin.name || bare($0) == "\(plugin.name): {}"
+                    },
+                    "\(plugin.name) is not in the file")
+                expectKeys(plugin.keys, of: plugin.name, in: block(lines, from: start))
+            }
+        }
+        expectKeys(
+            EffectiveConfiguration.logKeys, of: "log",
+            in: block(lines, from: try #require(lines.firstIndex(of: "log:"))))
+        expectKeys(
+            EffectiveConfiguration.daemonKeys, of: "daemon",
+            in: block(lines, from: try #require(lines.firstIndex(of: "daemon:"))))
+    }
+
+    private func expectKeys(_ keys: [ConfigurationKey], of owner: String, in lines: [String]) {
+        for key in keys {
+            let shown = lines.compactMap { line -> String? in
+                let text = bare(line)
+                return text.hasPrefix("\(key.name): ") ? String(text.dropFirst(key.name.count + 2)) : nil
+            }
+            guard let value = shown.first else {
+                Issue.record("\(owner).\(key.name) is not in the file")
+                continue
+            }
+            switch (key.kind, key.defaultValue) {
+            case (.perDomain, _): #expect(value == "{}", "\(owner).\(key.name)")
+            case (_, nil): #expect(!value.isEmpty)
+            case (.path, .text(let path)?): #expect(value == path, "\(owner).\(key.name)")
+            case (let kind, let standard?): #expect(value == standard.yaml(kind), "\(owner).\(key.name)")
+            }
+        }
+    }
+
+    /// A line without indentation, comment sign and dash.
+    private func bare(_ line: String) -> String {
+        String(line.drop { $0 == " " || $0 == "#" || $0 == "-" })
+    }
+
+    /// The lines below a name, up to the next line of YAML that is indented no further.
+    private func block(_ lines: [String], from start: Int) -> [String] {
+        let depth = lines[start].prefix { $0 == " " }.count
+        let end = lines[(start + 1)...].firstIndex { line in
+            let indent = line.prefix { $0 == " " }.count
+            return indent < line.count && indent <= depth && !line.dropFirst(indent).hasPrefix("#")
+        }
+        return Array(lines[(start + 1)..<(end ?? lines.endIndex)])
+    }
+
+    /// What the file offers behind a comment sign must work when the sign is taken away.
+    @Test func everyCommentedKeyCanBeUsed() throws {
+        let uncommented = try lines(of: "sxenstored.yaml").map { line -> String in
+            // Further indented behind the sign stands an example of a block, which isn't a default.
+            let text = line.contains("#  ") ? "" : bare(line)
+            let isKey = text.split(separator: ":").first.map { !$0.contains(" ") && text.contains(": ") } ?? false
+            return isKey ? line.replacing("# ", with: "") : line
+        }
+        let configuration = try reader.read(ConfigurationText(uncommented.joined(separator: "\n"), name: "uncommented"))
+        #expect(configuration.transports[0].block.text("owner") == "root")
+        #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
+    }
+
+    /// Every example in a plugin's README works as it stands, once the sections that it leaves out are
+    /// there, too.
+    @Test func examplesOfPluginsWork() throws {
+        for kind in names(in: "\(packageFolder)/Plugins") {
+            for plugin in names(in: "\(packageFolder)/Plugins/\(kind)") {
+                let file = "Plugins/\(kind)/\(plugin)/README.md"
+                let readme = try #require(contents(of: "\(packageFolder)/\(file)"), "\(file)")
+                for example in examples(in: String(decoding: readme, as: UTF8.self)) {
+                    var text = example
+                    for (section, rest) in [
+                        ("transports", "[unix-socket]"), ("storage", "memory"), ("policies", "[permissions, quotas]"),
+                    ] where !example.split(separator: "\n").contains(where: { $0.hasPrefix("\(section):") }) {
+                        text += "\(section): \(rest)\n"
+                    }
+                    #expect(throws: Never.self, "\(file)") {
+                        try reader.read(ConfigurationText(text, name: file)).makePlugins(from: .compiledIn)
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands between "```yaml" and "```".
+    private func examples(in text: String) -> [String] {
+        var examples: [String] = []
+        var current: String?
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line == "```yaml" {
+                current = ""
+            } else if line == "```", let example = current {
+                examples.append(example)
+                current = nil
+            } else {
+                current = current.map { $0 + line + "\n" }
+            }
+        }
+        return examples
+    }
+}
