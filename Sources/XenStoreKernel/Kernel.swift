@@ -56,6 +56,7 @@ public final class Kernel {
     /// The monotonic clock as of the last turn.
     var now = Moment.start
     var logSwitches = LogSwitches()
+    var tracer: ((TraceEntry) -> Void)?
     /// When which domain's limit was last complained of.
     var warnings: [UInt32: Moment] = [:]
 
