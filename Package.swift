@@ -75,6 +75,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
             exclude: ["Golden"]),
+        // The form of the tree itself, and its manual pages against the daemon.
+        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"]),
     ],
     swiftLanguageModes: [.v6]
 )
