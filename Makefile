@@ -13,6 +13,8 @@ sysconfdir ?= /etc
 TRAITS ?=
 # For every build, such as SWIFTFLAGS='-Xswiftc -warnings-as-errors'.
 SWIFTFLAGS ?=
+# Options of the benchmarks, such as BENCH="--set tree --rounds 9".
+BENCH ?=
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 
@@ -67,7 +69,7 @@ check: lint test ## Both, as before a commit
 
 bench: release ## Measure against the other daemons and against an echo server
 	@packaging/debian-packages bench
-	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
 
 install: ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, mandir)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
