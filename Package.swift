@@ -75,6 +75,13 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
             exclude: ["Golden"]),
+        .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
+        .testTarget(
+            name: "XenStoreKernelTests",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
+                "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )
