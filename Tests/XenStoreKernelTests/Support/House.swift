@@ -41,6 +41,8 @@ final class House {
 
     var kernel: Kernel { host.kernel }
     var store: Store { host.kernel.store }
+    /// Watches in the index, whoever set them.
+    var watchCount: Int { host.kernel.watches.count }
 
     /// A new connection of a domain; dom0's are privileged.
     func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
