@@ -77,6 +77,13 @@ let package = Package(
             exclude: ["Golden"]),
         // The form of the tree itself, and its manual pages against the daemon.
         .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"]),
+        .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
+        .testTarget(
+            name: "XenStoreKernelTests",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
+                "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )
