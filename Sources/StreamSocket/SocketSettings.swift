@@ -45,9 +45,11 @@ public struct SocketSettings: Sendable {
                 "The socket's file. What a dead daemon has left there is removed; missing folders are made."),
             ConfigurationKey("mode", .mode, default: .number(mode), "Permission bits of the file: who may connect."),
             ConfigurationKey(
-                "owner", .text, default: nil, "User the file belongs to, by name or number; if not given, the daemon's own."),
+                "owner", .text, default: nil,
+                "User the file belongs to, by name or number; if not given, the daemon's own."),
             ConfigurationKey(
-                "group", .text, default: nil, "Group the file belongs to, by name or number; if not given, the daemon's own."),
+                "group", .text, default: nil,
+                "Group the file belongs to, by name or number; if not given, the daemon's own."),
             ConfigurationKey(
                 "backlog", .number(1...65535), default: .number(128),
                 "Connections that may wait to be accepted; the system's own limit is net.core.somaxconn."),

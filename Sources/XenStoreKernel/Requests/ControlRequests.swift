@@ -57,7 +57,7 @@ extension Kernel {
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }
             let domain = DomainID(number)
-            guard domains[domain] != nil else { throw .ENOENT }
+            guard self.domain(domain) != nil else { throw .ENOENT }
             try reply(request, text: "Domain \(number):\n" + lines(of: domain, limits))
         default: throw .EINVAL
         }

@@ -11,6 +11,7 @@ extension Kernel {
         session.lastTransaction = number
         session.transactions[number] = Transaction(number: number, store: store)
         ledger.adjustTransactions(of: session.domain, by: 1)
+        reserveIfDesperate(session)
         let end = scratch.writeDecimal(UInt64(number))
         scratch[end] = 0
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
@@ -94,7 +95,10 @@ extension Kernel {
         let session = request.session
         let commits = try isCommit(request)
         session.transactions[transaction.number] = nil
-        defer { drop(transaction, of: session) }
+        defer {
+            drop(transaction, of: session)
+            endReservation(of: session)
+        }
         if commits {
             if transaction.isPoisoned { throw .ENOMEM }
             if storage.wantsBatches { try beginChange(request) }
@@ -118,8 +122,10 @@ extension Kernel {
         self.replay = nil
         if let failure {
             store.undoToNewestSnapshot()
+            if failure == .EAGAIN { session.conflicts += 1 }
             throw failure
         }
+        session.conflicts = 0
         announce(replay, since: before)
     }
 

@@ -33,7 +33,7 @@ extension Kernel {
     }
 
     /// Sends an event to each of `matches` whose session may know.
-    private func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
+    func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
         if matches.isEmpty { return }
         // Each path's watches stand in order; several paths have to be merged.
         if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
@@ -71,7 +71,7 @@ extension Kernel {
         session.delivery.append(
             Delivery.Mark(
                 start: start, end: session.outbox.position, event: key,
-                cause: outstandingRequest(for: session), deadline: deadline(for: session)))
+                cause: outstandingRequest(for: session)))
         touch(session)
     }
 

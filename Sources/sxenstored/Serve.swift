@@ -66,7 +66,7 @@ private final class Service {
         raiseDescriptorLimit()
         reactor = try Reactor()
         kernel = try Kernel(
-            storage: storage, policies: policies, seed: UInt64.random(in: 0 ... .max), log: log.write)
+            storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: log.write)
         self.storage = storage
     }
 
