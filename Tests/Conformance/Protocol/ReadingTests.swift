@@ -99,7 +99,7 @@ import Testing
         let names = (0..<600).map { "\($0)" + String(repeating: "x", count: $0 % 29) }
         for name in names { _ = try client.ask(.mkdir, "/d/\(name)\0") }
         #expect(try client.ask(.directory, "/d\0") == .E2BIG)
-        let list = names.flatMap { Array($0.utf8) + [0] }
+        let list: [UInt8] = names.flatMap { Array("\($0)\0".utf8) }
         var collected: [UInt8] = []
         var parts = 0
         let generation = try part("/d", "0").generation
