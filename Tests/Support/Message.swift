@@ -126,6 +126,8 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    public var isError: Bool { if case .error = self { true } else { false } }
+
     public var bytes: [UInt8] {
         if case .data(let bytes) = self { bytes } else { [] }
     }
