@@ -69,9 +69,15 @@ let package = Package(
         // What plugin authors test with.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
 
+        // What the tests that start the daemon have in common.
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/Support"),
+        // Black box: the built daemon, bytes in and bytes out over its sockets.
+        .testTarget(
+            name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
+
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
-        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux"]),
+        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport"]),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
             exclude: ["Golden"]),
