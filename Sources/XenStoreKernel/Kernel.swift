@@ -163,6 +163,12 @@ public final class Kernel {
         if session.isFinished, session.outbox.isEmpty { touch(session) }
     }
 
+    /// The peer has made room for more of what is to be sent. The session is flushed when the turn
+    /// ends, not before: what this turn has answered is not safe to be seen until then.
+    public func resumeSending(on session: Session) {
+        if session.isOpen, !session.outbox.isEmpty { touch(session) }
+    }
+
     private func settle(_ session: Session, upTo position: UInt64) {
         let replies = session.delivery.settle(upTo: position)
         if replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -replies) }
