@@ -5,6 +5,8 @@ import XenStoreWire
 public final class StateLoader {
     private let store: Store
     private let scanner: PathScanner
+    /// What the kernel has noted, beside nodes.
+    private(set) var notes: [[UInt8]: [UInt8]] = [:]
     /// How many nodes were taken.
     public private(set) var count = 0
 
@@ -34,6 +36,11 @@ public final class StateLoader {
         }
         store.setGeneration(of: id, to: node.generation)
         count += 1
+    }
+
+    /// Takes what the kernel has noted under a key.
+    public func add(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        notes[Array(key)] = Array(value)
     }
 
     private func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
