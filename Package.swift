@@ -54,7 +54,7 @@ let package = Package(
 
         // Clients.
         .target(name: "XenStoreClient", dependencies: ["XenStoreWire", "CLinux"]),
-        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient"]),
+        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
         .executableTarget(
             name: "sxenstored",
             dependencies: [
