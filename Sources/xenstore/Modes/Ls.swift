@@ -59,8 +59,11 @@ enum Ls: Mode {
     ) throws(Failure) {
         for name in try children(of: path, isTop: depth == 0, tool) {
             let path = child(name, of: path)
-            let title = tool.has(.flat) ? path : Bytes(repeating: 0x20, count: depth) + name.utf8
-            tool.output.write(layout.line(title, value: try? tool.store.read(path), withPermissions: tool.has(.prefix)))
+            let title = tool.has(.flat) ? path : name.wireBytes
+            let value = try? tool.store.read(path)
+            tool.output.write(
+                layout.line(
+                    title, depth: depth, value: value, withPermissions: tool.has(.prefix)))
             if tool.has(.prefix) { showPermissions(of: path, name, &tool) }
             tool.output.write("\n")
             tool.output.flushIfLarge()
