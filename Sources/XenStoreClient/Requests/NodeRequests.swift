@@ -41,6 +41,17 @@ extension Request where Reply == [Permission] {
     }
 }
 
+extension Request where Reply == [[UInt8]] {
+    /// A node's permissions as ``getPermissions(_:in:)``, with the entries spelled as they came over
+    /// the wire. Xen 4.17's daemon keeps domain ids that are none; a tool is to show them still.
+    public static func getPermissionEntries(
+        _ path: some WireText, in transaction: TransactionID = .none
+    ) throws(XenStoreError) -> Self {
+        try Self(
+            .getPermissions, in: transaction, strings: [path], decode: Replies.permissionEntries)
+    }
+}
+
 extension Request where Reply == Void {
     /// Sets a node's value, and creates the node and its parents where they are missing.
     public static func write(

@@ -55,6 +55,16 @@ enum Replies {
         return permissions
     }
 
+    @Sendable static func permissionEntries(
+        _ payload: [UInt8]
+    ) throws(ProtocolViolation) -> [[UInt8]] {
+        let entries = try strings(of: .getPermissions, payload)
+        guard entries.allSatisfy({ $0.first.flatMap(Access.init(letter:)) != nil }) else {
+            throw .malformedPayload(of: .getPermissions)
+        }
+        return entries.map { Array($0) }
+    }
+
     @Sendable static func transaction(
         _ payload: [UInt8]
     ) throws(ProtocolViolation) -> TransactionID {

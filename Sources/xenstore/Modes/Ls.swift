@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import XenStoreClient
-import XenStoreWire
 
 /// Shows the tree below a node.
 enum Ls: Mode {
@@ -73,8 +71,8 @@ enum Ls: Mode {
 
     private static func showPermissions(of path: Bytes, _ name: String, _ tool: inout Tool) {
         do throws(XenStoreError) {
-            let entries = try tool.store.getPermissions(path).map(\.wireText)
-            tool.output.write("  (" + entries.joined(separator: ",") + ")")
+            let entries = try tool.store.perform(.getPermissionEntries(path))
+            tool.output.write("  (".wireBytes + entries.joined(separator: ",".utf8) + ")".utf8)
         } catch {
             let text = "\ncould not access permissions for " + name
             tool.messages.warn(Bytes(text.utf8), errno: error.errno)
@@ -99,9 +97,9 @@ enum Ls: Mode {
             let below = try jsonMembers(below: path, isTop: false, tool)
             var node = [("value".wireBytes, (try? tool.store.read(path)).map(JSON.value) ?? JSON.null)]
             if tool.has(.prefix) {
-                let permissions = try? tool.store.getPermissions(path)
-                let entries = permissions.map { JSON.array($0.map { JSON.string($0.wireText) }) }
-                node.append(("permissions".wireBytes, entries ?? JSON.null))
+                let entries = try? tool.store.perform(.getPermissionEntries(path))
+                let json = entries.map { JSON.array($0.map(JSON.string)) } ?? JSON.null
+                node.append(("permissions".wireBytes, json))
             }
             if tool.has(.flat) {
                 members.append((path, JSON.object(node)))
@@ -112,12 +110,5 @@ enum Ls: Mode {
             }
         }
         return members
-    }
-}
-
-extension Permission {
-    /// The entry as it goes over the wire, such as `n0`.
-    fileprivate var wireText: String {
-        String(decoding: [access.letter], as: UTF8.self) + String(domain.rawValue)
     }
 }
