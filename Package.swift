@@ -53,7 +53,7 @@ let package = Package(
             path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
 
         // Clients.
-        .target(name: "XenStoreClient", dependencies: ["XenStoreWire", "CLinux"]),
+        .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
         .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
         .executableTarget(
             name: "sxenstored",
@@ -66,6 +66,13 @@ let package = Package(
 
         // What plugin authors test with.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
+
+        // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
+        .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
+        .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),
+        .testTarget(
+            name: "ToolsTests", dependencies: ["LiveDaemon", "xenstore", "sxenstored"],
+            exclude: ["Golden", "Live"]),
     ],
     swiftLanguageModes: [.v6]
 )
