@@ -58,13 +58,12 @@ import Testing
     @Test func jsonIsJSON() throws {
         let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
         // Every byte but 0, which no argument can hold, as UTF-8 and alone.
-        for byte in UInt8(1)...255 {
-            let alone = "\\x" + String(byte, radix: 16)
+        let pairs = (UInt8(1)...255).flatMap { byte in
             let scalar = String(Unicode.Scalar(byte))
-            _ = try tools.run(
-                "xenstore-write", "/j/x\(byte)", alone, "/j/u\(byte)",
-                scalar == "\\" ? "\\\\" : scalar, on: daemon)
+            let alone = "\\x" + String(byte, radix: 16)
+            return ["/j/x\(byte)", alone, "/j/u\(byte)", scalar == "\\" ? "\\\\" : scalar]
         }
+        #expect(try tools.run("xenstore-write", pairs, on: daemon).status == 0)
         let text = try tools.run("xenstore-ls", "--json", "/j", on: daemon).output
         let tree = try #require(
             JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: [String: Any]])

@@ -49,6 +49,10 @@ final class Tools: Sendable {
 
     /// Runs one tool on a daemon.
     func run(_ name: String, _ arguments: String..., on daemon: LiveDaemon) throws -> Outcome {
+        try run(name, arguments, on: daemon)
+    }
+
+    func run(_ name: String, _ arguments: [String], on daemon: LiveDaemon) throws -> Outcome {
         try Outcome.of(["\(folder)/\(name)"] + arguments, environment: Self.reaching(daemon))
     }
 
