@@ -76,7 +76,8 @@ import XenStoreWire
 
     @Test func errorsKeepTheConnection() throws {
         let (_, store) = connect {
-            $0.payload == "/a\0" ? message(.read, "v")
+            $0.payload == "/a\0"
+                ? message(.read, "v")
                 : message(.error, $0.payload == "/b\0" ? "EACCES\0" : "EFOO\0")
         }
         #expect(throws: XenStoreError.wire(.EACCES)) { try store.read("/b") }
