@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import Synchronization
 import XenStoreWire
 
 /// The shared inside of a ``XenStore``: who waits for which reply, which stream an event belongs to,
@@ -32,7 +31,7 @@ final class Link: Sendable {
 
     private let channel: Channel
     private let wakeUp: WakeUp
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(_ channel: Channel) throws(XenStoreError) {
         self.channel = channel
