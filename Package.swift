@@ -67,8 +67,8 @@ let package = Package(
             path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
 
         // Clients.
-        .target(name: "XenStoreClient", dependencies: ["XenStoreWire", "CLinux"]),
-        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient"]),
+        .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
+        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
         .executableTarget(
             name: "sxenstored",
             dependencies: [
@@ -103,6 +103,12 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
+        // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
+        .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
+        .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),
+        .testTarget(
+            name: "ToolsTests", dependencies: ["LiveDaemon", "xenstore", "sxenstored"],
+            exclude: ["Golden", "Live"]),
     ],
     swiftLanguageModes: [.v6]
 )
