@@ -23,13 +23,11 @@ public struct SocketSettings: Sendable {
 
     /// Reads a plugin's block, which was checked against ``keys(path:mode:)``.
     public init(_ block: ConfigurationBlock) throws(ConfigurationError) {
-        guard let path = block.text("path") else {
-            throw ConfigurationError("is missing", key: "path", at: block.place)
-        }
-        guard path.utf8.count <= UnixAddress.pathMaxBytes else {
-            throw ConfigurationError(
-                "has \(path.utf8.count) bytes; the path of a socket has \(UnixAddress.pathMaxBytes) at most",
-                key: "path", at: block.place)
+        guard let path = block.text("path") else { throw block.error("is missing", key: "path") }
+        let bytes = path.utf8.count
+        guard bytes <= UnixAddress.pathMaxBytes else {
+            throw block.error(
+                "has \(bytes) bytes; the path of a socket has \(UnixAddress.pathMaxBytes) at most", key: "path")
         }
         self.init(
             path: path, mode: UInt32(clamping: block.number("mode") ?? 0o600),

@@ -56,6 +56,7 @@ public final class Kernel {
     /// The monotonic clock as of the last turn.
     var now = Moment.start
     var logSwitches = LogSwitches()
+    var tracer: ((TraceEntry) -> Void)?
     /// When which domain's limit was last complained of.
     var warnings: [UInt32: Moment] = [:]
 
@@ -160,6 +161,12 @@ public final class Kernel {
         if !session.delivery.isEmpty { settle(session, upTo: session.outbox.sentPosition) }
         if session.blockedBy != nil { reconsider(session) }
         if session.isFinished, session.outbox.isEmpty { touch(session) }
+    }
+
+    /// The peer has made room for more of what is to be sent. The session is flushed when the turn
+    /// ends, not before: what this turn has answered is not safe to be seen until then.
+    public func resumeSending(on session: Session) {
+        if session.isOpen, !session.outbox.isEmpty { touch(session) }
     }
 
     private func settle(_ session: Session, upTo position: UInt64) {

@@ -26,7 +26,7 @@ struct Request {
 extension Kernel {
     /// Answers one request: exactly one reply, whatever happens.
     func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
-        if logSwitches.io { trace("IN", header, payload, session) }
+        if logSwitches.io { trace(isRequest: true, header, payload, session) }
         requester = session.peer.isPrivileged ? nil : session
         if turn != nil { turn?.note(header, payload, of: session) }
         guard let operation = Operation(rawValue: header.type) else {
@@ -199,7 +199,7 @@ extension Kernel {
 
     @inline(__always)
     private func append(_ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session) {
-        if logSwitches.io { trace("OUT", header, payload, session) }
+        if logSwitches.io { trace(isRequest: false, header, payload, session) }
         let start = session.outbox.position
         session.outbox.append(header, payload)
         if !session.peer.isPrivileged { count(replyFrom: start, of: session) }

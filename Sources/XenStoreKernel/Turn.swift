@@ -61,7 +61,7 @@ extension Kernel {
             storageIsFailing = true
             takeBack(turn)
         }
-        store.closeSnapshot(turn.snapshot)
+        store.closeSnapshot(turn.snapshot, undoable: true)
     }
 
     private func takeBack(_ turn: Turn) {
@@ -124,9 +124,10 @@ extension Kernel {
     }
 
     private func truncate(_ session: Session) {
-        let excess = session.outbox.position &- session.turnStart
-        charge(session, bytes: -Int(excess))
-        session.outbox.truncate(to: session.outbox.count - Int(excess))
+        guard session.outbox.position > session.turnStart else { return }
+        let excess = Int(session.outbox.position - session.turnStart)
+        charge(session, bytes: -excess)
+        session.outbox.truncate(to: session.outbox.count - excess)
         let replies = session.delivery.truncate(to: session.turnStart)
         ledger.adjustOutstanding(of: session.domain, by: -replies)
     }

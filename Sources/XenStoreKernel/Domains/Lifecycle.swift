@@ -28,7 +28,7 @@ extension Kernel {
     // MARK: Coming
 
     /// Connects a domain, or connects it anew: whatever the old connection had is gone then.
-    func introduce(_ id: DomainID, port: UInt32, by transport: any DomainTransport) throws(WireError) {
+    func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
         if id == .control { throw .EINVAL }
         // Its number may have belonged to another, of whose death nobody has told us.
         if let known = domains[id], let state = transport.hypervisor.state(of: id), state.uniqueID != known.uniqueID {
@@ -40,8 +40,8 @@ extension Kernel {
         domains[id]?.session = nil
         let session =
             isNew
-            ? try transport.introduce(id, port: port, features: domain.features)
-            : try transport.reintroduce(id, port: port, features: domain.features)
+            ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
+            : try transport.reintroduce(id, frame: frame, port: port, features: domain.features)
         session.features = domain.features
         domains[id]?.session = session
         domains[id]?.isIntroduced = true
@@ -59,6 +59,15 @@ extension Kernel {
         sent(session.outbox.count, on: session)
         session.turnStart = session.outbox.position
         reconsider(session)
+    }
+
+    /// The peer wants to begin anew over a ring that was given up since it broke the protocol: it is
+    /// served again, as after INTRODUCE.
+    public func reconnect(_ link: any Link, as peer: Peer) -> Session {
+        let session = connect(link, as: peer)
+        if let domain = domains[peer.domain] { session.features = domain.features }
+        domains[peer.domain]?.session = session
+        return session
     }
 
     // MARK: Going

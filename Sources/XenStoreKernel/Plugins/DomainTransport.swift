@@ -11,11 +11,12 @@ public protocol DomainTransport: Transport {
     /// Maps the domain's ring, tells it `features`, binds its event channel `port` and begins to
     /// serve it: connects a session with ``Kernel/connect(_:as:)`` and returns it. The ring begins
     /// empty, whatever was in it. WireError as C xenstored would have it: EINVAL for what cannot be
-    /// mapped or bound.
-    func introduce(_ domain: DomainID, port: UInt32, features: Feature) throws(WireError) -> Session
+    /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the
+    /// domain's own grant does not need it.
+    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
     /// The domain was introduced before, and is again: binds its event channel anew, empties the
     /// ring, clears its error and serves it with a new session. The old one is already gone.
-    func reintroduce(_ domain: DomainID, port: UInt32, features: Feature) throws(WireError) -> Session
+    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
     /// Unbinds and unmaps what the domain has. Its session is already gone.
     func release(_ domain: DomainID)
 }

@@ -9,14 +9,13 @@ extension Kernel {
     func introduce(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 3...Limits.payloadMax)
         let id = try domainID(arguments[0])
-        // The frame number is of no use to us, the ring is mapped by grant; but it must be one.
-        let (_, isNumber) = arguments[1].leadingNumber
+        let (frame, isNumber) = arguments[1].leadingNumber
         let (port, isPort) = arguments[2].leadingNumber
         guard isNumber, !arguments[1].isEmpty, isPort, port > 0, let port = UInt32(exactly: port) else {
             throw .EINVAL
         }
         guard let domainTransport else { throw .ENOSYS }
-        try introduce(id, port: port, by: domainTransport)
+        try introduce(id, frame: UInt64(bitPattern: Int64(frame)), port: port, by: domainTransport)
         replyOK(request)
     }
 

@@ -46,17 +46,23 @@ extension Kernel {
     /// Says once in a while that a domain has come to a limit: the guest sees but an error, and the
     /// operator would look for hours.
     private func warn(of resource: Resource, _ domain: DomainID) {
-        let key = UInt32(domain.rawValue) << 8 | UInt32(resource.rawValue)
-        if let last = warnings[key], now < last.advanced(byMilliseconds: Kernel.warningInterval) { return }
-        // Guests come and go; what was said of those long gone need not be remembered.
-        if warnings.count > 4096 { warnings = [:] }
-        warnings[key] = now
+        guard mayComplain(of: domain, matter: resource.rawValue) else { return }
         let limit = limits.map { ", which is \($0.limit(of: resource, for: domain))" } ?? ""
         log(.warning, "domain \(domain.rawValue) has come to its limit of \(resource.name)\(limit)")
     }
 
-    /// A domain's limit is not complained of more often than this, in milliseconds.
-    private static let warningInterval: UInt64 = 10_000
+    /// Whether it is time to complain of this again: a guest must not be able to fill the log.
+    func mayComplain(of domain: DomainID, matter: UInt8) -> Bool {
+        let key = UInt32(domain.rawValue) << 8 | UInt32(matter)
+        if let last = warnings[key], now < last.advanced(byMilliseconds: Kernel.complaintInterval) { return false }
+        // Guests come and go; what was said of those long gone need not be remembered.
+        if warnings.count > 4096 { warnings = [:] }
+        warnings[key] = now
+        return true
+    }
+
+    /// One matter of one domain is not complained of more often than this, in milliseconds.
+    private static let complaintInterval: UInt64 = 10_000
 
     /// The bound on a path of this session on top of the protocol's own, 0 if there is none.
     func pathQuota(_ session: Session) -> Int {

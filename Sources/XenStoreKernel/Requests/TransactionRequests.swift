@@ -70,7 +70,7 @@ extension Kernel {
     /// A digest of the reply that begins `from` bytes into the unsent ones. The generation that
     /// DIRECTORY_PART begins with is left out: it differs between a draft and the store.
     private func digest(of operation: Operation, from mark: Int, _ session: Session) -> UInt64 {
-        let bytes = session.unsent
+        let bytes = session.outbox.bytes
         var reply = UnsafeRawBufferPointer(rebasing: bytes[min(mark + Header.size, bytes.count)...])
         if operation == .directoryPart, let (_, names) = reply.splitAtNul() { reply = names }
         // Apart from the errors, whose digests are small.
@@ -112,7 +112,7 @@ extension Kernel {
     private func commit(_ transaction: Transaction, of session: Session) throws(WireError) {
         if transaction.requests.isEmpty { return }
         let before = store.openSnapshot(undoable: true)
-        defer { store.closeSnapshot(before) }
+        defer { store.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: transaction.draft.touched)
         self.replay = replay
         var failure: WireError?

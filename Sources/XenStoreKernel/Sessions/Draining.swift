@@ -47,7 +47,9 @@ extension Kernel {
 
     /// A frame longer than the protocol allows: nothing behind it can be trusted.
     private func breakOff(_ session: Session, length: UInt32) {
-        log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
+        if mayComplain(of: session.domain, matter: .max) {
+            log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
+        }
         session.isEnding = true
         session.endReason = .oversizedMessage
         session.isReading = false

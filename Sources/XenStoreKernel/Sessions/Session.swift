@@ -52,9 +52,15 @@ public final class Session {
         outbox = Outbox(pool: pool)
     }
 
-    /// What is to be sent and has not been reported as sent. Valid until the next call into the
-    /// kernel.
-    public var unsent: UnsafeRawBufferPointer { outbox.bytes }
+    /// What may be sent and has not been reported as sent. Valid until the next call into the kernel.
+    ///
+    /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
+    /// left: nobody sees an answer that might have to be taken back.
+    public var unsent: UnsafeRawBufferPointer {
+        guard kernel.turn != nil, isTouched, turnStart >= outbox.sentPosition else { return outbox.bytes }
+        return UnsafeRawBufferPointer(
+            rebasing: outbox.bytes.prefix(Int(turnStart - outbox.sentPosition)))
+    }
 
     public var state: SessionState {
         if let blockedBy { return .blocked(blockedBy) }
