@@ -6,7 +6,7 @@ import Testing
 /// events in the same order, but for the differences that we mean.
 @Suite(.enabled(if: CDaemon.obstacle == nil, Comment(rawValue: CDaemon.obstacle ?? "")))
 struct DifferentialTests {
-    @Test(arguments: 1...8) func answersAsTheCDaemonDoes(seed: Int) throws {
+    @Test(arguments: 1...12) func answersAsTheCDaemonDoes(seed: Int) throws {
         var script = RandomScript(seed: UInt64(seed))
         let pair = try Pair(clients: 3)
         for _ in 0..<300 {
@@ -23,5 +23,13 @@ struct DifferentialTests {
             }
         }
         try pair.compareTrees()
+    }
+
+    @Test(arguments: KnownDifference.all) func differsWhereItMeansTo(_ difference: KnownDifference) throws {
+        let pair = try Pair(clients: 1)
+        for request in difference.before { try pair.compare(request, from: 0) }
+        let (ours, theirs) = try pair.answers(to: difference.example, from: 0)
+        #expect(ours == difference.ours)
+        #expect(theirs == difference.theirs)
     }
 }

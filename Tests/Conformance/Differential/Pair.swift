@@ -37,10 +37,10 @@ final class Pair {
         return ours
     }
 
-    private func compareEvents(after what: String) throws {
+    private func compareEvents(after what: String, inOrder: Bool = true) throws {
         for (number, (ours, theirs)) in clients.enumerated() {
             let (told, toldByPeer) = (try ours.allEvents(), try theirs.allEvents())
-            guard told == toldByPeer else {
+            guard inOrder ? told == toldByPeer : told.map(\.description).sorted() == toldByPeer.map(\.description).sorted() else {
                 throw divergence("events for client \(number) after \(what)", "\(told)", "\(toldByPeer)")
             }
         }
@@ -66,7 +66,10 @@ final class Pair {
         case (.EAGAIN, .EAGAIN), (.ok, .ok): break
         default: throw divergence("the end of a transaction of \(inside)", "\(end)", "\(otherEnd)")
         }
-        try compareEvents(after: "the end of a transaction of \(inside)")
+        // Events come in the order in which nodes were first touched. C xenstored touches ancestors when
+        // it explains why a node is missing, and a removed tree from the top; we don't.
+        let inOrder = answers.allSatisfy { !$0.isError } && !inside.contains { $0.op == .rm }
+        try compareEvents(after: "the end of a transaction of \(inside)", inOrder: inOrder)
     }
 
     /// C xenstored sees a conflict where we see none. Its client tries again; if we were right it
