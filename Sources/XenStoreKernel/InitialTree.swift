@@ -12,6 +12,8 @@ extension Kernel {
             "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
         let loader = StateLoader(store: store)
         try storage.load(into: loader)
+        if !loader.notes.isEmpty { handover = Handover(loader.notes) }
+        restoreLimits()
         if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
         for path in ["/tool", "/tool/xenstored"] as [StaticString] {
             guard let path = try? scanner.scan(UnsafeRawBufferPointer(path), home: .control),

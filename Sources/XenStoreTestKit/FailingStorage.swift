@@ -19,6 +19,8 @@ public final class FailingStorage: Storage {
     public var isFailing = false
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]
+    /// What else was committed, by key.
+    public private(set) var notes: [[UInt8]: [UInt8]] = [:]
     public private(set) var commits = 0
 
     public init() {}
@@ -27,6 +29,9 @@ public final class FailingStorage: Storage {
     public var wantsBatches: Bool { true }
 
     public func load(into loader: StateLoader) throws(StorageError) {
+        for (key, value) in notes {
+            key.withUnsafeBytes { key in value.withUnsafeBytes { loader.add(key: key, value: $0) } }
+        }
         // Every parent's path is shorter than its children's.
         for (path, node) in nodes.sorted(by: { $0.key.utf8.count < $1.key.utf8.count }) {
             let path = Array(path.utf8)
@@ -51,6 +56,7 @@ public final class FailingStorage: Storage {
         if isFailing { throw StorageError("commit: told to fail") }
         commits += 1
         var changed = nodes
+        var changedNotes = notes
         try batch.forEach { change throws(StorageError) in
             switch change {
             case .stored(let node):
@@ -59,9 +65,12 @@ public final class FailingStorage: Storage {
                     generation: node.generation, children: node.children)
             case .removed(let path):
                 changed[String(decoding: path, as: UTF8.self)] = nil
+            case .noted(let key, let value): changedNotes[Array(key)] = Array(value)
+            case .forgotten(let key): changedNotes[Array(key)] = nil
             }
         }
         nodes = changed
+        notes = changedNotes
     }
 
     public func close() {}
