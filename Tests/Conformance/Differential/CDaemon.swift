@@ -11,7 +11,8 @@ final class CDaemon {
     static var obstacle: String? {
         if program == nil { return "C xenstored 4.17 (xen-utils-4.17) is not installed" }
         if !Installed.isProgram(compiler) { return "there is no C compiler for the toy hypervisor" }
-        return access("/usr/include/xenctrl.h", R_OK) == 0 ? nil : "the headers for the toy hypervisor (libxen-dev) are not installed"
+        return access("/usr/include/xenctrl.h", R_OK) == 0
+            ? nil : "the headers for the toy hypervisor (libxen-dev) are not installed"
     }
 
     private static let program = ["/usr/lib/xen-4.17/bin/xenstored"].first(where: Installed.isProgram)
@@ -50,7 +51,8 @@ final class CDaemon {
         // Another run of the tests may be using the one that is there.
         let fresh = "\(library).\(getpid())"
         let result = try run(
-            [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh] + files)
+            [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh]
+                + files)
         guard result.status == 0, rename(fresh, library) == 0 else {
             throw Trouble("the toy hypervisor does not compile: \(result.errors)")
         }

@@ -42,7 +42,8 @@ struct KnownDifference: CustomTestStringConvertible, Sendable {
             reason: "The number of a domain in a permission ends at 65535 (section 0.1).",
             example: Message(.setPerms, "/tool\0n0\0r65536\0"), ours: .EINVAL, theirs: .ok),
         KnownDifference(
-            reason: "INTRODUCE looks at all its arguments first; 4.17 takes what atoi makes of them, and looks for the ring.",
+            reason:
+                "INTRODUCE looks at all its arguments first; 4.17 takes what atoi makes of them, and looks for the ring.",
             example: Message(.introduce, "1\0junk\01\0"), ours: .EINVAL, theirs: .ENOENT),
 
         // Newer than 4.17.
@@ -81,7 +82,8 @@ struct KnownDifference: CustomTestStringConvertible, Sendable {
         KnownDifference(
             reason: "Two who make children of one directory are not in conflict.",
             before: [
-                Message(.transactionStart, "\0"), Message(.mkdir, "/tool/n\0", transaction: 1), Message(.mkdir, "/tool/m\0"),
+                Message(.transactionStart, "\0"), Message(.mkdir, "/tool/n\0", transaction: 1),
+                Message(.mkdir, "/tool/m\0"),
             ],
             example: Message(.transactionEnd, "T\0", transaction: 1), ours: .ok, theirs: .EAGAIN),
         KnownDifference(

@@ -40,21 +40,27 @@ final class Pair {
     private func compareEvents(after what: String, inOrder: Bool = true) throws {
         for (number, (ours, theirs)) in clients.enumerated() {
             let (told, toldByPeer) = (try ours.allEvents(), try theirs.allEvents())
-            guard inOrder ? told == toldByPeer : told.map(\.description).sorted() == toldByPeer.map(\.description).sorted() else {
+            guard
+                inOrder
+                    ? told == toldByPeer : told.map(\.description).sorted() == toldByPeer.map(\.description).sorted()
+            else {
                 throw divergence("events for client \(number) after \(what)", "\(told)", "\(toldByPeer)")
             }
         }
     }
 
     /// A transaction of one client, with what others do before its end.
-    func compareTransaction(_ inside: [Message], meanwhile outside: [Message], ending: String, from client: Int) throws {
+    func compareTransaction(_ inside: [Message], meanwhile outside: [Message], ending: String, from client: Int) throws
+    {
         let (ours, theirs) = clients[client]
         let numbers = try (ours: ours.startTransaction(), theirs: theirs.startTransaction())
         var answers: [Answer] = []
         for request in inside {
             let answer = comparable(try ours.ask(request.op, bytes: request.payload, in: numbers.ours), request.op)
             let other = comparable(try theirs.ask(request.op, bytes: request.payload, in: numbers.theirs), request.op)
-            guard isAlike(request, answer, other) else { throw divergence("\(request) in a transaction", "\(answer)", "\(other)") }
+            guard isAlike(request, answer, other) else {
+                throw divergence("\(request) in a transaction", "\(answer)", "\(other)")
+            }
             answers.append(answer)
         }
         try compareEvents(after: "requests in a transaction")
@@ -103,7 +109,9 @@ final class Pair {
 
     /// Each counts generations its own way.
     private func comparable(_ answer: Answer, _ op: Op) -> Answer {
-        guard op == .directoryPart, case .data(let bytes) = answer, let end = bytes.firstIndex(of: 0) else { return answer }
+        guard op == .directoryPart, case .data(let bytes) = answer, let end = bytes.firstIndex(of: 0) else {
+            return answer
+        }
         return .data(Array(bytes[end...]))
     }
 

@@ -19,7 +19,9 @@ struct RandomScript {
     private static let values = ["", "v", "w", "a longer value", "with\0NUL", String(repeating: "x", count: 3000)]
     private static let tokens = ["t", "u", "", "a token"]
     // Domains that exist, so that both daemons think alike of them.
-    private static let lists = ["n0", "r0", "b0", "w0", "n1", "n0\0r1", "b2\0r1\0w0", "r1\0n2\0b0", "x0", "0", "n0\0z1", ""]
+    private static let lists = [
+        "n0", "r0", "b0", "w0", "n1", "n0\0r1", "b2\0r1\0w0", "r1\0n2\0b0", "x0", "0", "n0\0z1", "",
+    ]
 
     private mutating func path() -> String {
         random.once(in: 15) ? random.any(of: RandomScript.badPaths) : random.any(of: RandomScript.paths)
