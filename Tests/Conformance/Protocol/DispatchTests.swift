@@ -31,7 +31,10 @@ import Testing
         let ignoresIt = request.op == .watch || request.op == .unwatch
         for payload in [request.payload, [], Array("\0\0\0\0\0".utf8)] {
             let answer = try client.ask(request.op, bytes: payload, in: 99)
-            #expect(ignoresIt ? answer == (try client.ask(request.op, bytes: payload)) || payload == request.payload : answer == .ENOENT)
+            #expect(
+                ignoresIt
+                    ? answer == (try client.ask(request.op, bytes: payload)) || payload == request.payload
+                    : answer == .ENOENT)
         }
     }
 
