@@ -36,6 +36,11 @@ let package = Package(
             name: "StreamSocket",
             dependencies: ["XenStoreKernel", "CLinux", .product(name: "Logging", package: "swift-log")]),
 
+        // Xen. What tells of domains may depend on the hypervisor's version: a target of its own, the
+        // only one to be built anew for another Xen. Without the trait no header of Xen is looked at.
+        .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
+        .target(name: "XenDomains", dependencies: ["XenStoreKernel", "XenStoreWire", "CXen"]),
+
         // Plugins, one target a folder. SwiftPM looks for its own command plugins in Plugins/ by
         // default, so every path is spelled out.
         .target(
@@ -44,6 +49,13 @@ let package = Package(
         .target(
             name: "ReadOnlySocket", dependencies: ["XenStoreKernel", "StreamSocket"],
             path: "Plugins/Transports/ReadOnlySocket", exclude: ["README.md"]),
+        .target(
+            name: "EventChannelRing",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "XenDomains", "CLinux", "CXen",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Plugins/Transports/EventChannelRing", exclude: ["README.md"]),
         .target(
             name: "MemoryStorage", dependencies: ["XenStoreKernel"],
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
@@ -62,6 +74,7 @@ let package = Package(
             dependencies: [
                 "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
+                .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -69,12 +82,27 @@ let package = Package(
         // What plugin authors test with.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
 
+        // What the tests that start the daemon have in common.
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/Support"),
+        // Black box: the built daemon, bytes in and bytes out over its sockets.
+        .testTarget(
+            name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
+
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
-        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux"]),
+        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport"]),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
             exclude: ["Golden"]),
+        // The form of the tree itself, and its manual pages against the daemon.
+        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"]),
+        .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
+        .testTarget(
+            name: "XenStoreKernelTests",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
+                "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

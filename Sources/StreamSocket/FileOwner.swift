@@ -23,7 +23,8 @@ struct FileOwner {
     private static func user(_ name: String) throws(SystemError) -> uid_t {
         if let number = uid_t(name) { return number }
         guard let entry = getpwnam(name) else {
-            throw SystemError(ENOENT, doing: "look up the user '\(name)'", advice: "there is no such user; correct 'owner'")
+            throw SystemError(
+                ENOENT, doing: "look up the user '\(name)'", advice: "there is no such user; correct 'owner'")
         }
         return entry.pointee.pw_uid
     }
@@ -31,7 +32,8 @@ struct FileOwner {
     private static func group(_ name: String) throws(SystemError) -> gid_t {
         if let number = gid_t(name) { return number }
         guard let entry = getgrnam(name) else {
-            throw SystemError(ENOENT, doing: "look up the group '\(name)'", advice: "there is no such group; correct 'group'")
+            throw SystemError(
+                ENOENT, doing: "look up the group '\(name)'", advice: "there is no such group; correct 'group'")
         }
         return entry.pointee.gr_gid
     }

@@ -5,7 +5,7 @@ import XenStoreKernel
 
 /// One accepted connection: moves bytes between a socket and its session.
 ///
-/// It ends exactly once, from either side: by ``close()`` when the kernel drops the session, or by
+/// It ends exactly once, from either side: by ``close(_:)`` when the kernel drops the session, or by
 /// ``end()`` when the peer is gone. Both may come in the middle of a call into the kernel, so
 /// everything that follows one looks at ``session`` again.
 final class SocketConnection: Link, ReadinessHandler {
@@ -23,8 +23,6 @@ final class SocketConnection: Link, ReadinessHandler {
     private var isBroken = false
     /// The peer has shut down its sending side, and may still be waiting for answers.
     private var isHalfClosed = false
-    /// Something was sent since the loop last told of the peer's end.
-    private var hasAnswered = false
 
     init(_ descriptor: Int32, of listener: SocketListener) {
         self.descriptor = descriptor
@@ -66,13 +64,11 @@ final class SocketConnection: Link, ReadinessHandler {
         }
     }
 
-    /// Nothing more will come, but what came may not be answered yet. The loop goes on telling of the
-    /// peer's end: the first turn in which nothing was sent was the last.
+    /// Nothing more will come, but what came may not be answered yet: the kernel closes when it is.
     private func peerHasShutDown(_ session: Session) {
-        if isHalfClosed, !hasAnswered, session.unsent.isEmpty { return end() }
         isHalfClosed = true
-        hasAnswered = false
         watch(session)
+        listener.kernel.receivedEnd(on: session)
     }
 
     /// The peer is gone, or the daemon ends.
@@ -95,10 +91,7 @@ final class SocketConnection: Link, ReadinessHandler {
             awaitsRoom = true
             watch(session)
         }
-        if count > 0 {
-            hasAnswered = true
-            listener.kernel.sent(count, on: session)
-        }
+        if count > 0 { listener.kernel.sent(count, on: session) }
     }
 
     func readingChanged(_ session: Session) {
@@ -106,7 +99,7 @@ final class SocketConnection: Link, ReadinessHandler {
         watch(session)
     }
 
-    func close() {
+    func close(_ reason: EndReason) {
         session = nil
         release()
     }
@@ -126,8 +119,8 @@ final class SocketConnection: Link, ReadinessHandler {
         var wanted: Readiness = []
         if !isBroken {
             if awaitsRoom { wanted.insert(.writable) }
-            // The end of a half-closed connection would be told of again and again while it waits for room.
-            if session.isReading, !(isHalfClosed && awaitsRoom) { wanted.insert(.readable) }
+            // The end of a half-closed connection would be told of again and again.
+            if session.isReading, !isHalfClosed { wanted.insert(.readable) }
         }
         guard wanted != interest else { return }
         interest = wanted

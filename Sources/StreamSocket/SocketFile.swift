@@ -69,7 +69,9 @@ struct SocketFile {
         }
         switch probe(address) {
         case ECONNREFUSED:
-            if unlink(path) != 0, errno != ENOENT { throw SystemError(errno, doing: "remove the stale socket '\(path)'") }
+            if unlink(path) != 0, errno != ENOENT {
+                throw SystemError(errno, doing: "remove the stale socket '\(path)'")
+            }
         case ENOENT:
             return
         case 0, EAGAIN, EPROTOTYPE:

@@ -115,7 +115,10 @@ public final class SocketListener: ReadinessHandler {
     private func turnAway() -> Bool {
         if !isFull {
             log.error(
-                "no file descriptors are left with \(connections.count) connections: clients are turned away until some close; raise the limit (nofile)"
+                """
+                no file descriptors are left with \(connections.count) connections: clients are turned away until \
+                some close; raise the limit (nofile)
+                """
             )
             isFull = true
         }

@@ -23,13 +23,11 @@ public struct SocketSettings: Sendable {
 
     /// Reads a plugin's block, which was checked against ``keys(path:mode:)``.
     public init(_ block: ConfigurationBlock) throws(ConfigurationError) {
-        guard let path = block.text("path") else {
-            throw ConfigurationError("is missing", key: "path", at: block.place)
-        }
-        guard path.utf8.count <= UnixAddress.pathMaxBytes else {
-            throw ConfigurationError(
-                "has \(path.utf8.count) bytes; the path of a socket has \(UnixAddress.pathMaxBytes) at most",
-                key: "path", at: block.place)
+        guard let path = block.text("path") else { throw block.error("is missing", key: "path") }
+        let bytes = path.utf8.count
+        guard bytes <= UnixAddress.pathMaxBytes else {
+            throw block.error(
+                "has \(bytes) bytes; the path of a socket has \(UnixAddress.pathMaxBytes) at most", key: "path")
         }
         self.init(
             path: path, mode: UInt32(clamping: block.number("mode") ?? 0o600),
@@ -45,9 +43,11 @@ public struct SocketSettings: Sendable {
                 "The socket's file. What a dead daemon has left there is removed; missing folders are made."),
             ConfigurationKey("mode", .mode, default: .number(mode), "Permission bits of the file: who may connect."),
             ConfigurationKey(
-                "owner", .text, default: nil, "User the file belongs to, by name or number; if not given, the daemon's own."),
+                "owner", .text, default: nil,
+                "User the file belongs to, by name or number; if not given, the daemon's own."),
             ConfigurationKey(
-                "group", .text, default: nil, "Group the file belongs to, by name or number; if not given, the daemon's own."),
+                "group", .text, default: nil,
+                "Group the file belongs to, by name or number; if not given, the daemon's own."),
             ConfigurationKey(
                 "backlog", .number(1...65535), default: .number(128),
                 "Connections that may wait to be accepted; the system's own limit is net.core.somaxconn."),

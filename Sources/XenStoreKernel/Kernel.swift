@@ -8,12 +8,16 @@ import XenStoreWire
 public final class Kernel {
     let storage: any Storage
     let policies: [any Policy]
+    /// The policy whose limits can be read and set, if one is.
+    let limits: (any LimitTable)?
     let log: (LogLevel, String) -> Void
 
     let ledger = Ledger()
     let store: Store
     var watches = WatchIndex()
     var domains = DomainTable()
+    /// Reaches domains; nil on a machine without Xen.
+    var domainTransport: (any DomainTransport)?
 
     /// Reads the paths of requests.
     let scanner: PathScanner
@@ -41,6 +45,8 @@ public final class Kernel {
     var outstanding: OutstandingRequest?
     /// Gathers the changes of a transaction that is being committed.
     var replay: Replay?
+    /// A transaction that has the store to itself.
+    var reservation: Reservation?
     /// The journal of this turn, if storage wants batches and something has changed.
     var turn: Turn?
     /// Storage has just failed: requests of the turn are answered again, and may not change anything.
@@ -50,6 +56,9 @@ public final class Kernel {
     /// The monotonic clock as of the last turn.
     var now = Moment.start
     var logSwitches = LogSwitches()
+    var tracer: ((TraceEntry) -> Void)?
+    /// When which domain's limit was last complained of.
+    var warnings: [UInt32: Moment] = [:]
 
     /// Makes a kernel over an empty store, or over what `storage` has kept.
     ///
@@ -61,6 +70,7 @@ public final class Kernel {
     ) throws(StorageError) {
         self.storage = storage
         self.policies = policies
+        limits = policies.lazy.compactMap { $0 as? any LimitTable }.first
         self.log = log
         let hashing = PathHash(seed: seed)
         scanner = PathScanner(hashing: hashing)
@@ -81,8 +91,11 @@ public final class Kernel {
         let session = Session(number: sessionSerial, peer: peer, link: link, kernel: self, pool: pool)
         session.place = sessions.count
         sessions.append(session)
-        if domains[peer.domain] == nil { domains[peer.domain] = Domain() }
-        domains[peer.domain]?.isIntroduced = true
+        // A transport that reaches domains without a toolstack, such as the test kit's.
+        if domainTransport == nil, domains[peer.domain] == nil {
+            domains[peer.domain] = Domain(isIntroduced: true)
+        }
+        if domainTransport == nil, !peer.isPrivileged { domains[peer.domain]?.session = session }
         return session
     }
 
@@ -92,6 +105,8 @@ public final class Kernel {
         guard session.isOpen else { return }
         session.isOpen = false
         session.isReading = false
+        if domains[session.domain]?.session === session { domains[session.domain]?.session = nil }
+        endReservation(of: session)
         removeWatches(of: session)
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
@@ -110,7 +125,7 @@ public final class Kernel {
     func end(_ session: Session) {
         guard session.isOpen else { return }
         disconnect(session)
-        session.link.close()
+        session.link.close(session.endReason)
     }
 
     // MARK: Bytes
@@ -148,6 +163,12 @@ public final class Kernel {
         if session.isFinished, session.outbox.isEmpty { touch(session) }
     }
 
+    /// The peer has made room for more of what is to be sent. The session is flushed when the turn
+    /// ends, not before: what this turn has answered is not safe to be seen until then.
+    public func resumeSending(on session: Session) {
+        if session.isOpen, !session.outbox.isEmpty { touch(session) }
+    }
+
     private func settle(_ session: Session, upTo position: UInt64) {
         let replies = session.delivery.settle(upTo: position)
         if replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -replies) }
@@ -161,8 +182,9 @@ public final class Kernel {
         drainBacklog()
         commitTurn()
         flushTouched()
-        if !backlog.isEmpty { return .none }
-        return waiting.isEmpty ? .forever : expireEvents()
+        let deadlines = [expireReservation(), waiting.isEmpty ? nil : expireEvents()]
+        if !backlog.isEmpty || !touched.isEmpty { return .none }
+        return deadlines.compactMap(\.self).min().map { .until($0) } ?? .forever
     }
 
     /// Remembers that the session has something to flush.

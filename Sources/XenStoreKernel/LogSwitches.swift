@@ -31,14 +31,33 @@ struct LogSwitches {
     }
 }
 
+/// One message, for a trace.
+public struct TraceEntry: Sendable {
+    /// From a client; if not, to it.
+    public var isRequest: Bool
+    /// Tells sessions apart.
+    public var session: UInt64
+    public var domain: DomainID
+    /// The name of the operation, or its number if it has none.
+    public var operation: String
+    /// Blanks stand for NULs, so that a line stays a line of text.
+    public var payload: String
+}
+
 extension Kernel {
-    /// One line of the trace: direction, who, what, and the payload with blanks for NULs.
-    func trace(_ direction: StaticString, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
-        let name = Operation(rawValue: header.type).map { "\($0.name)" } ?? "type \(header.type)"
-        let text = String(decoding: payload.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
-        log(.info, "io: \(direction) \(session.peer.transport) \(session.number) (d\(session.domain.rawValue)) \(name) (\(text))")
+    func trace(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        let entry = TraceEntry(
+            isRequest: isRequest, session: session.number, domain: session.domain,
+            operation: Operation(rawValue: header.type).map { "\($0.name)" } ?? "\(header.type)",
+            payload: String(decoding: payload.map { $0 < 32 ? 32 : $0 }, as: UTF8.self))
+        if let tracer { return tracer(entry) }
+        log(.info, "io: \(isRequest ? "IN" : "OUT") \(session.name) \(entry.operation) (\(entry.payload))")
     }
 
-    /// Turns classes of the trace on or off before a client can: `--trace-file`, `--trace-control`.
+    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
+    /// log.
+    public func trace(to tracer: @escaping (TraceEntry) -> Void) { self.tracer = tracer }
+
+    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
     public func setLogSwitch(_ word: String) -> Bool { logSwitches.set(word) }
 }

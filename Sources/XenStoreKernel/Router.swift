@@ -12,6 +12,12 @@ struct Request {
     let payload: UnsafeRawBufferPointer
 
     var isPrivileged: Bool { session.peer.isPrivileged }
+
+    var header: Header {
+        Header(
+            type: operation.rawValue, request: number, transaction: transaction,
+            length: UInt32(payload.count))
+    }
 }
 
 /// From operation to handler, in the order of checks that the protocol has: is the type known, is
@@ -20,9 +26,9 @@ struct Request {
 extension Kernel {
     /// Answers one request: exactly one reply, whatever happens.
     func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
-        if logSwitches.io { trace("IN", header, payload, session) }
+        if logSwitches.io { trace(isRequest: true, header, payload, session) }
         requester = session.peer.isPrivileged ? nil : session
-        let mark = session.outbox.position
+        if turn != nil { turn?.note(header, payload, of: session) }
         guard let operation = Operation(rawValue: header.type) else {
             replyError(.ENOSYS, header, session)
             return finish(session)
@@ -30,18 +36,17 @@ extension Kernel {
         let request = Request(
             session: session, operation: operation, number: header.request,
             transaction: header.transaction, payload: payload)
-        if turn != nil { turn?.note(request, at: mark) }
         do throws(WireError) {
             try route(request)
         } catch {
             // Whatever the handler had begun to answer does not count.
             replyError(error, header, session)
         }
-        if turn != nil { turn?.noteAnswered() }
         finish(session)
     }
 
     private func finish(_ session: Session) {
+        if turn != nil { turn?.noteAnswered() }
         touch(session)
         requester = nil
         outstanding = nil
@@ -194,7 +199,7 @@ extension Kernel {
 
     @inline(__always)
     private func append(_ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session) {
-        if logSwitches.io { trace("OUT", header, payload, session) }
+        if logSwitches.io { trace(isRequest: false, header, payload, session) }
         let start = session.outbox.position
         session.outbox.append(header, payload)
         if !session.peer.isPrivileged { count(replyFrom: start, of: session) }

@@ -19,15 +19,12 @@ struct Turn {
 
     init(snapshot: UInt64) { self.snapshot = snapshot }
 
-    /// Notes a request that is about to be handled.
-    mutating func note(_ request: Request, at position: UInt64) {
-        let header = Header(
-            type: request.operation.rawValue, request: request.number,
-            transaction: request.transaction, length: UInt32(request.payload.count))
+    /// Notes a request that is about to be handled, whatever it is: if the turn is taken back, so is
+    /// its answer.
+    mutating func note(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session) {
+        let position = session.outbox.position
         entries.append(
-            Entry(
-                session: request.session, header: header, payload: Array(request.payload),
-                start: position, end: position))
+            Entry(session: session, header: header, payload: Array(payload), start: position, end: position))
     }
 
     /// The request noted last has been answered.
@@ -45,7 +42,7 @@ extension Kernel {
         if turn != nil { return }
         for session in touched { session.turnStart = session.outbox.position }
         turn = Turn(snapshot: store.openSnapshot(undoable: true))
-        turn?.note(request, at: request.session.outbox.position)
+        turn?.note(request.header, request.payload, of: request.session)
     }
 
     /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
@@ -64,7 +61,7 @@ extension Kernel {
             storageIsFailing = true
             takeBack(turn)
         }
-        store.closeSnapshot(turn.snapshot)
+        store.closeSnapshot(turn.snapshot, undoable: true)
     }
 
     private func takeBack(_ turn: Turn) {
@@ -127,9 +124,10 @@ extension Kernel {
     }
 
     private func truncate(_ session: Session) {
-        let excess = session.outbox.position &- session.turnStart
-        charge(session, bytes: -Int(excess))
-        session.outbox.truncate(to: session.outbox.count - Int(excess))
+        guard session.outbox.position > session.turnStart else { return }
+        let excess = Int(session.outbox.position - session.turnStart)
+        charge(session, bytes: -excess)
+        session.outbox.truncate(to: session.outbox.count - excess)
         let replies = session.delivery.truncate(to: session.turnStart)
         ledger.adjustOutstanding(of: session.domain, by: -replies)
     }

@@ -83,7 +83,7 @@ public enum Reply: Equatable, Sendable {
 
     public static let ok = Reply.text("OK|")
 
-    init(_ message: Message) {
+    public init(_ message: Message) {
         guard message.isError else {
             self = .text(message.text)
             return

@@ -36,7 +36,7 @@ public final class EmbeddedClient: Link {
 
     public func readingChanged(_ session: Session) { readingChanges += 1 }
 
-    public func close() { isClosed = true }
+    public func close(_ reason: EndReason) { isClosed = true }
 
     // MARK: The peer
 

@@ -6,10 +6,14 @@ import ReadOnlySocket
 import UnixSocket
 import XenStoreKernel
 
+#if EventChannelRing
+    import EventChannelRing
+#endif
+
 extension PluginRegistry {
     /// The plugins that this daemon is built with: the one list, a line for each.
     static var compiledIn: PluginRegistry {
-        PluginRegistry(
+        var registry = PluginRegistry(
             transports: [
                 UnixSocket.self,
                 ReadOnlySocket.self,
@@ -21,5 +25,9 @@ extension PluginRegistry {
                 Permissions.self,
                 Quotas.self,
             ])
+        #if EventChannelRing
+            registry.transports.append(EventChannelRing.self)
+        #endif
+        return registry
     }
 }

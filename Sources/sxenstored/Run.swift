@@ -7,7 +7,8 @@ import XenStoreKernel
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
     let plugins = try configuration.makePlugins(from: .compiledIn)
     var serving = ServeOptions(forks: options.forks, pidFile: options.pidFile, logLevel: configuration.logLevel)
-    if options.traceFile != nil { serving.logSwitches.append("+io") }
+    serving.traceFile = options.traceFile
+    serving.printsPid = options.printsPid
     serving.reload = { try reload(plugins, from: options.source) }
     return serve(
         transports: plugins.transports, storage: plugins.storage, policies: plugins.policies, options: serving)

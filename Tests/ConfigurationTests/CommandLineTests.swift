@@ -112,7 +112,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(
             configurationErrors("-E many -Qnods=3 --set log.level=loud --set transports.unix-socket.pth=/x") == [
                 "--set: transports.unix-socket.pth: unknown key; did you mean 'path'?",
-                "-E: policies.quotas.nodes: must be a decimal number from 0 to 4294967295, not 'many'",
+                "-E: policies.quotas.nodes: must be a decimal number from 0 to 4294967294, not 'many'",
                 "-Q: policies.quotas.nods: unknown key; did you mean 'nodes'?",
                 "--set: log.level: must be one of debug, info, notice, warning, error, not 'loud'",
             ])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 import XenStoreKernel
 
@@ -45,7 +46,8 @@ import XenStoreKernel
             let status = serve(
                 transports: [first, second, third], storage: storage, policies: [],
                 options: ServeOptions(forks: false, pidFile: pidFile))
-            try #require(errors.text() == "sxenstored: error: can't listen on '/x': Address already in use; do something else\n")
+            let expected = "sxenstored: error: can't listen on '/x': Address already in use; do something else\n"
+            try #require(errors.text() == expected)
             try #require(status == 1)
             try #require(first.events == ["start", "stop"])
             try #require(second.events == ["start"])
@@ -146,38 +148,6 @@ private final class ScriptedTransport: Transport {
     func stop() {
         events.append("stop")
         onStop()
-    }
-}
-
-/// What systemd has for its end of the protocol.
-private struct NotifySocket {
-    let name: String
-    private let descriptor: Int32
-
-    init() throws {
-        let descriptor = socket(AF_UNIX, linux_sock_datagram | linux_sock_nonblock, 0)
-        // Bound without a path, a socket gets an abstract name from the system.
-        var family = sa_family_t(AF_UNIX)
-        let bound = withUnsafePointer(to: &family) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sa_family_t>.size))
-            }
-        }
-        try #require(bound == 0)
-        var address = sockaddr_un()
-        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        withUnsafeMutableBytes(of: &address) {
-            _ = getsockname(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress!, &length)
-        }
-        let bytes = withUnsafeBytes(of: address.sun_path) { Array($0[1..<Int(length) - 2]) }
-        name = "@" + String(decoding: bytes, as: UTF8.self)
-        self.descriptor = descriptor
-    }
-
-    func received() -> String? {
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
     }
 }
 

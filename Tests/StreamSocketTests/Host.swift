@@ -17,7 +17,7 @@ final class Host {
     init(mode: UInt32 = 0o600) throws {
         folder = try Folder()
         reactor = try Reactor()
-        kernel = Kernel(storage: Nothing(ConfigurationBlock([:])), policies: []) { _, _ in }
+        kernel = try Kernel(storage: Nothing(ConfigurationBlock([:])), policies: [], seed: 0) { _, _ in }
         listener = try SocketListener(
             SocketSettings(path: folder.path + "/socket", mode: mode),
             peer: Peer(domain: .control, isPrivileged: true, transport: "test"), on: reactor, kernel: kernel)

@@ -3,6 +3,7 @@
 #ifndef SXENSTORED_CLINUX_H
 #define SXENSTORED_CLINUX_H
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -17,6 +18,8 @@ static const int linux_sock_stream = SOCK_STREAM;
 static const int linux_sock_datagram = SOCK_DGRAM;
 static const int linux_sock_nonblock = SOCK_NONBLOCK;
 static const int linux_sock_cloexec = SOCK_CLOEXEC;
+static const int linux_efd_nonblock = EFD_NONBLOCK;
+static const int linux_efd_cloexec = EFD_CLOEXEC;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 

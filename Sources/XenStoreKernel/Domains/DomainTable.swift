@@ -3,26 +3,35 @@ import XenStoreWire
 
 /// What the kernel knows of one domain.
 struct Domain {
+    /// The hypervisor's own name for it, by which it differs from others of the same number.
+    var uniqueID: UInt64 = 0
     /// The domain whose devices this one emulates (SET_TARGET): it shares that one's rights.
-    var target: DomainID?
+    var target: DomainID? { didSet { session?.target = target } }
     /// What SET_FEATURE left it.
     var features = Feature.all
-    /// Whether it can send requests: INTRODUCE has been done, or an embedded transport did it.
+    /// INTRODUCE has been done: whoever waits for domains to go is told when this one does.
     var isIntroduced = false
+    /// Its connection. None if it was not introduced, or broke the protocol since.
+    var session: Session? { didSet { session?.target = target } }
+    /// That it has shut down was told; it is told again only after RESUME.
+    var isShutdownSeen = false
 }
 
-/// The domains the kernel has to do with, dom0 among them.
+/// The domains the kernel has to do with: dom0, those that were introduced, and those that are
+/// named in permissions.
 struct DomainTable {
     private var domains: [DomainID: Domain] = [.control: Domain(isIntroduced: true)]
-    /// Whether there is a hypervisor that could be asked which domains exist. Without one every
-    /// number may be a domain's, so that permissions can be set on a machine without Xen.
-    var knowsAll = false
 
     subscript(id: DomainID) -> Domain? {
         get { domains[id] }
         set { domains[id] = newValue }
     }
 
-    /// Whether permissions may be given to this domain without becoming stale at once.
-    func mayExist(_ id: DomainID) -> Bool { !knowsAll || domains[id] != nil || id == .any }
+    /// All but dom0, by number.
+    var guests: [DomainID] { domains.keys.filter { $0 != .control }.sorted() }
+
+    /// No domain is the target of this one's emulator any more.
+    mutating func forgetTarget(_ id: DomainID) {
+        for (other, domain) in domains where domain.target == id { domains[other]?.target = nil }
+    }
 }

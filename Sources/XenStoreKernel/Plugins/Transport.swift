@@ -23,7 +23,17 @@ public protocol Link: AnyObject {
     func readingChanged(_ session: Session)
     /// The kernel has dropped the session: close the connection. The session is already gone and
     /// must not be used any more.
-    func close()
+    func close(_ reason: EndReason)
+}
+
+/// Why the kernel has dropped a session.
+public enum EndReason: Sendable, Equatable {
+    /// The peer had said that it sends no more, and all was answered.
+    case answered
+    /// A message longer than the protocol allows.
+    case oversizedMessage
+    /// The peer does not read what it asked to be told.
+    case peerNotReading
 }
 
 /// Who is at the other end of a connection.

@@ -16,13 +16,14 @@ extension Kernel {
             replyOK(request)
         case ("log", let words) where words.count <= 1: try controlLog(request, words.first)
         case ("quota", let words): try controlQuota(request, Array(words))
+        case ("quota-soft", let words): try controlSoftQuota(request, Array(words))
         default: throw .EINVAL
         }
     }
 
     private static let controlHelp = [
         ("check", ""), ("log", "[on|off|+<switch>|-<switch>]"), ("print", "<string>"),
-        ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("help", ""),
+        ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("quota-soft", "[set <name> <val>]"), ("help", ""),
     ].map { "\($0.padded(to: 15)) \($1)\n" }.joined()
 
     private func controlLog(_ request: Request, _ word: String?) throws(WireError) {
@@ -35,6 +36,19 @@ extension Kernel {
     }
 
     // MARK: quota
+
+    /// The limits that only make the log warn: there is one, of memory.
+    private func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) {
+        guard let limits else { throw .ENOSYS }
+        if words.isEmpty {
+            let line = "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
+            return try reply(request, text: "Soft quota settings:\n" + line)
+        }
+        guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
+        else { throw .EINVAL }
+        limits.setLimit(limit, of: .softMemory, for: nil)
+        replyOK(request)
+    }
 
     private func controlQuota(_ request: Request, _ words: [String]) throws(WireError) {
         guard let limits else { throw .ENOSYS }
@@ -57,7 +71,7 @@ extension Kernel {
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }
             let domain = DomainID(number)
-            guard domains[domain] != nil else { throw .ENOENT }
+            guard self.domain(domain) != nil else { throw .ENOENT }
             try reply(request, text: "Domain \(number):\n" + lines(of: domain, limits))
         default: throw .EINVAL
         }

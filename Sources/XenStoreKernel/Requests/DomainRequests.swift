@@ -8,31 +8,36 @@ extension Kernel {
     /// arguments were looked at, as everywhere.
     func introduce(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 3...Limits.payloadMax)
-        _ = try domainID(arguments[0])
-        let (_, isNumber) = arguments[1].leadingNumber
+        let id = try domainID(arguments[0])
+        let (frame, isNumber) = arguments[1].leadingNumber
         let (port, isPort) = arguments[2].leadingNumber
-        guard isNumber, !arguments[1].isEmpty, isPort, (1...Int(UInt32.max)).contains(port) else {
+        guard isNumber, !arguments[1].isEmpty, isPort, port > 0, let port = UInt32(exactly: port) else {
             throw .EINVAL
         }
-        throw .ENOSYS
+        guard let domainTransport else { throw .ENOSYS }
+        try introduce(id, frame: UInt64(bitPattern: Int64(frame)), port: port, by: domainTransport)
+        replyOK(request)
     }
 
     /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
     /// that was not introduced.
-    private func introducedGuest(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
-        let id = try domainID(text)
+    private func introducedGuest(_ request: Request) throws(WireError) -> DomainID {
+        let id = try domainID(try onlyText(request))
         if id == .control { throw .EINVAL }
         guard let domain = domains[id], domain.isIntroduced else { throw .ENOENT }
         return id
     }
 
     func release(_ request: Request) throws(WireError) {
-        _ = try introducedGuest(try onlyText(request))
-        throw .ENOSYS
+        let id = try introducedGuest(request)
+        if domainTransport == nil { throw .ENOSYS }
+        destroy(id)
+        replyOK(request)
     }
 
     func resume(_ request: Request) throws(WireError) {
-        _ = try introducedGuest(try onlyText(request))
+        let id = try introducedGuest(request)
+        domains[id]?.isShutdownSeen = false
         replyOK(request)
     }
 
@@ -40,7 +45,9 @@ extension Kernel {
         let arguments = try strings(request, 2...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let target = try domainID(arguments[1])
-        guard domains[id] != nil, domains[target] != nil else { throw .ENOENT }
+        guard let domain = domain(id), self.domain(target) != nil else { throw .ENOENT }
+        // It was introduced, and has broken the protocol since.
+        if domain.isIntroduced, domainTransport != nil, domain.session == nil, id != .control { throw .EINVAL }
         domains[id]?.target = target
         replyOK(request)
     }
@@ -62,7 +69,7 @@ extension Kernel {
         let arguments = try strings(request, 0...1)
         guard let text = arguments.first else { return try reply(request, number: request.session.features) }
         if !request.isPrivileged || !request.session.peer.mayWrite { throw .EACCES }
-        guard let domain = domains[try domainID(text)] else { throw .ENOENT }
+        guard let domain = domain(try domainID(text)) else { throw .ENOENT }
         try reply(request, number: domain.features)
     }
 
@@ -79,7 +86,7 @@ extension Kernel {
         guard isWhole, let bits = UInt32(exactly: bits), Feature(rawValue: bits).isSubset(of: .all) else {
             throw .EINVAL
         }
-        guard let domain = domains[id] else { throw .ENOENT }
+        guard let domain = domain(id) else { throw .ENOENT }
         // The domain has been told what it may use.
         if domain.isIntroduced { throw .EBUSY }
         domains[id]?.features = Feature(rawValue: bits)

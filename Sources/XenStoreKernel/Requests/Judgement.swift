@@ -18,6 +18,7 @@ extension Kernel {
 
     /// The error with which some policy refuses that the session's domain holds so much. Privileged
     /// sessions are not asked about.
+    @inline(__always)
     func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
         if session.peer.isPrivileged { return nil }
         for policy in policies {
@@ -27,17 +28,47 @@ extension Kernel {
     }
 
     func allow(_ resource: Resource, amount: Int, _ session: Session) throws(WireError) {
-        if let error = refusal(of: resource, amount: amount, session) { throw error }
+        if let error = refusal(of: resource, amount: amount, session) {
+            warn(of: resource, session.domain)
+            throw error
+        }
     }
+
+    /// Whether the session's domain may hold so many more bytes; its operator is told before it may
+    /// not any more.
+    func allowMemory(_ more: Int, _ session: Session) throws(WireError) {
+        if session.peer.isPrivileged { return }
+        let memory = ledger[session.domain].memory + more
+        try allow(.memory, amount: memory, session)
+        if refusal(of: .softMemory, amount: memory, session) != nil { warn(of: .softMemory, session.domain) }
+    }
+
+    /// Says once in a while that a domain has come to a limit: the guest sees but an error, and the
+    /// operator would look for hours.
+    private func warn(of resource: Resource, _ domain: DomainID) {
+        guard mayComplain(of: domain, matter: resource.rawValue) else { return }
+        let limit = limits.map { ", which is \($0.limit(of: resource, for: domain))" } ?? ""
+        log(.warning, "domain \(domain.rawValue) has come to its limit of \(resource.name)\(limit)")
+    }
+
+    /// Whether it is time to complain of this again: a guest must not be able to fill the log.
+    func mayComplain(of domain: DomainID, matter: UInt8) -> Bool {
+        let key = UInt32(domain.rawValue) << 8 | UInt32(matter)
+        if let last = warnings[key], now < last.advanced(byMilliseconds: Kernel.complaintInterval) { return false }
+        // Guests come and go; what was said of those long gone need not be remembered.
+        if warnings.count > 4096 { warnings = [:] }
+        warnings[key] = now
+        return true
+    }
+
+    /// One matter of one domain is not complained of more often than this, in milliseconds.
+    private static let complaintInterval: UInt64 = 10_000
 
     /// The bound on a path of this session on top of the protocol's own, 0 if there is none.
     func pathQuota(_ session: Session) -> Int {
         if session.peer.isPrivileged { return 0 }
         return Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
     }
-
-    /// The policy whose limits can be read and set.
-    var limits: (any LimitTable)? { policies.lazy.compactMap { $0 as? any LimitTable }.first }
 
     /// The node at `path`, if the session may access it so.
     ///
@@ -81,11 +112,14 @@ extension Kernel {
     func refusesEvents(_ session: Session, bytes: Int) -> Bool {
         if !session.peer.isPrivileged {
             let memory = ledger[session.domain].memory + bytes
-            return refusal(of: .memory, amount: memory, session) != nil
+            guard refusal(of: .memory, amount: memory, session) != nil else { return false }
+            warn(of: .memory, session.domain)
+            return true
         }
         if session.outbox.count + bytes <= Kernel.unsentLimit { return false }
         log(.warning, "\(session.name): does not read its events, \(session.outbox.count) bytes wait; closing")
         session.isEnding = true
+        session.endReason = .peerNotReading
         touch(session)
         return true
     }
@@ -103,19 +137,17 @@ extension Kernel {
     /// How long an event waits for an unprivileged domain to take it, in milliseconds.
     static let eventTimeout: UInt64 = 20_000
 
-    func deadline(for receiver: Session) -> Moment? {
-        receiver.peer.isPrivileged ? nil : now.advanced(byMilliseconds: Kernel.eventTimeout)
-    }
-
     /// Remembers that events of this session have to be dropped if they do not get out.
     func awaitDeadlines(of session: Session) {
-        if session.isWaiting || session.delivery.isEmpty || session.peer.isPrivileged { return }
+        if session.delivery.isEmpty || session.peer.isPrivileged { return }
+        session.delivery.setDeadlines(now.advanced(byMilliseconds: Kernel.eventTimeout))
+        if session.isWaiting { return }
         session.isWaiting = true
         waiting.append(session)
     }
 
     /// Drops the events whose time is over and says when to look again.
-    func expireEvents() -> Wait {
+    func expireEvents() -> Moment? {
         var next: Moment?
         waiting.removeAll { session in
             while let range = session.delivery.takeExpired(at: now, sent: session.outbox.sentPosition) {
@@ -130,6 +162,6 @@ extension Kernel {
             session.isWaiting = deadline != nil
             return deadline == nil
         }
-        return next.map { .until($0) } ?? .forever
+        return next
     }
 }

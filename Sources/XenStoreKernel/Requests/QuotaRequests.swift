@@ -29,7 +29,7 @@ extension Kernel {
     /// A domain that the kernel has to do with, or ENOENT.
     func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let id = try domainID(text)
-        guard domains[id] != nil else { throw .ENOENT }
+        guard domain(id) != nil else { throw .ENOENT }
         return id
     }
 }

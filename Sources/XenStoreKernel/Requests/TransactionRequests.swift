@@ -11,6 +11,7 @@ extension Kernel {
         session.lastTransaction = number
         session.transactions[number] = Transaction(number: number, store: store)
         ledger.adjustTransactions(of: session.domain, by: 1)
+        reserveIfDesperate(session)
         let end = scratch.writeDecimal(UInt64(number))
         scratch[end] = 0
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
@@ -69,7 +70,7 @@ extension Kernel {
     /// A digest of the reply that begins `from` bytes into the unsent ones. The generation that
     /// DIRECTORY_PART begins with is left out: it differs between a draft and the store.
     private func digest(of operation: Operation, from mark: Int, _ session: Session) -> UInt64 {
-        let bytes = session.unsent
+        let bytes = session.outbox.bytes
         var reply = UnsafeRawBufferPointer(rebasing: bytes[min(mark + Header.size, bytes.count)...])
         if operation == .directoryPart, let (_, names) = reply.splitAtNul() { reply = names }
         // Apart from the errors, whose digests are small.
@@ -94,7 +95,10 @@ extension Kernel {
         let session = request.session
         let commits = try isCommit(request)
         session.transactions[transaction.number] = nil
-        defer { drop(transaction, of: session) }
+        defer {
+            drop(transaction, of: session)
+            endReservation(of: session)
+        }
         if commits {
             if transaction.isPoisoned { throw .ENOMEM }
             if storage.wantsBatches { try beginChange(request) }
@@ -108,7 +112,7 @@ extension Kernel {
     private func commit(_ transaction: Transaction, of session: Session) throws(WireError) {
         if transaction.requests.isEmpty { return }
         let before = store.openSnapshot(undoable: true)
-        defer { store.closeSnapshot(before) }
+        defer { store.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: transaction.draft.touched)
         self.replay = replay
         var failure: WireError?
@@ -118,8 +122,10 @@ extension Kernel {
         self.replay = nil
         if let failure {
             store.undoToNewestSnapshot()
+            if failure == .EAGAIN { session.conflicts += 1 }
             throw failure
         }
+        session.conflicts = 0
         announce(replay, since: before)
     }
 

@@ -20,9 +20,8 @@ extension Kernel {
         if session.watches[key]?.contains(where: { $0.isEqual(path: path.bytes, token: token) }) == true {
             throw .EEXIST
         }
-        let usage = ledger[session.domain]
-        try allow(.watches, amount: usage.watches + 1, session)
-        try allow(.memory, amount: usage.memory + path.bytes.count + token.count, session)
+        try allow(.watches, amount: ledger[session.domain].watches + 1, session)
+        try allowMemory(path.bytes.count + token.count, session)
 
         watchSerial += 1
         // Spelled relative to the home: its events are, too.

@@ -67,9 +67,7 @@ extension Kernel {
         if session.peer.isPrivileged { return }
         let size = 16 + 8 * store.permissions[list].entries.count + value.count
         try allow(.nodeSize, amount: size, session)
-        if growth > 0 {
-            try allow(.memory, amount: ledger[session.domain].memory + growth, session)
-        }
+        if growth > 0 { try allowMemory(growth, session) }
     }
 
     func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
@@ -83,14 +81,13 @@ extension Kernel {
             return replyOK(request)
         }
         guard mayAccess(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
-        if T.isLive { removeLive(path, id) } else { tree.forEachPostorder(from: id, tree.removeLeaf) }
+        if T.isLive { removeLive(path, id, mustTell: !watches.isEmpty || replay != nil) } else { tree.forEachPostorder(from: id, tree.removeLeaf) }
         replyOK(request)
     }
 
     /// Removes a node and all below it. Watches set on what goes away with it are told first, each
     /// of exactly its node, then those on the node itself and further up.
-    func removeLive(_ path: Path, _ top: NodeID) {
-        let mustTell = !watches.isEmpty || replay != nil
+    func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) {
         store.forEachPostorder(from: top) { id in
             guard mustTell else { return store.removeLeaf(id) }
             let bytes = id == top ? [] : store.path(of: id)
@@ -147,7 +144,7 @@ extension Kernel {
             if entry.domain == .any {
                 if entries.isEmpty { throw .ENOMEM }
                 entry.isStale = !session.features.contains(.anyDomain)
-            } else if !domains.mayExist(entry.domain) {
+            } else if !mayExist(entry.domain) {
                 if entries.isEmpty { throw .ENOENT }
                 entry.isStale = true
             }

@@ -16,7 +16,7 @@ struct Delivery {
         var cause: OutstandingRequest?
         /// A request is outstanding until this is out, and nothing else.
         var isReply = false
-        /// When the event may be dropped.
+        /// When the event may be dropped; set at the end of the turn, when the time is known.
         var deadline: Moment?
     }
 
@@ -66,6 +66,13 @@ struct Delivery {
             marks[later].end -= length
         }
         return mark.start..<mark.end
+    }
+
+    /// Sets the deadline of the events that have none yet.
+    mutating func setDeadlines(_ deadline: Moment) {
+        for index in first..<marks.count where marks[index].deadline == nil && !marks[index].isReply {
+            marks[index].deadline = deadline
+        }
     }
 
     /// When the first event may be dropped, if any may.

@@ -47,8 +47,11 @@ extension Kernel {
 
     /// A frame longer than the protocol allows: nothing behind it can be trusted.
     private func breakOff(_ session: Session, length: UInt32) {
-        log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
+        if mayComplain(of: session.domain, matter: .max) {
+            log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
+        }
         session.isEnding = true
+        session.endReason = .oversizedMessage
         session.isReading = false
         touch(session)
     }
@@ -63,11 +66,12 @@ extension Kernel {
     @inline(__always)
     private func mustWait(_ session: Session) -> Bool {
         if session.outbox.count > Kernel.unsentMax { return true }
-        return !session.peer.isPrivileged && quotaBlock(session) != nil
+        return !session.peer.isPrivileged && guestBlock(session) != nil
     }
 
-    /// Which quota keeps the session from being read from, if one does.
-    private func quotaBlock(_ session: Session) -> BlockedReason? {
+    /// What keeps an unprivileged session from being read from, if something does.
+    private func guestBlock(_ session: Session) -> BlockedReason? {
+        if reservation != nil { return .reservation }
         let usage = ledger[session.domain]
         if refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {
             return .outstandingRequests
@@ -84,7 +88,9 @@ extension Kernel {
     func reconsider(_ session: Session) {
         guard session.isOpen, !session.isEnding else { return }
         // What this turn has made is about to be flushed; that alone blocks nobody.
-        session.blockedBy = session.isTouched ? session.blockedBy : blockReason(session)
+        let previous = session.blockedBy
+        session.blockedBy = session.isTouched ? previous : blockReason(session)
+        if session.blockedBy == .reservation, previous != .reservation { reservation?.waiting.append(session) }
         let isReading = session.blockedBy == nil && session.inbox.count <= Kernel.inboxMax
         if session.blockedBy != nil, session.isBacklogged {
             session.isBacklogged = false
@@ -100,7 +106,7 @@ extension Kernel {
 
     private func blockReason(_ session: Session) -> BlockedReason? {
         if session.outbox.count > Kernel.unsentMax { return .peerNotReading }
-        return session.peer.isPrivileged ? nil : quotaBlock(session)
+        return session.peer.isPrivileged ? nil : guestBlock(session)
     }
 }
 

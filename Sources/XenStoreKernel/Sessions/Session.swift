@@ -20,12 +20,16 @@ public final class Session {
     var watches: [UInt64: [Watch]] = [:]
     var transactions: [UInt32: Transaction] = [:]
     var lastTransaction: UInt32 = 0
+    /// Transactions in a row that failed because of others.
+    var conflicts = 0
     /// Bits of the features the peer may use (SET_FEATURE may have taken some away).
     var features = Feature.all
 
     var isOpen = true
     /// Ends at the end of the turn: it broke the protocol, or does not read what it asked for.
     var isEnding = false
+    /// Why it ends, for its transport.
+    var endReason = EndReason.answered
     /// The peer sends no more: the session ends when all is answered and sent.
     var isFinished = false
     /// Where this turn's answers begin in the stream, as far as they may have to be taken back.
@@ -48,17 +52,26 @@ public final class Session {
         outbox = Outbox(pool: pool)
     }
 
-    /// What is to be sent and has not been reported as sent. Valid until the next call into the
-    /// kernel.
-    public var unsent: UnsafeRawBufferPointer { outbox.bytes }
+    /// What may be sent and has not been reported as sent. Valid until the next call into the kernel.
+    ///
+    /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
+    /// left: nobody sees an answer that might have to be taken back.
+    public var unsent: UnsafeRawBufferPointer {
+        guard kernel.turn != nil, isTouched, turnStart >= outbox.sentPosition else { return outbox.bytes }
+        return UnsafeRawBufferPointer(
+            rebasing: outbox.bytes.prefix(Int(turnStart - outbox.sentPosition)))
+    }
 
     public var state: SessionState {
         if let blockedBy { return .blocked(blockedBy) }
         return inbox.isEmpty && outbox.isEmpty ? .ok : .busy
     }
 
+    /// The domain whose rights this one shares (SET_TARGET).
+    var target: DomainID?
+
     /// Who asks, for policies.
-    var client: Client { Client(domain: peer.domain, target: kernel.domains[peer.domain]?.target) }
+    var client: Client { Client(domain: peer.domain, target: target) }
 
     var domain: DomainID { peer.domain }
 }

@@ -18,6 +18,8 @@ public enum BlockedReason: UInt8, Sendable, CaseIterable {
     case outstandingRequests
     /// Its domain holds more memory than its quota allows.
     case memory
+    /// A transaction of dom0 has the store to itself for a moment.
+    case reservation
 
     /// For the operator.
     public var summary: StaticString {
@@ -25,6 +27,7 @@ public enum BlockedReason: UInt8, Sendable, CaseIterable {
         case .peerNotReading: "the client does not read its replies"
         case .outstandingRequests: "too many requests of the domain are under way"
         case .memory: "the domain is out of its memory quota"
+        case .reservation: "a transaction of dom0 failed too often and has the store to itself"
         }
     }
 }

@@ -33,7 +33,7 @@ extension Kernel {
     }
 
     /// Sends an event to each of `matches` whose session may know.
-    private func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
+    func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
         if matches.isEmpty { return }
         // Each path's watches stand in order; several paths have to be merged.
         if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
@@ -71,19 +71,23 @@ extension Kernel {
         session.delivery.append(
             Delivery.Mark(
                 start: start, end: session.outbox.position, event: key,
-                cause: outstandingRequest(for: session), deadline: deadline(for: session)))
+                cause: outstandingRequest(for: session)))
         touch(session)
     }
 
     private func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
         let room = session.outbox.extend(by: Header.size + length)
         guard let start = room.baseAddress else { return }
-        Header(type: Operation.watchEvent.rawValue, length: UInt32(length)).store(to: start)
+        let header = Header(type: Operation.watchEvent.rawValue, length: UInt32(length))
+        header.store(to: start)
         (start + Header.size).copyMemory(from: path)
         start.storeBytes(of: 0, toByteOffset: Header.size + path.count, as: UInt8.self)
         token.withUnsafeBytes { (start + Header.size + path.count + 1).copyMemory(from: $0) }
         start.storeBytes(of: 0, toByteOffset: Header.size + length - 1, as: UInt8.self)
         charge(session, bytes: Header.size + length)
+        guard logSwitches.io else { return }
+        trace(
+            isRequest: false, header, UnsafeRawBufferPointer(rebasing: room.dropFirst(Header.size)), session)
     }
 }
 

@@ -12,8 +12,10 @@ struct ServeOptions {
     /// Takes over what has changed in the configuration, on SIGHUP, and returns the log level it asks
     /// for. All or nothing: if it throws, what it throws is for the log and nothing has changed.
     var reload: () throws -> LogLevel = { DaemonLog.shared.level }
-    /// Classes of the trace that are on from the start, as CONTROL `log` names them: `+io`.
-    var logSwitches: [String] = []
+    /// Where every message is written to from the start.
+    var traceFile: String?
+    /// Says the process id on standard output.
+    var printsPid = false
 }
 
 /// Runs the daemon with these plugins until a signal ends it, and returns the exit status of the
@@ -35,7 +37,8 @@ func serve(
             }
         }
         let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
-        service.turnOn(options.logSwitches)
+        if let path = options.traceFile { try service.trace(to: path) }
+        if options.printsPid { print(getpid()) }
         try service.run(transports, launcher, reload: options.reload)
         return EXIT_SUCCESS
     } catch PidFile.Failure.isHeld(let path, let pid) {
@@ -59,6 +62,7 @@ private final class Service {
     private let kernel: Kernel
     private let storage: any Storage
     private let pidFile: PidFile?
+    private var traceFile: TraceFile?
 
     init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
         // Before anything else: a second daemon must not touch what the first one uses.
@@ -66,14 +70,16 @@ private final class Service {
         raiseDescriptorLimit()
         reactor = try Reactor()
         kernel = try Kernel(
-            storage: storage, policies: policies, seed: UInt64.random(in: 0 ... .max), log: log.write)
+            storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: log.write)
         self.storage = storage
     }
 
-    func turnOn(_ switches: [String]) {
-        for name in switches where !kernel.setLogSwitch(name) {
-            log.write(.warning, "there is no class of the trace called \(name)")
-        }
+    /// Writes every message to a file.
+    func trace(to path: String) throws(SystemError) {
+        let file = try TraceFile(path: path)
+        kernel.trace { file.write($0) }
+        _ = kernel.setLogSwitch("+io")
+        traceFile = file
     }
 
     func run(_ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel) throws {
@@ -112,6 +118,7 @@ private final class Service {
 
     private func reload(_ reload: () throws -> LogLevel) {
         do {
+            try traceFile?.reopen()
             log.level = try reload()
             log.write(.notice, "configuration reloaded")
         } catch {

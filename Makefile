@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything there is to do with this tree; `make` alone lists it.
+
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+bindir ?= $(prefix)/bin
+mandir ?= $(prefix)/share/man
+docdir ?= $(prefix)/share/doc/sxenstored
+# The daemon reads $(sysconfdir)/xen/sxenstored.yaml, whatever the prefix.
+sysconfdir ?= /etc
+
+# What is compiled in, such as TRAITS='--disable-default-traits --traits TDB'; all by default.
+TRAITS ?=
+# For every build, such as SWIFTFLAGS='-Xswiftc -warnings-as-errors'.
+SWIFTFLAGS ?=
+# Options of the benchmarks, such as BENCH="--set tree --rounds 9".
+BENCH ?=
+# Where `make run` keeps its sockets.
+RUNDIR ?= $(CURDIR)/run
+
+comma := ,
+# The traits whose libraries are needed: those that are named, or all.
+LIBRARIES = $(if $(findstring --disable-default-traits,$(TRAITS)),\
+	$(filter TDB EventChannelRing,$(subst $(comma), ,$(TRAITS))),TDB EventChannelRing)
+BUILD = swift build $(TRAITS) $(SWIFTFLAGS)
+# No library folder of the builder's toolchain or of the executable may be searched when it runs.
+LINK = --disable-local-rpath -Xlinker -z -Xlinker now
+# Builds that differ in flags live apart: in one folder each would undo the other.
+DAEMON_FOLDER = .build_release
+TOOL_FOLDER = .build_tool
+SOURCES = Package.swift Sources Plugins Tests
+PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man/xenstore.1
+TOOLS = chmod control exists list ls read rm watch write
+
+.DEFAULT_GOAL := help
+.PHONY: help run build release test lint format check bench install clean
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 18
+
+run: ## Build and start a daemon of your own in the foreground (sockets in RUNDIR, default ./run)
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD)
+	@printf '%s\n' '' 'A store of your own, in memory. From another terminal:' '' \
+		"  export XENSTORED_RUNDIR='$(RUNDIR)'" \
+		'  $(CURDIR)/.build/debug/xenstore write /greeting hello' \
+		'  $(CURDIR)/.build/debug/xenstore ls /' \
+		"  xenstore-ls /      with Debian's own tools (package xenstore-utils)" '' 'Ctrl-C ends it.' ''
+	@XENSTORED_RUNDIR='$(RUNDIR)' exec .build/debug/sxenstored --no-fork --config etc/sxenstored-standalone.yaml
+
+build: ## Build all for debugging
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD) --build-tests
+
+release: ## Build what is to be installed: the daemon with Swift linked in, the tools fully static
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) -Xswiftc -static-stdlib $(LINK)
+	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
+
+test: ## Run all tests (one: swift test --filter NAME)
+	@packaging/debian-packages build $(LIBRARIES) test
+	swift test $(TRAITS) $(SWIFTFLAGS)
+
+lint: ## Check the form of the code and of the manual pages
+	@packaging/debian-packages lint
+	swift format lint --strict --parallel --recursive $(SOURCES)
+	mandoc -T lint -W warning $(PAGES)
+
+format: ## Bring the code into form
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+check: lint test ## Both, as before a commit
+
+bench: release ## Measure against the other daemons and against an echo server
+	@packaging/debian-packages bench
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
+
+install: ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, mandir)
+	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
+	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
+	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
+	# A configuration that is there is its administrator's.
+	test -e '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml' || \
+		install -D --mode 644 etc/sxenstored.yaml '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml'
+	install -d '$(DESTDIR)$(docdir)/examples'
+	install --mode 644 README.md '$(DESTDIR)$(docdir)'
+	install --mode 644 etc/sxenstored-standalone.yaml etc/sxenstored.service etc/sxenstored.default \
+		'$(DESTDIR)$(docdir)/examples'
+	for page in $(PAGES); do \
+		install -D --mode 644 "$$page" "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+
+clean: ## Remove all that was built
+	rm -rf .build .build_* run

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import Logging
+    import XenDomains
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// The rings that dom0's kernel and the guests' kernels share with the daemon.
+    public final class EventChannelRing: DomainTransport {
+        public static let name = "event-channel-ring"
+        public static let summary = "The rings of dom0's kernel and of guests, on a Xen host."
+        public static let keys = RingSettings.keys
+
+        public var hypervisor: any Hypervisor { domains }
+
+        private let settings: RingSettings
+        private let domains = XenDomains()
+        private var server: RingServer?
+
+        public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
+            settings = RingSettings(configuration)
+        }
+
+        public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+            try domains.open()
+            let control = try ControlRing(settings)
+            let server = try RingServer(settings, on: loop, kernel: kernel)
+            self.server = server
+            kernel.serveDomains(by: self)
+            try server.attach(control)
+            server.log.info("serving dom0's kernel; \(XenDomains.library) tells of domains")
+        }
+
+        public func stop() {
+            server?.stop()
+            server = nil
+            domains.close()
+        }
+
+        public func introduce(
+            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+        ) throws(WireError) -> Session {
+            guard let server else { throw .EINVAL }
+            return try server.introduce(domain, frame: frame, port: port, features)
+        }
+
+        public func reintroduce(
+            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+        ) throws(WireError) -> Session {
+            guard let server else { throw .EINVAL }
+            return try server.reintroduce(domain, frame: frame, port: port, features)
+        }
+
+        public func release(_ domain: DomainID) { server?.release(domain) }
+    }
+#endif

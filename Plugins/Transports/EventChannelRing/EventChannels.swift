@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import CXen
+    import Glibc
+    import Synchronization
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// The daemon's ends of event channels. All of them wake it through one descriptor.
+    final class EventChannels {
+        /// Readable while a port is pending.
+        let descriptor: Int32
+        private let handle: OpaquePointer
+
+        /// The hypervisor tells of any domain's end by this interrupt.
+        private static let domainException: UInt32 = 3
+
+        init() throws(SystemError) {
+            XenDevice.makeIfMissing("evtchn")
+            guard let handle = xenevtchn_open(nil, 0) else {
+                throw SystemError(
+                    errno, doing: "open /dev/xen/evtchn", advice: "is this dom0 of a Xen host, with the module xen-evtchn?")
+            }
+            self.handle = handle
+            descriptor = xenevtchn_fd(handle)
+            // Asking for the next port that is pending must not wait for it.
+            let flags = fcntl(descriptor, F_GETFL)
+            guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
+                throw SystemError(errno, doing: "set up /dev/xen/evtchn")
+            }
+        }
+
+        deinit { xenevtchn_close(handle) }
+
+        /// Binds the daemon's end of a channel whose other end the domain has made ready.
+        func bind(_ domain: DomainID, _ port: UInt32) -> UInt32? {
+            UInt32(exactly: xenevtchn_bind_interdomain(handle, UInt32(domain.rawValue), port))
+        }
+
+        func bindDomainExceptions() -> UInt32? {
+            UInt32(exactly: xenevtchn_bind_virq(handle, Self.domainException))
+        }
+
+        func unbind(_ port: UInt32) { xenevtchn_unbind(handle, port) }
+
+        /// Sends the other end an event. Whatever was written before is seen there.
+        @inline(__always)
+        func notify(_ port: UInt32) {
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            xenevtchn_notify(handle, port)
+        }
+
+        /// A port that an event has come for. No other comes for it until it is unmasked.
+        @inline(__always)
+        func nextPending() -> UInt32? { UInt32(exactly: xenevtchn_pending(handle)) }
+
+        @inline(__always)
+        func unmask(_ port: UInt32) { xenevtchn_unmask(handle, port) }
+    }
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import CXen
+    import Glibc
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// A way to map the page that a guest shares with the daemon.
+    protocol PageMapper: AnyObject {
+        /// Nil if the guest, or its number, is not there, or the page isn't.
+        func map(_ domain: DomainID, frame: UInt64) -> RingPage?
+        func unmap(_ page: RingPage)
+    }
+
+    /// Maps what each guest grants to the daemon from its birth on: the only page it gives away.
+    final class GrantMapper: PageMapper {
+        private let handle: OpaquePointer
+        /// The entry of a guest's grant table that Xen keeps for its ring.
+        private static let reservedReference: UInt32 = 1
+
+        init() throws(SystemError) {
+            XenDevice.makeIfMissing("gntdev")
+            guard let handle = xengnttab_open(nil, 0) else {
+                throw SystemError(
+                    errno, doing: "open /dev/xen/gntdev",
+                    advice: "load the module xen-gntdev, or set 'map: foreign' for a kernel without it")
+            }
+            self.handle = handle
+        }
+
+        deinit { xengnttab_close(handle) }
+
+        func map(_ domain: DomainID, frame: UInt64) -> RingPage? {
+            xengnttab_map_grant_ref(handle, UInt32(domain.rawValue), Self.reservedReference, PROT_READ | PROT_WRITE)
+                .map(RingPage.init)
+        }
+
+        func unmap(_ page: RingPage) { xengnttab_unmap(handle, page.base, 1) }
+    }
+
+    /// Maps the frame of the guest's memory that the toolstack names, which takes dom0's right to map any
+    /// page of any guest.
+    final class ForeignMapper: PageMapper {
+        private let handle: OpaquePointer
+
+        init() throws(SystemError) {
+            XenDevice.makeIfMissing("privcmd")
+            guard let handle = xenforeignmemory_open(nil, 0) else {
+                throw SystemError(errno, doing: "open /dev/xen/privcmd")
+            }
+            self.handle = handle
+        }
+
+        deinit { xenforeignmemory_close(handle) }
+
+        func map(_ domain: DomainID, frame: UInt64) -> RingPage? {
+            var frame = xen_pfn_t(frame)
+            var failure: Int32 = 0
+            let page = xenforeignmemory_map(handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &frame, &failure)
+            guard let page else { return nil }
+            if failure == 0 { return RingPage(base: page) }
+            xenforeignmemory_unmap(handle, page, 1)
+            return nil
+        }
+
+        func unmap(_ page: RingPage) { xenforeignmemory_unmap(handle, page.base, 1) }
+    }
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import Synchronization
+
+    /// The page that a domain shares with the daemon: one ring of bytes each way, and a few words.
+    ///
+    /// The domain can change all of it at any time. So every word is read once and then judged, and
+    /// bytes are copied out before anybody looks at them.
+    struct RingPage {
+        let base: UnsafeMutableRawPointer
+
+        static let byteCount = 4096
+        /// Bytes that a ring holds. Indexes count on for ever; their remainder is the place in the ring.
+        static let capacity: UInt32 = 1024
+        private static let replies = 1024
+
+        /// Where the words lie.
+        enum Word: Int {
+            case requestConsumer = 2048
+            case requestProducer = 2052
+            case replyConsumer = 2056
+            case replyProducer = 2060
+            /// What the daemon can do, as bits.
+            case features = 2064
+            case connection = 2068
+            case error = 2072
+            /// The domain's event channel, if Xen itself has made it. 0 otherwise.
+            case eventChannel = 2076
+        }
+
+        /// What the word `connection` says.
+        enum Connection {
+            static let established: UInt32 = 0
+            /// One side waits for the other to begin anew.
+            static let awaited: UInt32 = 1
+        }
+
+        /// Why a domain is no longer served: what the word `error` says.
+        enum Failure: UInt32 {
+            case none = 0
+            case communication = 1
+            case wildIndexes = 2
+            case oversizedMessage = 3
+        }
+
+        subscript(word: Word) -> UInt32 {
+            get { atomic(word).pointee.load(ordering: .acquiring) }
+            nonmutating set { atomic(word).pointee.store(newValue, ordering: .releasing) }
+        }
+
+        private func atomic(_ word: Word) -> UnsafeMutablePointer<Atomic<UInt32>> {
+            (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt32>.self)
+        }
+
+        /// Empties both rings.
+        func empty() {
+            self[.requestConsumer] = 0
+            self[.requestProducer] = 0
+            self[.replyConsumer] = 0
+            self[.replyProducer] = 0
+        }
+
+        /// Copies all requests that are there to `buffer`, which holds a whole ring, and makes their room
+        /// free. Returns how many bytes that were; nil if the indexes make no sense.
+        func takeRequests(to buffer: UnsafeMutableRawPointer) -> Int? {
+            let consumer = self[.requestConsumer]
+            let producer = self[.requestProducer]
+            let count = producer &- consumer
+            guard count <= Self.capacity else { return nil }
+            if count == 0 { return 0 }
+            let place = Place(of: consumer, count)
+            buffer.copyMemory(from: base + place.start, byteCount: place.first)
+            (buffer + place.first).copyMemory(from: base, byteCount: place.second)
+            // Released: the domain may write there only when the bytes are copied.
+            self[.requestConsumer] = producer
+            return Int(count)
+        }
+
+        /// Copies as many of `bytes` to the domain as there is room for. Returns how many that were; nil if
+        /// the indexes make no sense.
+        func putReplies(_ bytes: UnsafeRawBufferPointer) -> Int? {
+            let producer = self[.replyProducer]
+            let used = producer &- self[.replyConsumer]
+            guard used <= Self.capacity else { return nil }
+            let count = min(UInt32(clamping: bytes.count), Self.capacity &- used)
+            guard count > 0, let source = bytes.baseAddress else { return 0 }
+            let place = Place(of: producer, count)
+            let ring = base + Self.replies
+            (ring + place.start).copyMemory(from: source, byteCount: place.first)
+            ring.copyMemory(from: source + place.first, byteCount: place.second)
+            // Released: the domain sees the index only with the bytes.
+            self[.replyProducer] = producer &+ count
+            return Int(count)
+        }
+
+        /// Where bytes lie in a ring: up to its end, and from its beginning on.
+        private struct Place {
+            let start: Int
+            let first: Int
+            let second: Int
+
+            init(of index: UInt32, _ count: UInt32) {
+                start = Int(index & (RingPage.capacity &- 1))
+                first = min(Int(count), Int(RingPage.capacity) &- start)
+                second = Int(count) &- first
+            }
+        }
+    }
+#endif

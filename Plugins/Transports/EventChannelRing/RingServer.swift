@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import Glibc
+    import Logging
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// All rings and the events that come for them. What is idle costs nothing: an event leads to its
+    /// ring by a table.
+    final class RingServer: ReadinessHandler {
+        let kernel: Kernel
+        let channels: EventChannels
+        let log = Logger(label: EventChannelRing.name)
+        /// Every ring's requests are copied here, so that idle ones hold nothing.
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(RingPage.capacity), alignment: 16)
+
+        private let loop: any EventLoop
+        private let mapper: any PageMapper
+        private let afterwards: Wakeup
+        private let domainExceptions: UInt32
+        /// By the number of the daemon's port: Xen hands out the lowest free one, so the table is dense.
+        private var ringsByPort: [Ring?] = []
+        private var rings: [DomainID: Ring] = [:]
+        /// What is to be looked at without an event.
+        private var awoken: [Ring] = []
+
+        /// More events than this are left for the next turn, so that a storm of them doesn't keep other
+        /// clients waiting.
+        private static let eventsPerTurn = 128
+
+        init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+            self.loop = loop
+            self.kernel = kernel
+            channels = try EventChannels()
+            mapper = settings.mapsForeign ? try ForeignMapper() : try GrantMapper()
+            afterwards = try Wakeup()
+            guard let port = channels.bindDomainExceptions() else {
+                throw SystemError(errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?")
+            }
+            domainExceptions = port
+            try loop.add(channels.descriptor, for: .readable, self)
+            try loop.add(afterwards.descriptor, for: .readable, self)
+        }
+
+        deinit { buffer.deallocate() }
+
+        func stop() {
+            loop.remove(channels.descriptor)
+            loop.remove(afterwards.descriptor)
+            for domain in rings.keys { release(domain) }
+        }
+
+        // MARK: Domains
+
+        /// Serves dom0's own kernel.
+        func attach(_ control: ControlRing) throws(SystemError) {
+            let peer = Peer(domain: .control, isPrivileged: true, transport: "ring")
+            let ring = Ring(peer, page: control.page, of: self)
+            do throws(WireError) {
+                try bind(ring, control.port)
+            } catch {
+                throw SystemError(errno, doing: "bind the event channel of dom0's kernel, its port \(control.port)")
+            }
+            rings[.control] = ring
+            ring.attach(session: kernel.connect(ring, as: peer))
+        }
+
+        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+            guard let page = mapper.map(domain, frame: frame) else { throw .EINVAL }
+            let ring = Ring(Peer(domain: domain, isPrivileged: false, transport: "ring"), page: page, of: self)
+            do throws(WireError) {
+                // Xen itself may have made the channel, for a domain that was there before any toolstack.
+                let ready = page[.eventChannel]
+                try bind(ring, ready == 0 ? port : ready)
+            } catch {
+                mapper.unmap(page)
+                throw error
+            }
+            rings[domain] = ring
+            return begin(ring, features)
+        }
+
+        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+            guard let ring = rings[domain] else {
+                return try introduce(domain, frame: frame, port: port, features)
+            }
+            unbind(ring)
+            try bind(ring, port)
+            return begin(ring, features)
+        }
+
+        private func begin(_ ring: Ring, _ features: Feature) -> Session {
+            let session = kernel.connect(ring, as: ring.peer)
+            ring.begin(features, session: session)
+            return session
+        }
+
+        func release(_ domain: DomainID) {
+            guard let ring = rings.removeValue(forKey: domain) else { return }
+            unbind(ring)
+            guard let page = ring.end() else { return }
+            if domain == .control { ControlRing.unmap(page) } else { mapper.unmap(page) }
+        }
+
+        private func bind(_ ring: Ring, _ remote: UInt32) throws(WireError) {
+            guard let port = channels.bind(ring.peer.domain, remote) else { throw .EINVAL }
+            let index = Int(port)
+            if index >= ringsByPort.count {
+                ringsByPort.append(contentsOf: repeatElement(nil, count: index + 1 - ringsByPort.count))
+            }
+            ringsByPort[index] = ring
+            ring.port = port
+        }
+
+        private func unbind(_ ring: Ring) {
+            guard let port = ring.port else { return }
+            ring.port = nil
+            ringsByPort[Int(port)] = nil
+            channels.unbind(port)
+        }
+
+        // MARK: Events
+
+        func ready(_ descriptor: Int32, for readiness: Readiness) {
+            if descriptor == afterwards.descriptor { return serveAwoken() }
+            if readiness == .hungUp {
+                log.critical("/dev/xen/evtchn is broken: no domain can be served any more")
+                return loop.remove(descriptor)
+            }
+            for _ in 0..<Self.eventsPerTurn {
+                guard let port = channels.nextPending() else { return }
+                serve(port)
+                // Not before: events that come meanwhile are one.
+                channels.unmask(port)
+            }
+        }
+
+        private func serve(_ port: UInt32) {
+            if port == domainExceptions { return kernel.domainsChanged() }
+            let index = Int(port)
+            if index < ringsByPort.count { ringsByPort[index]?.serve() }
+        }
+
+        /// Has the ring looked at as soon as the kernel is done with what it is doing.
+        func awake(_ ring: Ring) {
+            if ring.isAwoken { return }
+            ring.isAwoken = true
+            if awoken.isEmpty { afterwards.signal() }
+            awoken.append(ring)
+        }
+
+        private func serveAwoken() {
+            afterwards.clear()
+            let rings = awoken
+            awoken.removeAll(keepingCapacity: true)
+            for ring in rings {
+                ring.isAwoken = false
+                ring.serve()
+            }
+        }
+    }
+#endif

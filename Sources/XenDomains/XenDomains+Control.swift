@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing && !canImport(CXenManage)
+    import CXenControl
+    import Glibc
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// The domains of this host, as libxenctrl tells of them.
+    ///
+    /// Its interface is the hypervisor's own and changes with each version of Xen. Nothing else in the
+    /// daemon depends on it, so this target is all that has to be built anew for another Xen.
+    public final class XenDomains: Hypervisor {
+        /// For the log: which library is asked.
+        public static let library = "libxenctrl"
+        private var handle: OpaquePointer?
+
+        public init() {}
+
+        deinit { close() }
+
+        /// Begins to ask the hypervisor, and finds out whether it answers.
+        public func open() throws(SystemError) {
+            guard let opened = xc_interface_open(nil, nil, XC_OPENFLAG_NON_REENTRANT.rawValue) else {
+                throw SystemError(errno, doing: "reach the hypervisor through libxenctrl")
+            }
+            handle = opened
+            var info = xc_domaininfo_t()
+            guard xc_domain_getinfolist(opened, 0, 1, &info) < 0 else { return }
+            let code = errno
+            close()
+            throw SystemError(
+                code, doing: "ask the hypervisor for its domains",
+                advice: code == EACCES || code == EPERM ? Self.mismatch : nil)
+        }
+
+        public func close() {
+            if let handle { xc_interface_close(handle) }
+            handle = nil
+        }
+
+        public func state(of domain: DomainID) -> DomainState? {
+            var info = xc_domaininfo_t()
+            guard let handle, xc_domain_getinfolist(handle, UInt32(domain.rawValue), 1, &info) == 1,
+                info.domain == domain.rawValue
+            else { return nil }
+            return DomainState(
+                uniqueID: withUnsafeBytes(of: info.handle, fold),
+                isShutdown: info.flags & UInt32(XEN_DOMINF_shutdown) != 0,
+                isDead: info.flags & UInt32(XEN_DOMINF_dying) != 0)
+        }
+
+        /// The UUID is the best that this interface has to tell domains apart that had one number.
+        private func fold(_ handle: UnsafeRawBufferPointer) -> UInt64 {
+            stride(from: 0, to: handle.count - 7, by: 8).reduce(0) {
+                $0 ^ handle.loadUnaligned(fromByteOffset: $1, as: UInt64.self)
+            }
+        }
+
+        private static var mismatch: String {
+            let running = HostVersion.text.map { "the hypervisor is Xen \($0)" } ?? "the hypervisor is of another version"
+            return "sxenstored was built for domctl interface \(xen_domctl_interface_version), and \(running): "
+                + "build its target XenDomains anew with that version's libxenctrl"
+        }
+    }
+
+    /// The version of the running Xen, as its kernel in dom0 tells it.
+    private enum HostVersion {
+        static var text: String? {
+            guard let major = number("major"), let minor = number("minor") else { return nil }
+            return "\(major).\(minor)"
+        }
+
+        private static func number(_ name: String) -> Int? {
+            let descriptor = Glibc.open("/sys/hypervisor/version/\(name)", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return nil }
+            defer { Glibc.close(descriptor) }
+            var digits = [UInt8](repeating: 0, count: 16)
+            let count = read(descriptor, &digits, digits.count)
+            return Int(String(decoding: digits.prefix(max(count, 0)), as: UTF8.self).filter(\.isNumber))
+        }
+    }
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing && canImport(CXenManage)
+    import CXenManage
+    import Glibc
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// The domains of this host, as libxenmanage tells of them: an interface that stays from Xen 4.21
+    /// on, with a number for each domain that is never used again.
+    public final class XenDomains: Hypervisor {
+        /// For the log: which library is asked.
+        public static let library = "libxenmanage"
+        private var handle: OpaquePointer?
+
+        public init() {}
+
+        deinit { close() }
+
+        /// Begins to ask the hypervisor, and finds out whether it answers.
+        public func open() throws(SystemError) {
+            guard let opened = xenmanage_open(nil, 0) else {
+                throw SystemError(errno, doing: "reach the hypervisor through libxenmanage")
+            }
+            handle = opened
+            guard state(of: .control) == nil else { return }
+            let code = errno
+            close()
+            throw SystemError(
+                code, doing: "ask the hypervisor for its domains",
+                advice: "libxenmanage needs Xen 4.21 or later; build the target XenDomains without its header for an older one")
+        }
+
+        public func close() {
+            if let handle { xenmanage_close(handle) }
+            handle = nil
+        }
+
+        public func state(of domain: DomainID) -> DomainState? {
+            var state: UInt32 = 0
+            var uniqueID: UInt64 = 0
+            guard let handle, xenmanage_get_domain_info(handle, UInt32(domain.rawValue), &state, nil, &uniqueID) == 0,
+                state & UInt32(XENMANAGE_GETDOMSTATE_STATE_EXIST) != 0
+            else { return nil }
+            return DomainState(
+                uniqueID: uniqueID,
+                isShutdown: state & UInt32(XENMANAGE_GETDOMSTATE_STATE_SHUTDOWN) != 0,
+                isDead: state & UInt32(XENMANAGE_GETDOMSTATE_STATE_DEAD) != 0)
+        }
+    }
+#endif

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Domains come, shut down, are resumed and go.
+extension Kernel {
+    /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
+    public func serveDomains(by transport: any DomainTransport) { domainTransport = transport }
+
+    /// The record of a domain, made if the domain exists. Nil if there is no such domain.
+    ///
+    /// Without a hypervisor to ask, every number may be a domain's: permissions can be set on a
+    /// machine without Xen.
+    func domain(_ id: DomainID) -> Domain? {
+        if let known = domains[id], known.isIntroduced || domainTransport == nil { return known }
+        guard let hypervisor = domainTransport?.hypervisor else { return nil }
+        guard let state = hypervisor.state(of: id), !state.isDead else { return nil }
+        if let known = domains[id] {
+            if known.uniqueID == state.uniqueID { return known }
+            destroy(id)
+        }
+        domains[id] = Domain(uniqueID: state.uniqueID)
+        return domains[id]
+    }
+
+    /// Whether permissions may name the domain without being stale at once.
+    func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domain(id) != nil }
+
+    // MARK: Coming
+
+    /// Connects a domain, or connects it anew: whatever the old connection had is gone then.
+    func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
+        if id == .control { throw .EINVAL }
+        // Its number may have belonged to another, of whose death nobody has told us.
+        if let known = domains[id], let state = transport.hypervisor.state(of: id), state.uniqueID != known.uniqueID {
+            destroy(id)
+        }
+        guard let domain = domain(id) else { throw .EINVAL }
+        let isNew = !domain.isIntroduced
+        if let session = domain.session { disconnect(session) }
+        domains[id]?.session = nil
+        let session =
+            isNew
+            ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
+            : try transport.reintroduce(id, frame: frame, port: port, features: domain.features)
+        session.features = domain.features
+        domains[id]?.session = session
+        domains[id]?.isIntroduced = true
+        if isNew { announceSpecial("@introduceDomain", of: id) }
+    }
+
+    /// The peer wants to begin anew over the same ring: its watches, its transactions, and whatever
+    /// is on the way either way are dropped. The session stays.
+    public func reset(_ session: Session) {
+        guard session.isOpen else { return }
+        removeWatches(of: session)
+        for transaction in session.transactions.values { drop(transaction, of: session) }
+        session.transactions = [:]
+        session.inbox.clear()
+        sent(session.outbox.count, on: session)
+        session.turnStart = session.outbox.position
+        reconsider(session)
+    }
+
+    /// The peer wants to begin anew over a ring that was given up since it broke the protocol: it is
+    /// served again, as after INTRODUCE.
+    public func reconnect(_ link: any Link, as peer: Peer) -> Session {
+        let session = connect(link, as: peer)
+        if let domain = domains[peer.domain] { session.features = domain.features }
+        domains[peer.domain]?.session = session
+        return session
+    }
+
+    // MARK: Going
+
+    /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
+    public func domainsChanged() {
+        guard let hypervisor = domainTransport?.hypervisor else { return }
+        var shutDown = false
+        for id in domains.guests {
+            guard let domain = domains[id] else { continue }
+            let state = hypervisor.state(of: id)
+            guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
+                destroy(id)
+                continue
+            }
+            if state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen {
+                domains[id]?.isShutdownSeen = true
+                announceSpecial("@releaseDomain", form: .domain(id))
+                shutDown = true
+            }
+        }
+        if shutDown { announceSpecial("@releaseDomain", form: .plain) }
+    }
+
+    /// A domain is gone: so are its connection, its nodes wherever they are, and every right that
+    /// was given to it (XSA-322, XSA-419). Who waits for that is told, if the domain was introduced.
+    func destroy(_ id: DomainID) {
+        guard let domain = domains[id] else { return }
+        // Its watches go first: it must not hear of its own end.
+        if let session = domain.session { disconnect(session) }
+        domains[id] = nil
+        domains.forgetTarget(id)
+        removeNodes(of: id, tell: domain.isIntroduced)
+        removeRights(of: id)
+        limits?.forget(id)
+        guard domain.isIntroduced else { return }
+        domainTransport?.release(id)
+        announceSpecial("@releaseDomain", of: id)
+    }
+
+    /// Removes every subtree whose top the domain owns, with the events that RM would cause: one walk,
+    /// which ends when there is nothing left to be found.
+    private func removeNodes(of id: DomainID, tell: Bool) {
+        var node = store.root
+        while node.exists, ledger[id].nodes > 0 {
+            if store.owner(of: node) == id, node != store.root {
+                let next = store.nextBehind(node)
+                removeSubtree(node, tell: tell)
+                node = next
+            } else {
+                node = store.nextInPreorder(node)
+            }
+        }
+        // What cannot be removed goes to dom0.
+        for fixed in [store.root] + store.specials where store.owner(of: fixed) == id {
+            let list = store.permissions[store.pointer(fixed).pointee.permissions].owned(by: .control)
+            store.setPermissions(of: fixed, to: store.permissions.retain(list))
+        }
+    }
+
+    private func removeSubtree(_ top: NodeID, tell: Bool) {
+        store.path(of: top).withBytes { bytes in
+            guard let path = try? scanner.scan(bytes, home: .control) else { return }
+            removeLive(path, top, mustTell: tell && !watches.isEmpty)
+        }
+    }
+
+    /// Deletes the domain's entries from all permission lists, special nodes' as well.
+    private func removeRights(of id: DomainID) {
+        guard store.permissions.contains(entryFor: id) else { return }
+        for node in store.nodesWithEntry(for: id) {
+            let list = store.permissions[store.pointer(node).pointee.permissions].withoutEntries(for: id)
+            store.setPermissions(of: node, to: store.permissions.retain(list))
+        }
+    }
+
+    // MARK: Telling
+
+    /// Which watches an event of a special node is for.
+    enum SpecialForm {
+        /// Watches on the plain name, without a depth.
+        case plain
+        /// Watches on `name/<domid>`, and those on the plain name that have a depth.
+        case domain(DomainID)
+    }
+
+    private func announceSpecial(_ name: StaticString, of id: DomainID) {
+        announceSpecial(name, form: .plain)
+        announceSpecial(name, form: .domain(id))
+    }
+
+    func announceSpecial(_ name: StaticString, form: SpecialForm) {
+        if watches.isEmpty { return }
+        guard let plain = try? innerScanner.scan(UnsafeRawBufferPointer(name), home: .control, specials: true)
+        else { return }
+        let node = store.find(plain)
+        let notice = ChangeNotice(
+            isExact: true, before: nil, now: node.exists ? store.content(of: node).permissions : nil, parent: nil)
+        matches.removeAll(keepingCapacity: true)
+        guard case .domain(let id) = form else {
+            watches.collect(plain.hash, into: &matches) { $0.isOn(plain) && $0.depth == nil }
+            return deliver(plain.bytes, notice)
+        }
+        watches.collect(plain.hash, into: &matches) { $0.isOn(plain) && ($0.depth ?? 0) >= 1 }
+        let bytes = Array("\(name)/\(id.rawValue)".utf8)
+        bytes.withBytes { bytes in
+            guard let path = try? innerScanner.scan(bytes, home: .control, specials: true) else { return }
+            watches.collect(path.hash, into: &matches) { $0.isOn(path) && ($0.depth ?? 1) >= 1 }
+            deliver(path.bytes, notice)
+        }
+    }
+}
+
+extension Store {
+    /// Every node whose list has an entry for the domain behind the owner's.
+    fileprivate func nodesWithEntry(for id: DomainID) -> [NodeID] {
+        var found: [NodeID] = []
+        var lists: [PermissionsID: Bool] = [:]
+        func visit(_ node: NodeID) {
+            let list = pointer(node).pointee.permissions
+            let names = lists[list] ?? permissions[list].hasEntry(for: id)
+            lists[list] = names
+            if names { found.append(node) }
+        }
+        var node = root
+        while node.exists {
+            visit(node)
+            node = nextInPreorder(node)
+        }
+        specials.forEach(visit)
+        return found
+    }
+
+    /// The next node of a walk over the whole tree, each node before its children.
+    fileprivate func nextInPreorder(_ id: NodeID) -> NodeID {
+        let child = firstChild(of: id)
+        return child.exists ? child : nextBehind(id)
+    }
+
+    /// The next node of that walk that is not below `id`.
+    fileprivate func nextBehind(_ id: NodeID) -> NodeID {
+        var node = id
+        while node.exists, node != root {
+            let sibling = nextSibling(of: node)
+            if sibling.exists { return sibling }
+            node = parent(of: node)
+        }
+        return .none
+    }
+
+    fileprivate var specials: [NodeID] {
+        (["@introduceDomain", "@releaseDomain"] as [StaticString]).compactMap { name in
+            let bytes = UnsafeRawBufferPointer(name)
+            let hash = UInt32(truncatingIfNeeded: hashing.child(bytes, of: hashing.special))
+            let number = index.find(hash) { nodes[$0].pointee.name.isEqual(to: bytes) }
+            return number == 0 ? nil : NodeID(number: number)
+        }
+    }
+}
+
+extension PermissionList {
+    /// Whether an entry behind the owner's names the domain.
+    fileprivate func hasEntry(for id: DomainID) -> Bool { entries.dropFirst().contains { $0.domain == id } }
+
+    fileprivate func withoutEntries(for id: DomainID) -> PermissionList {
+        PermissionList(entries.prefix(1) + entries.dropFirst().filter { $0.domain != id })
+    }
+}
+
+extension PermissionTable {
+    fileprivate func contains(entryFor id: DomainID) -> Bool {
+        var isFound = false
+        forEach { _, list in isFound = isFound || list.hasEntry(for: id) }
+        return isFound
+    }
+}

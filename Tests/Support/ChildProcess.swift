@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+
+/// A program that runs beside the test and is gone when the test is.
+///
+/// What it prints goes to files, so that it never waits for a reader. It holds one end of a socket
+/// pair, its lifeline: the other end becomes readable when it has died, whatever it died of.
+public final class ChildProcess {
+    public let pid: pid_t
+    public let lifeline: Int32
+    private var status: Int32?
+
+    /// - Parameters:
+    ///   - arguments: the program, absolute or to be found along `PATH`, and its arguments.
+    ///   - environment: variables besides those of the test itself.
+    ///   - output: the file for what it prints; `errors` the one for its complaints.
+    public init(_ arguments: [String], environment: [String: String] = [:], output: String, errors: String) throws {
+        var ends: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, linux_sock_stream | linux_sock_cloexec, 0, &ends) == 0 else {
+            throw Trouble.system("make a lifeline")
+        }
+        defer { close(ends[1]) }
+        lifeline = ends[0]
+
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 3)
+
+        let all = ChildProcess.environment.merging(environment) { $1 }
+        let words = arguments.map { strdup($0) } + [nil]
+        let variables = all.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for string in words + variables { free(string) } }
+        var pid: pid_t = 0
+        let code = posix_spawnp(&pid, arguments[0], &actions, nil, words, variables)
+        guard code == 0 else {
+            close(lifeline)
+            throw Trouble("can't start \(arguments[0]): \(String(cString: strerror(code)))")
+        }
+        self.pid = pid
+    }
+
+    deinit {
+        if status == nil {
+            kill(pid, SIGKILL)
+            reap()
+        }
+        close(lifeline)
+    }
+
+    public func send(_ signal: Int32) { kill(pid, signal) }
+
+    /// The exit status once it has ended, or -n if signal n ended it.
+    public func wait(_ deadline: Deadline = Deadline()) throws -> Int32 {
+        if let status { return status }
+        guard try !waitUntilReady([(lifeline, POLLIN)], deadline).isEmpty else {
+            throw Trouble("process \(pid) goes on and on")
+        }
+        return reap()
+    }
+
+    public var isAlive: Bool {
+        get throws { try status == nil && waitUntilReady([(lifeline, POLLIN)], Deadline(in: .zero)).isEmpty }
+    }
+
+    @discardableResult
+    private func reap() -> Int32 {
+        var end: Int32 = 0
+        while waitpid(pid, &end, 0) < 0, errno == EINTR {}
+        let signal = end & 0x7f
+        let status = signal == 0 ? (end >> 8) & 0xff : -signal
+        self.status = status
+        return status
+    }
+
+    private static var environment: [String: String] {
+        var variables: [String: String] = [:]
+        var next = environ
+        while let text = next.pointee.map({ String(cString: $0) }) {
+            if let sign = text.firstIndex(of: "=") { variables[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            next += 1
+        }
+        return variables
+    }
+}
+
+/// Runs a program to its end.
+public func run(
+    _ arguments: [String], environment: [String: String] = [:], within: Duration = .seconds(60)
+) throws -> (status: Int32, output: String, errors: String) {
+    let folder = try TemporaryFolder()
+    let process = try ChildProcess(
+        arguments, environment: environment, output: folder.file("output"), errors: folder.file("errors"))
+    let status = try process.wait(Deadline(in: within))
+    return (status, folder.text(of: "output"), folder.text(of: "errors"))
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// The built daemon with its embedded default configuration, in a folder of its own. It is killed
+/// when the last who holds it lets go.
+public final class Daemon {
+    public let folder: TemporaryFolder
+    public let process: ChildProcess
+
+    /// Returns when the daemon serves.
+    public init(_ options: [String] = []) throws {
+        folder = try TemporaryFolder()
+        let manager = try NotifySocket()
+        process = try ChildProcess(
+            [built("sxenstored"), "-N"] + options,
+            environment: ["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name],
+            output: folder.file("log"), errors: folder.file("log"))
+        let ready = try waitUntilReady(
+            [(manager.descriptor, POLLIN), (process.lifeline, POLLIN)], Deadline(in: .seconds(30)))
+        guard ready.contains(manager.descriptor), manager.received() == "READY=1" else {
+            throw Trouble("the daemon does not serve: \(log)")
+        }
+    }
+
+    /// A client of the toolstack.
+    public func connect() throws -> RawClient { try RawClient(folder.file("socket")) }
+
+    /// A client that may only look.
+    public func connectReadOnly() throws -> RawClient { try RawClient(folder.file("socket_ro")) }
+
+    /// What the daemon has said so far.
+    public var log: String { folder.text(of: "log") }
+
+    /// Resident memory in kibibytes.
+    public var residentMemory: Int {
+        get throws {
+            let lines = TemporaryFolder.text(of: "/proc/\(process.pid)/status").split(separator: "\n")
+            guard let line = lines.first(where: { $0.hasPrefix("VmRSS:") }),
+                let number = line.split(whereSeparator: { " \t".contains($0) }).dropFirst().first.flatMap({ Int($0) })
+            else { throw Trouble("the daemon is gone: \(log)") }
+            return number
+        }
+    }
+
+    /// How many files and sockets the daemon has open.
+    public var openDescriptors: Int { TemporaryFolder.names(in: "/proc/\(process.pid)/fd").count }
+
+    /// Ends the daemon as a service manager does, and returns its exit status.
+    public func stop() throws -> Int32 {
+        process.send(SIGTERM)
+        return try process.wait()
+    }
+}
+
+/// A program of this package: it lies beside the tests.
+public func built(_ name: String) -> String {
+    var path = [CChar](repeating: 0, count: 4096)
+    let length = max(0, readlink("/proc/self/exe", &path, path.count))
+    let tests = String(decoding: path[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return tests.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/" + name
+}

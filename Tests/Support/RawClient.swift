@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+
+/// A client that sends whatever bytes it is told to, and checks what comes back for what every
+/// reply must be: one for each request, in order, with the request's numbers, a documented error.
+public final class RawClient {
+    public let descriptor: Int32
+    private var received: [UInt8] = []
+    private var start = 0
+    private var lastNumber: UInt32 = 0
+    /// Events that came while something else was waited for.
+    private var events: [Event] = []
+
+    public init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec, 0)
+        guard descriptor >= 0 else { throw Trouble.system("make a socket") }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { [descriptor] in
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            close(descriptor)
+            throw Trouble.system("connect to \(path)")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    // MARK: Bytes
+
+    /// Sends all the bytes, or fails if the daemon takes too long to read them.
+    public func send(_ bytes: [UInt8], _ deadline: Deadline = Deadline()) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = trySend(bytes[sent...])
+            if count > 0 { sent += count }
+            if count < 0, errno != EAGAIN, errno != EINTR { throw Trouble.system("send") }
+            if sent == bytes.count { return }
+            guard try !waitUntilReady([(descriptor, POLLOUT)], deadline).isEmpty else {
+                throw Trouble("the daemon reads no more, \(bytes.count - sent) bytes are left")
+            }
+        }
+    }
+
+    /// Sends what there is room for at once, and returns how many bytes that was; -1 for none.
+    public func trySend(_ bytes: ArraySlice<UInt8>) -> Int {
+        bytes.withUnsafeBytes {
+            Glibc.send(descriptor, $0.baseAddress, $0.count, linux_msg_nosignal | linux_msg_dontwait)
+        }
+    }
+
+    /// Tells the daemon that nothing more will come, and goes on listening.
+    public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    // MARK: Messages
+
+    public func send(_ message: Message) throws { try send(message.bytes) }
+
+    /// The next message, nil when the daemon has closed the connection.
+    public func receive(_ deadline: Deadline = Deadline()) throws -> Message? {
+        while true {
+            if let (message, length) = try Message.first(in: received[start...]) {
+                start += length
+                if start == received.count {
+                    received.removeAll(keepingCapacity: true)
+                    start = 0
+                }
+                return message
+            }
+            guard try !waitUntilReady([(descriptor, POLLIN)], deadline).isEmpty else {
+                throw Trouble("the daemon does not answer")
+            }
+            var block = [UInt8](repeating: 0, count: 65536)
+            let count = recv(descriptor, &block, block.count, 0)
+            if count == 0 || count < 0 && errno == ECONNRESET {
+                guard start == received.count else { throw Trouble("the connection ended within a message") }
+                return nil
+            }
+            if count < 0, errno != EINTR { throw Trouble.system("receive") }
+            received += block[..<max(0, count)]
+        }
+    }
+
+    // MARK: Requests
+
+    /// What a request is answered. Events that come before the answer are kept.
+    public func ask(_ op: Op, _ payload: String, in transaction: UInt32 = 0) throws -> Answer {
+        try ask(op, bytes: Array(payload.utf8), in: transaction)
+    }
+
+    public func ask(_ op: Op, bytes payload: [UInt8], in transaction: UInt32 = 0) throws -> Answer {
+        lastNumber &+= 1
+        let request = Message(op, payload, number: lastNumber, transaction: transaction)
+        try send(request)
+        return try answer(to: request)
+    }
+
+    /// Waits for the answer to a request that was sent.
+    public func answer(to request: Message) throws -> Answer {
+        while let reply = try receive() {
+            if reply.op == .watchEvent {
+                events.append(try Event(reply))
+                continue
+            }
+            guard reply.number == request.number, reply.transaction == request.transaction,
+                reply.op == request.op || reply.op == .error
+            else { throw Trouble("\(reply) is no reply to \(request)") }
+            return try Answer(reply)
+        }
+        throw Trouble("the daemon has closed the connection rather than answer \(request)")
+    }
+
+    /// Starts a transaction and returns its number.
+    public func startTransaction() throws -> UInt32 {
+        let answer = try ask(.transactionStart, "\0")
+        guard let text = answer.strings.first, let number = UInt32(text) else {
+            throw Trouble("no transaction, but \(answer)")
+        }
+        return number
+    }
+
+    public func commit(_ transaction: UInt32) throws -> Answer { try ask(.transactionEnd, "T\0", in: transaction) }
+
+    public func abort(_ transaction: UInt32) throws -> Answer { try ask(.transactionEnd, "F\0", in: transaction) }
+
+    /// The node's generation, as DIRECTORY_PART tells it.
+    public func generation(of path: String, in transaction: UInt32 = 0) throws -> UInt64 {
+        let answer = try ask(.directoryPart, "\(path)\00\0", in: transaction)
+        guard let text = answer.strings.first, let number = UInt64(text) else {
+            throw Trouble("no generation of \(path), but \(answer)")
+        }
+        return number
+    }
+
+    // MARK: Events
+
+    /// The events that came before the answer to the last request.
+    public func takeEvents() -> [Event] {
+        defer { events = [] }
+        return events
+    }
+
+    /// All events that were on their way: whatever the daemon had to tell, it has told before it
+    /// answers another request.
+    public func allEvents() throws -> [Event] {
+        _ = try ask(.getDomainPath, "0\0")
+        return takeEvents()
+    }
+
+    /// The next event, however long until the deadline it takes.
+    public func nextEvent(_ deadline: Deadline = Deadline()) throws -> Event {
+        if !events.isEmpty { return events.removeFirst() }
+        guard let message = try receive(deadline) else { throw Trouble("the connection is closed") }
+        guard message.op == .watchEvent else { throw Trouble("no event, but \(message)") }
+        return try Event(message)
+    }
+}

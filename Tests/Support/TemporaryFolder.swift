@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A folder that goes away with the last who holds it.
+public final class TemporaryFolder {
+    public let path: String
+
+    public init() throws {
+        var template = Array("/tmp/sxenstored-test-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else { throw Trouble.system("make a folder in /tmp") }
+        path = String(cString: made)
+    }
+
+    deinit { TemporaryFolder.remove(path) }
+
+    public func file(_ name: String) -> String { path + "/" + name }
+
+    public func write(_ text: String, to name: String) throws {
+        guard let file = fopen(file(name), "w") else { throw Trouble.system("write \(name)") }
+        fputs(text, file)
+        fclose(file)
+    }
+
+    /// All that is in a file, or an empty text if there is none.
+    public func text(of name: String) -> String { TemporaryFolder.text(of: file(name)) }
+
+    public static func text(of path: String) -> String {
+        guard let file = fopen(path, "r") else { return "" }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 4096)
+        while case let count = fread(&block, 1, block.count, file), count > 0 { bytes += block[..<count] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The names in a folder, but for the folder itself and the one above.
+    public static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    private static func remove(_ path: String) {
+        for name in names(in: path) where unlink(path + "/" + name) != 0 { remove(path + "/" + name) }
+        rmdir(path)
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+/// Rules of the house that a compiler doesn't know.
+@Suite struct TidyTests {
+    private let code = SourceTree.files(in: "Sources", "Plugins")
+    private let allSwift = SourceTree.files(in: "Sources", "Plugins", "Tests")
+
+    private func expectNone(_ places: [String], _ complaint: String) {
+        #expect(places.isEmpty, "\(complaint):\n\(places.joined(separator: "\n"))")
+    }
+
+    private func places(in files: [SourceFile], where matches: (Substring) -> Bool) -> [String] {
+        files.flatMap { $0.places(where: matches) }
+    }
+
+    @Test func filesAreFound() {
+        #expect(code.count > 50)
+        #expect(SourceTree.pluginFolders.count >= 5)
+    }
+
+    @Test func everyFileNamesItsLicence() {
+        let files = allSwift + SourceTree.files(in: "Sources", "Tests", endings: ["c", "h", "py"])
+        let without = files.filter {
+            !$0.lines.prefix(3).contains { $0.contains("SPDX-License-Identifier: Apache-2.0") }
+        }
+        expectNone(without.map(\.path), "no SPDX-License-Identifier at the top")
+    }
+
+    @Test func noFileIsLong() {
+        expectNone(code.filter { $0.lines.count > 501 }.map(\.path), "more than 500 lines: two rooms in one")
+    }
+
+    @Test func kernelAndWireNeedNothing() {
+        let allowed: [String: Set<Substring>] = ["XenStoreWire": [], "XenStoreKernel": ["XenStoreWire"]]
+        for (module, imports) in allowed {
+            let files = SourceTree.files(in: "Sources/\(module)").filter { !imports.isSuperset(of: $0.imports) }
+            expectNone(files.map { "\($0.path): \($0.imports)" }, "\(module) may import only \(imports)")
+        }
+    }
+
+    @Test func pluginsStandAlone() throws {
+        let manifest = try #require(SourceTree.file("Package.swift")).lines.joined(separator: "\n")
+        let modules = Set(
+            manifest.split(separator: ".target(").filter { $0.contains("path: \"Plugins/") }
+                .compactMap { $0.firstMatch(of: /name: "(\w+)"/)?.1 })
+        #expect(modules.count == SourceTree.pluginFolders.count, "a target for each folder")
+        let files = SourceTree.files(in: "Plugins").filter { !modules.isDisjoint(with: $0.imports) }
+        expectNone(files.map { "\($0.path): \($0.imports)" }, "a plugin imports another")
+    }
+
+    /// No input may stop the daemon: what cannot be is a `precondition` with its reason.
+    @Test func nothingCrashesInPassing() {
+        let crashes = ["try!", "as!", "fatalError("]
+        expectNone(places(in: code) { line in crashes.contains { line.contains($0) } }, "a crash in the making")
+    }
+
+    @Test func nothingIsLeftForLater() {
+        // In halves, so that this file passes.
+        let marks = ["TO" + "DO", "FIX" + "ME"]
+        expectNone(places(in: allSwift) { line in marks.contains { line.contains($0) } }, "unfinished work")
+    }
+
+    @Test func linesEndWithText() {
+        let texts =
+            allSwift + SourceTree.files(in: "Sources", "Tests", endings: ["c", "h", "py"])
+            + SourceTree.files(
+                in: "Plugins", "etc", "packaging", endings: ["md", "yaml", "service", "default", "1", "5", "8"])
+            + ["README.md", "CONTRIBUTING.md", "Makefile", "Package.swift", ".ci/run"].compactMap(SourceTree.file)
+        expectNone(places(in: texts) { $0.last == " " || $0.last == "\t" || $0.last == "\r" }, "white space at the end")
+    }
+
+    /// A name says what a thing is. The service manager is what systemd calls itself.
+    @Test func namesSaySomething() {
+        let empty = ["Manager", "Helper", "Util"]
+        let names = places(in: allSwift) { line in
+            guard empty.contains(where: { line.contains($0) }) else { return false }
+            let name = line.firstMatch(of: /\b(?:class|struct|enum|actor|protocol|typealias) (\w+)/)?.1
+            return name.map { name in name != "ServiceManager" && empty.contains { name.contains($0) } } ?? false
+        }
+        expectNone(names, "a name that says nothing")
+    }
+
+    @Test(arguments: SourceTree.pluginFolders)
+    func everyPluginExplainsItself(folder: String) throws {
+        let readme = try #require(SourceTree.file("\(folder)/README.md"))
+        let sections = readme.lines.filter { $0.hasPrefix("## ") }.map { $0.dropFirst(3) }
+        #expect(sections.starts(with: ["Name", "Description", "Keys", "Example"]), "\(folder): \(sections)")
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import XenStoreKernel
+import XenStoreTestKit
+import XenStoreWire
+
+/// A client that speaks the protocol one request at a time, and insists on exactly one reply each.
+final class Caller {
+    let host: EmbeddedHost
+    let client: EmbeddedClient
+    private var events: [String] = []
+
+    init(host: EmbeddedHost, client: EmbeddedClient) {
+        self.host = host
+        self.client = client
+    }
+
+    /// One request. `payload` is complete: NULs are written out.
+    @discardableResult
+    func ask(_ operation: Operation, _ payload: String, in transaction: UInt32 = 0) -> Reply {
+        ask(number: operation.rawValue, Array(payload.utf8), in: transaction)
+    }
+
+    func ask(number: UInt32, _ payload: [UInt8], in transaction: UInt32 = 0) -> Reply {
+        client.send(number, request: 0x5eed, transaction: transaction, payload)
+        host.settle()
+        let messages = client.takeMessages()
+        events += messages.filter(\.isEvent).map(\.text)
+        let answers = messages.filter { !$0.isEvent }
+        if answers.count != 1 { Issue.record("\(answers.count) answers to \(number) \(payload.prefix(80))") }
+        guard let answer = answers.first else { return .none }
+        #expect(answer.header.request == 0x5eed)
+        #expect(answer.header.transaction == transaction)
+        #expect(answer.isError || answer.header.type == number)
+        return Reply(answer)
+    }
+
+    /// The events that have come since the last call, NULs as `|`.
+    func takeEvents() -> [String] {
+        host.settle()
+        events += client.takeMessages().filter(\.isEvent).map(\.text)
+        defer { events = [] }
+        return events
+    }
+
+    // MARK: The tree
+
+    func read(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.read, "\(path)\0", in: transaction) }
+    func list(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.directory, "\(path)\0", in: transaction) }
+    func permissions(_ path: String, in transaction: UInt32 = 0) -> Reply {
+        ask(.getPermissions, "\(path)\0", in: transaction)
+    }
+    @discardableResult
+    func write(_ path: String, _ value: String = "", in transaction: UInt32 = 0) -> Reply {
+        ask(.write, "\(path)\0\(value)", in: transaction)
+    }
+    @discardableResult
+    func mkdir(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.makeDirectory, "\(path)\0", in: transaction) }
+    @discardableResult
+    func rm(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.remove, "\(path)\0", in: transaction) }
+    @discardableResult
+    func setPermissions(_ path: String, _ entries: String..., in transaction: UInt32 = 0) -> Reply {
+        ask(.setPermissions, "\(path)\0" + entries.map { "\($0)\0" }.joined(), in: transaction)
+    }
+
+    // MARK: Watches and transactions
+
+    @discardableResult
+    func watch(_ path: String, _ token: String = "t", depth: Int? = nil) -> Reply {
+        ask(.watch, "\(path)\0\(token)\0" + (depth.map { "\($0)\0" } ?? ""))
+    }
+    /// Sets a watch and forgets its first event.
+    func listen(_ path: String, _ token: String = "t", depth: Int? = nil) {
+        #expect(watch(path, token, depth: depth) == .ok)
+        #expect(takeEvents().count == 1)
+    }
+    @discardableResult
+    func unwatch(_ path: String, _ token: String = "t") -> Reply { ask(.unwatch, "\(path)\0\(token)\0") }
+
+    /// Starts a transaction; 0 if that was refused.
+    func start() -> UInt32 {
+        guard case .text(let number) = ask(.transactionStart, "\0") else { return 0 }
+        return UInt32(number.dropLast()) ?? 0
+    }
+    @discardableResult
+    func commit(_ transaction: UInt32) -> Reply { ask(.transactionEnd, "T\0", in: transaction) }
+    @discardableResult
+    func abort(_ transaction: UInt32) -> Reply { ask(.transactionEnd, "F\0", in: transaction) }
+
+    var session: Session { client.session }
+}
+
+extension Reply {
+    /// Names as DIRECTORY answers them.
+    static func names(_ names: String...) -> Reply { .text(names.map { "\($0)|" }.joined()) }
+
+    var isError: Bool { if case .error = self { true } else { false } }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import XenStoreTestKit
+import XenStoreWire
+
+/// Which changes a guest's watches are told of: those of nodes it may read, or below one it may.
+@Suite struct VisibilityTests {
+    let house: House
+    let dom0: Caller
+    let guest: Caller
+
+    init() throws {
+        house = try House()
+        dom0 = house.dom0
+        guest = house.guest(5)
+    }
+
+    /// XSA-115.
+    @Test func theRootsWatcherLearnsNothingOfOthers() {
+        guest.listen("/")
+        dom0.write("/secret/a", "v")
+        dom0.write("/secret/a", "w")
+        dom0.setPermissions("/secret", "n0", "r6")
+        dom0.rm("/secret")
+        #expect(guest.takeEvents() == [])
+    }
+
+    @Test func readableNodesAreTold() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        guest.listen("/d")
+        dom0.write("/d/x", "v")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    @Test func whatStandsBelowAReadableNodeIsTold() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d", "n0", "r5")
+        guest.listen("/d")
+        dom0.write("/d/x", "v")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+        dom0.write("/d/x/y", "v")
+        #expect(guest.takeEvents() == [], "neither the node nor its parent is readable")
+    }
+
+    @Test func losingTheRightIsToldOnce() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        guest.listen("/d/x")
+        dom0.setPermissions("/d/x", "n0")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+        dom0.write("/d/x", "v")
+        dom0.setPermissions("/d/x", "w0")
+        #expect(guest.takeEvents() == [])
+    }
+
+    @Test func gainingTheRightIsTold() {
+        dom0.write("/d/x")
+        guest.listen("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    @Test func removalOfAReadableNodeIsTold() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        guest.listen("/d/x")
+        dom0.rm("/d/x")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    @Test func removalWithAnAncestorIsToldToo() {
+        dom0.write("/d/x/y")
+        dom0.setPermissions("/d/x/y", "n0", "r5")
+        guest.listen("/d/x/y")
+        guest.listen("/d", "above")
+        dom0.rm("/d")
+        #expect(guest.takeEvents() == ["/d/x/y|t|"])
+    }
+
+    @Test func aTransactionTellsWhoMayReadNow() {
+        dom0.write("/d/x")
+        guest.listen("/d/x")
+        let transaction = dom0.start()
+        dom0.setPermissions("/d/x", "n0", "r5", in: transaction)
+        dom0.write("/d/x", "v", in: transaction)
+        dom0.commit(transaction)
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    @Test func aTransactionTellsWhoCouldReadBefore() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        guest.listen("/d/x")
+        let transaction = dom0.start()
+        dom0.setPermissions("/d/x", "n0", in: transaction)
+        dom0.commit(transaction)
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+        dom0.setPermissions("/d/x", "n0", "r5")
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+        let second = dom0.start()
+        dom0.rm("/d", in: second)
+        dom0.commit(second)
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    @Test func aTransactionHidesWhatIsNobodysBusiness() {
+        guest.listen("/")
+        let transaction = dom0.start()
+        dom0.write("/secret/a", "v", in: transaction)
+        dom0.commit(transaction)
+        #expect(guest.takeEvents() == [])
+    }
+
+    @Test func aTargetsReaderIsTold() {
+        dom0.write("/six")
+        dom0.setPermissions("/six", "n6")
+        _ = house.caller(6)
+        guest.listen("/six")
+        dom0.write("/six", "v")
+        #expect(guest.takeEvents() == [])
+        dom0.ask(.setTarget, "5\06\0")
+        dom0.write("/six", "v")
+        #expect(guest.takeEvents() == ["/six|t|"])
+    }
+
+    @Test func specialsAreToldToTheirReaders() {
+        guest.listen("@introduceDomain")
+        guest.listen("@releaseDomain")
+        dom0.setPermissions("@introduceDomain", "n0", "w5")
+        #expect(guest.takeEvents() == [])
+        dom0.setPermissions("@releaseDomain", "n0", "r5")
+        #expect(guest.takeEvents() == ["@releaseDomain|t|"])
+    }
+
+    @Test func guestsChangesAreToldToOthers() {
+        let watcher = house.guest(6)
+        watcher.listen("/local/domain/5")
+        guest.write("open")
+        #expect(watcher.takeEvents() == [])
+        guest.setPermissions("open", "r5")
+        guest.write("open", "v")
+        #expect(watcher.takeEvents() == ["/local/domain/5/open|t|", "/local/domain/5/open|t|"])
+    }
+}
