@@ -218,6 +218,6 @@ extension Kernel {
         }
         session.delivery.append(
             Delivery.Mark(
-                start: start, end: end, event: 0, cause: outstanding, isReply: outstanding == nil))
+                start: start, end: end, event: 0, cause: outstanding, isReply: true))
     }
 }

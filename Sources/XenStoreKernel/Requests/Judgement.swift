@@ -150,14 +150,15 @@ extension Kernel {
     func expireEvents() -> Moment? {
         var next: Moment?
         waiting.removeAll { session in
-            while let range = session.delivery.takeExpired(at: now, sent: session.outbox.sentPosition) {
-                let first = Int(range.lowerBound - session.outbox.sentPosition)
-                session.outbox.remove(first..<(first + range.count))
+            let sent = session.outbox.sentPosition
+            let gone = session.delivery.takeExpired(at: now, sent: sent)
+            if !gone.isEmpty {
+                let length = session.outbox.remove(gone)
                 session.turnStart = session.outbox.position
-                charge(session, bytes: -range.count)
+                charge(session, bytes: -length)
                 reconsider(session)
             }
-            let deadline = session.isOpen ? session.delivery.nextDeadline : nil
+            let deadline = session.isOpen ? session.delivery.nextDeadline(sent: sent) : nil
             if let deadline { next = min(next ?? deadline, deadline) }
             session.isWaiting = deadline != nil
             return deadline == nil

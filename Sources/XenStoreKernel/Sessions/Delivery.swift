@@ -14,7 +14,7 @@ struct Delivery {
         var event: UInt64
         /// The request that is outstanding until this, and maybe more, is out.
         var cause: OutstandingRequest?
-        /// A request is outstanding until this is out, and nothing else.
+        /// A reply is never dropped. Without a cause, its request is outstanding until it is out.
         var isReply = false
         /// When the event may be dropped; set at the end of the turn, when the time is known.
         var deadline: Moment?
@@ -22,6 +22,8 @@ struct Delivery {
 
     private(set) var marks: [Mark] = []
     private var first = 0
+    /// The marks below this index have a deadline if they may be dropped. Deadlines go up.
+    private var dated = 0
     private var events: Set<UInt64> = []
 
     var isEmpty: Bool { first == marks.count }
@@ -38,55 +40,74 @@ struct Delivery {
     mutating func settle(upTo position: UInt64) -> Int {
         var replies = 0
         while first < marks.count, marks[first].end <= position {
-            let mark = marks[first]
-            if mark.event != 0 { events.remove(mark.event) }
-            mark.cause?.settleOne()
-            if mark.isReply { replies += 1 }
+            replies += forget(marks[first])
             marks[first].cause = nil
             first += 1
         }
         if first == marks.count {
             marks.removeAll(keepingCapacity: marks.count <= 64)
-            first = 0
+            (first, dated) = (0, 0)
+        } else if first >= 64, first > marks.count / 2 {
+            // A reader that is always a little behind must not make this grow.
+            marks.removeFirst(first)
+            (first, dated) = (0, max(0, dated - first))
         }
         return replies
     }
 
-    /// The first event whose time is over and of which nothing has gone out; it is forgotten, and
-    /// what lies behind it moves up by its length.
-    mutating func takeExpired(at now: Moment, sent: UInt64) -> Range<UInt64>? {
-        guard let at = marks[first...].firstIndex(where: { $0.start >= sent && ($0.deadline.map { $0 <= now } ?? false) })
-        else { return nil }
-        let mark = marks.remove(at: at)
+    /// Nobody waits for the mark any more. Returns how many replies that were.
+    private mutating func forget(_ mark: Mark) -> Int {
         if mark.event != 0 { events.remove(mark.event) }
         mark.cause?.settleOne()
-        let length = mark.end - mark.start
-        for later in at..<marks.count {
-            marks[later].start -= length
-            marks[later].end -= length
-        }
-        return mark.start..<mark.end
+        return mark.isReply && mark.cause == nil ? 1 : 0
     }
 
-    /// Sets the deadline of the events that have none yet.
+    /// Forgets the events whose time is over and of which nothing has gone out, and returns where
+    /// they lay, in order; what lies behind each moves up by its length.
+    mutating func takeExpired(at now: Moment, sent: UInt64) -> [Range<UInt64>] {
+        guard let deadline = nextDeadline(sent: sent), deadline <= now else { return [] }
+        var gone: [Range<UInt64>] = []
+        var left: [Mark] = []
+        var length: UInt64 = 0
+        for var mark in marks[first...] {
+            if let deadline = mark.deadline, deadline <= now, mark.start >= sent {
+                gone.append(mark.start..<mark.end)
+                length += mark.end - mark.start
+                _ = forget(mark)
+            } else {
+                mark.start -= length
+                mark.end -= length
+                left.append(mark)
+            }
+        }
+        dated = max(0, dated - first - gone.count)
+        marks = left
+        first = 0
+        return gone
+    }
+
+    /// Sets the deadline of the events that have none yet. It is no earlier than those before it.
     mutating func setDeadlines(_ deadline: Moment) {
-        for index in first..<marks.count where marks[index].deadline == nil && !marks[index].isReply {
+        for index in max(first, dated)..<marks.count where !marks[index].isReply {
             marks[index].deadline = deadline
         }
+        dated = marks.count
     }
 
-    /// When the first event may be dropped, if any may.
-    var nextDeadline: Moment? { marks[first...].compactMap(\.deadline).min() }
+    /// When the first event may be dropped of which nothing has gone out, if any may. Looks past
+    /// replies only, of which there are few.
+    func nextDeadline(sent: UInt64) -> Moment? {
+        marks[first...].first { $0.deadline != nil && $0.start >= sent }?.deadline
+    }
 
     /// Forgets what was appended at or behind `position`. Returns how many replies that were.
     mutating func truncate(to position: UInt64) -> Int {
         var replies = 0
         while marks.count > first, let last = marks.last, last.start >= position {
-            if last.event != 0 { events.remove(last.event) }
-            last.cause?.settleOne()
-            if last.isReply { replies += 1 }
+            replies += forget(last)
             marks.removeLast()
         }
+        dated = min(dated, marks.count)
         return replies
     }
 }

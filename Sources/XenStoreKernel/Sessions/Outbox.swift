@@ -59,14 +59,28 @@ struct Outbox: ~Copyable {
         if start == end { empty() }
     }
 
-    /// Drops bytes that have not begun to go out; `range` counts from the first unsent byte.
-    mutating func remove(_ range: Range<Int>) {
-        let tail = UnsafeRawBufferPointer(rebasing: buffer[(start + range.upperBound)..<end])
-        UnsafeMutableRawBufferPointer(rebasing: buffer[(start + range.lowerBound)...])
-            .copyMemory(from: tail)
-        end -= range.count
-        position &-= UInt64(range.count)
+    /// Drops bytes that have not begun to go out, in one pass: `ranges` are positions in the stream,
+    /// in order. Returns how many bytes that were.
+    mutating func remove(_ ranges: [Range<UInt64>]) -> Int {
+        let origin = sentPosition
+        guard let base = buffer.baseAddress, let first = ranges.first else { return 0 }
+        var to = start + Int(first.lowerBound - origin)
+        for (index, range) in ranges.enumerated() {
+            let from = start + Int(range.upperBound - origin)
+            let next = index + 1 < ranges.count ? start + Int(ranges[index + 1].lowerBound - origin) : end
+            move(base + from, to: base + to, count: next - from)
+            to += next - from
+        }
+        let removed = end - to
+        end = to
+        position &-= UInt64(removed)
         if start == end { empty() }
+        return removed
+    }
+
+    private func move(_ from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, count: Int) {
+        UnsafeMutableRawBufferPointer(start: to, count: count)
+            .copyMemory(from: UnsafeRawBufferPointer(start: from, count: count))
     }
 
     private mutating func empty() {

@@ -96,3 +96,16 @@ extension Reply {
 
     var isError: Bool { if case .error = self { true } else { false } }
 }
+
+extension Caller {
+    /// Sends a request and does not wait for its answer.
+    func send(_ operation: Operation, _ payload: String, in transaction: UInt32 = 0, number: UInt32 = 0) {
+        client.send(operation.rawValue, request: number, transaction: transaction, Array(payload.utf8))
+    }
+
+    /// What has come since the last call, as text.
+    func takeAll() -> [String] { client.takeMessages().map(\.description) }
+
+    /// What has come since the last call but for events.
+    func takeReplies() -> [Reply] { client.takeMessages().filter { !$0.isEvent }.map { Reply($0) } }
+}
