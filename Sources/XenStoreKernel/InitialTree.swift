@@ -15,6 +15,8 @@ extension Kernel {
         if !loader.notes.isEmpty { handover = Handover(loader.notes) }
         restoreLimits()
         if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
+        let before = store.openSnapshot(undoable: true)
+        defer { store.closeSnapshot(before, undoable: true) }
         for path in ["/tool", "/tool/xenstored"] as [StaticString] {
             guard let path = try? scanner.scan(UnsafeRawBufferPointer(path), home: .control),
                 !store.find(path).exists
@@ -23,6 +25,10 @@ extension Kernel {
             _ = store.create(
                 path, parent: parent, permissions: store.permissions.retain(none),
                 value: UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        // Like what clients make: the next daemon finds every child that a stored node lists.
+        if storage.wantsBatches, store.generation > before {
+            try storage.commit(ChangeBatch(store: store, since: before))
         }
     }
 }

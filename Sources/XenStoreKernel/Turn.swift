@@ -15,6 +15,8 @@ struct Turn {
         /// Where in the stream to its session the answer begins.
         let start: UInt64
         var end: UInt64
+        /// The moment that the request's transaction shows, if it has one. It may end in this turn.
+        let moment: UInt64?
     }
 
     init(snapshot: UInt64) { self.snapshot = snapshot }
@@ -23,8 +25,11 @@ struct Turn {
     /// its answer.
     mutating func note(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session) {
         let position = session.outbox.position
+        let transaction = header.transaction == 0 ? nil : session.transactions[header.transaction]
         entries.append(
-            Entry(session: session, header: header, payload: Array(payload), start: position, end: position))
+            Entry(
+                session: session, header: header, payload: Array(payload), start: position, end: position,
+                moment: transaction?.draft.moment))
     }
 
     /// The request noted last has been answered.
@@ -101,8 +106,7 @@ extension Kernel {
         case _ where !isOfTree:
             return .kept(answer)
         case _ where entry.header.transaction != 0:
-            let transaction = entry.session.transactions[entry.header.transaction]
-            return transaction.map { $0.draft.moment > turn.snapshot } == true ? .refused : .kept(answer)
+            return entry.moment.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
         default:
             return operation.changesTree ? .refused : .repeated
         }

@@ -32,24 +32,31 @@ public final class FailingStorage: Storage {
         for (key, value) in notes {
             key.withUnsafeBytes { key in value.withUnsafeBytes { loader.add(key: key, value: $0) } }
         }
-        // Every parent's path is shorter than its children's.
-        for (path, node) in nodes.sorted(by: { $0.key.utf8.count < $1.key.utf8.count }) {
-            let path = Array(path.utf8)
-            let failure: StorageError? = path.withUnsafeBytes { path in
-                node.value.withUnsafeBytes { value in
-                    do throws(StorageError) {
-                        try loader.add(
-                            NodeRecord(
-                                path: path, value: value, permissions: node.permissions,
-                                generation: node.generation, children: node.children))
-                        return nil
-                    } catch {
-                        return error
-                    }
+        var paths = nodes.keys.filter { $0.hasPrefix("@") }.sorted() + ["/"]
+        while let path = paths.popLast() {
+            guard let node = nodes[path] else { continue }
+            try add(node, at: path, to: loader)
+            let names = node.children.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            paths += names.reversed().map { path == "/" ? "/\($0)" : "\(path)/\($0)" }
+        }
+    }
+
+    private func add(_ node: StoredNode, at path: String, to loader: StateLoader) throws(StorageError) {
+        let path = Array(path.utf8)
+        let failure: StorageError? = path.withUnsafeBytes { path in
+            node.value.withUnsafeBytes { value in
+                do throws(StorageError) {
+                    try loader.add(
+                        NodeRecord(
+                            path: path, value: value, permissions: node.permissions,
+                            generation: node.generation, children: node.children))
+                    return nil
+                } catch {
+                    return error
                 }
             }
-            if let failure { throw failure }
         }
+        if let failure { throw failure }
     }
 
     public func commit(_ batch: borrowing ChangeBatch) throws(StorageError) {

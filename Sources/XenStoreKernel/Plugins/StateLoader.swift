@@ -32,7 +32,10 @@ public final class StateLoader {
                 store.permissions.release(list)
                 throw StorageError("the stored node \(text(node.path)) has no parent")
             }
+            // The parent has been stored with this child: its generation is right already.
+            let generation = store.content(of: parent).generation
             id = store.create(path, parent: parent, permissions: list, value: node.value)
+            store.setGeneration(of: parent, to: generation)
         }
         store.setGeneration(of: id, to: node.generation)
         count += 1

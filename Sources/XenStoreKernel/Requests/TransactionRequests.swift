@@ -111,6 +111,9 @@ extension Kernel {
     /// the draft, the transaction is as good as done at this moment; if not, it is undone.
     private func commit(_ transaction: Transaction, of session: Session) throws(WireError) {
         if transaction.requests.isEmpty { return }
+        // What the draft holds becomes what the store holds: it must not count twice.
+        ledger.adjustMemory(of: session.domain, by: -transaction.charged)
+        transaction.charged = 0
         let before = store.openSnapshot(undoable: true)
         defer { store.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: transaction.draft.touched)
@@ -144,7 +147,8 @@ extension Kernel {
         session.outbox.truncate(to: mark)
         if digest == logged.digest { return nil }
         // Out of quota is not a conflict: trying again would not help.
-        return failure == .ENOSPC && !logged.failed ? .ENOSPC : .EAGAIN
+        if let failure, failure == .ENOSPC || failure == .EIO, !logged.failed { return failure }
+        return .EAGAIN
     }
 
     /// Tells of what a transaction has changed: each node once, and none that came and went inside.

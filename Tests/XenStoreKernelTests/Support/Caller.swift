@@ -22,6 +22,8 @@ final class Caller {
     }
 
     func ask(number: UInt32, _ payload: [UInt8], in transaction: UInt32 = 0) -> Reply {
+        // Answers to what was sent before are not this one's.
+        events += client.takeMessages().filter(\.isEvent).map(\.text)
         client.send(number, request: 0x5eed, transaction: transaction, payload)
         host.settle()
         let messages = client.takeMessages()
