@@ -61,7 +61,7 @@ extension Kernel {
             storageIsFailing = true
             takeBack(turn)
         }
-        store.closeSnapshot(turn.snapshot)
+        store.closeSnapshot(turn.snapshot, undoable: true)
     }
 
     private func takeBack(_ turn: Turn) {

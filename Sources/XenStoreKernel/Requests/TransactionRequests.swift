@@ -112,7 +112,7 @@ extension Kernel {
     private func commit(_ transaction: Transaction, of session: Session) throws(WireError) {
         if transaction.requests.isEmpty { return }
         let before = store.openSnapshot(undoable: true)
-        defer { store.closeSnapshot(before) }
+        defer { store.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: transaction.draft.touched)
         self.replay = replay
         var failure: WireError?

@@ -18,8 +18,8 @@ struct Snapshots {
         var generation: UInt64
         /// How many opened it.
         var users: Int
-        /// Whether the store can go back to it, and so notes what is created.
-        var isUndoable: Bool
+        /// How many of those may go back to it; for them the store notes what is created.
+        var undoers: Int
         var kept: [Kept] = []
         var created: [NodeID] = []
     }
@@ -35,9 +35,9 @@ struct Snapshots {
     mutating func open(at generation: UInt64, undoable: Bool) {
         if let last = open.indices.last, open[last].generation == generation {
             open[last].users += 1
-            open[last].isUndoable = open[last].isUndoable || undoable
+            open[last].undoers += undoable ? 1 : 0
         } else {
-            open.append(Snapshot(generation: generation, users: 1, isUndoable: undoable))
+            open.append(Snapshot(generation: generation, users: 1, undoers: undoable ? 1 : 0))
         }
         summarize()
     }
@@ -52,16 +52,20 @@ struct Snapshots {
     }
 
     /// One user less of the snapshot at `generation`. If it was the last, returns what was kept.
-    mutating func close(_ generation: UInt64) -> (snapshot: Snapshot, older: Int?)? {
+    mutating func close(_ generation: UInt64, undoable: Bool) -> (snapshot: Snapshot, older: Int?)? {
         guard let index = index(of: generation) else { return nil }
         open[index].users -= 1
-        if open[index].users > 0 { return nil }
+        open[index].undoers -= undoable ? 1 : 0
+        // What was created since is, for an older snapshot to undo, created since that one, too.
+        let isNoted = open[..<index].contains { $0.undoers > 0 }
+        if open[index].users > 0 {
+            if open[index].undoers == 0, !isNoted { open[index].created = [] }
+            summarize()
+            return nil
+        }
         let snapshot = open.remove(at: index)
         summarize()
-        // What was created since is, for an older snapshot to undo, created since that one, too.
-        if index > 0, open[index - 1].isUndoable || open[..<index].contains(where: \.isUndoable) {
-            open[index - 1].created += snapshot.created
-        }
+        if isNoted { open[index - 1].created += snapshot.created }
         return (snapshot, index > 0 ? index - 1 : nil)
     }
 
@@ -98,6 +102,6 @@ struct Snapshots {
 
     private mutating func summarize() {
         newest = open.last?.generation ?? 0
-        notesCreations = open.contains(where: \.isUndoable)
+        notesCreations = open.contains { $0.undoers > 0 }
     }
 }

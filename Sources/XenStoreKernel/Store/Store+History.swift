@@ -9,9 +9,9 @@ extension Store {
         return generation
     }
 
-    /// Closes a snapshot and frees what only it showed.
-    func closeSnapshot(_ moment: UInt64) {
-        guard let (closed, older) = snapshots.close(moment) else { return }
+    /// Closes a snapshot, opened as `undoable` or not, and frees what only it showed.
+    func closeSnapshot(_ moment: UInt64, undoable: Bool = false) {
+        guard let (closed, older) = snapshots.close(moment, undoable: undoable) else { return }
         for kept in closed.kept {
             switch kept {
             case .node(let id):
