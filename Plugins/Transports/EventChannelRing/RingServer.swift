@@ -35,7 +35,9 @@
             mapper = settings.mapsForeign ? try ForeignMapper() : try GrantMapper()
             afterwards = try Wakeup()
             guard let port = channels.bindDomainExceptions() else {
-                throw SystemError(errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?")
+                throw SystemError(
+                    errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?"
+                )
             }
             domainExceptions = port
             try loop.add(channels.descriptor, for: .readable, self)
@@ -65,13 +67,13 @@
             ring.attach(session: kernel.connect(ring, as: peer))
         }
 
-        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+            -> Session
+        {
             guard let page = mapper.map(domain, frame: frame) else { throw .EINVAL }
             let ring = Ring(Peer(domain: domain, isPrivileged: false, transport: "ring"), page: page, of: self)
             do throws(WireError) {
-                // Xen itself may have made the channel, for a domain that was there before any toolstack.
-                let ready = page[.eventChannel]
-                try bind(ring, ready == 0 ? port : ready)
+                try bind(ring, ring.readyPort ?? port)
             } catch {
                 mapper.unmap(page)
                 throw error
@@ -80,12 +82,14 @@
             return begin(ring, features)
         }
 
-        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+            -> Session
+        {
             guard let ring = rings[domain] else {
                 return try introduce(domain, frame: frame, port: port, features)
             }
             unbind(ring)
-            try bind(ring, port)
+            try bind(ring, ring.readyPort ?? port)
             return begin(ring, features)
         }
 
