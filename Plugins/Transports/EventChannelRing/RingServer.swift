@@ -89,7 +89,8 @@
                 return try introduce(domain, frame: frame, port: port, features)
             }
             unbind(ring)
-            try bind(ring, ring.readyPort ?? port)
+            // By now the domain may have written anything where Xen's own port stood.
+            try bind(ring, port)
             return begin(ring, features)
         }
 
