@@ -88,6 +88,10 @@ let package = Package(
         .testTarget(
             name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
 
+        // The ring's own code in the built daemon, on a simulated Xen: Tests/FakeXen/fakexen.c, which the
+        // tests build themselves, as it is loaded below the daemon.
+        .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
+
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
         .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport"]),
