@@ -28,7 +28,7 @@ extension Kernel {
         }
         // Like what clients make: the next daemon finds every child that a stored node lists.
         if storage.wantsBatches, store.generation > before {
-            try storage.commit(ChangeBatch(store: store, since: before))
+            try storage.commit(ChangeBatch(store: store, since: before, notes: [:]))
         }
     }
 }
