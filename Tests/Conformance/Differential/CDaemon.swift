@@ -10,13 +10,12 @@ final class CDaemon {
     /// Why there can be none on this machine, if there can't.
     static var obstacle: String? {
         if program == nil { return "C xenstored 4.17 (xen-utils-4.17) is not installed" }
-        if !Installed.isProgram(compiler) { return "there is no C compiler for the toy hypervisor" }
+        if !Installed.isProgram(FakeXen.compiler) { return "there is no C compiler for the toy hypervisor" }
         return access("/usr/include/xenctrl.h", R_OK) == 0
             ? nil : "the headers for the toy hypervisor (libxen-dev) are not installed"
     }
 
     private static let program = ["/usr/lib/xen-4.17/bin/xenstored"].first(where: Installed.isProgram)
-    private static let compiler = "/usr/bin/cc"
 
     /// Returns when the daemon serves.
     init() throws {
@@ -30,7 +29,7 @@ final class CDaemon {
             [program, "-N"],
             environment: [
                 "XENSTORED_RUNDIR": folder.file("run"), "XENSTORED_ROOTDIR": folder.file("lib"),
-                "FAKEXEN_DIR": folder.file("world"), "LD_PRELOAD": try CDaemon.hypervisor.get(),
+                "FAKEXEN_DIR": folder.file("world"), "LD_PRELOAD": try FakeXen.library.get(),
             ], output: folder.file("log"), errors: folder.file("log"))
         // It tells nobody when it serves. It either will, or die.
         let deadline = Deadline()
@@ -42,20 +41,4 @@ final class CDaemon {
     }
 
     func connect() throws -> RawClient { try RawClient(folder.file("run/socket")) }
-
-    /// The toy hypervisor as a library to preload, made once and kept beside the other products.
-    private static let hypervisor = Result { () throws -> String in
-        let sources = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/FakeXen"
-        let files = TemporaryFolder.names(in: sources).filter { $0.hasSuffix(".c") }.map { "\(sources)/\($0)" }
-        let library = built("libfakexen.so")
-        // Another run of the tests may be using the one that is there.
-        let fresh = "\(library).\(getpid())"
-        let result = try run(
-            [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh]
-                + files)
-        guard result.status == 0, rename(fresh, library) == 0 else {
-            throw Trouble("the toy hypervisor does not compile: \(result.errors)")
-        }
-        return library
-    }
 }

@@ -2,7 +2,7 @@
 import Glibc
 import Synchronization
 
-/// One side's event channels in a world of fakexen.c: a table of ports, and a fifo that wakes it.
+/// One side's event channels in a world of FakeXen: a table of ports, and a fifo that wakes it.
 final class FakeEventChannels {
     let descriptor: Int32
     private let table: SharedFile

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A Xen host in a folder: the daemon sees it through `Tests/FakeXen/fakexen.c`, which is loaded before
+/// A Xen host in a folder: the daemon sees it through the library made of `Tests/FakeXen`, which is loaded before
 /// Xen's libraries, and says there how the files are laid out. This is the hypervisor's side.
 public final class FakeXen {
     private let folder: TemporaryFolder
@@ -73,13 +73,21 @@ public final class FakeXen {
     /// The daemon's end of all channels, as it is now: a daemon that starts makes it anew.
     func daemonsEnd() throws -> FakeEventChannels { try FakeEventChannels(in: folder.file("xenstored")) }
 
-    /// The shim, built once for a test run.
-    private static let library = Result<String, any Error> {
-        let source = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/FakeXen/fakexen.c"
+    public static let compiler = "/usr/bin/cc"
+
+    /// The toy hypervisor as a library to preload, made once and kept beside the other products.
+    public static let library = Result { () throws -> String in
+        let sources = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/FakeXen"
+        let files = TemporaryFolder.names(in: sources).filter { $0.hasSuffix(".c") }.map { "\(sources)/\($0)" }
         let library = built("libfakexen.so")
-        let new = library + ".\(getpid())"
-        let (status, _, errors) = try run(["cc", "-O2", "-shared", "-fPIC", "-o", new, source])
-        guard status == 0, rename(new, library) == 0 else { throw Trouble("can't build fakexen.c: \(errors)") }
+        // Another run of the tests may be using the one that is there.
+        let fresh = "\(library).\(getpid())"
+        let result = try run(
+            [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh]
+                + files)
+        guard result.status == 0, rename(fresh, library) == 0 else {
+            throw Trouble("the toy hypervisor does not compile: \(result.errors)")
+        }
         return library
     }
 }

@@ -2,7 +2,7 @@
 import Glibc
 import Synchronization
 
-/// A guest's kernel: speaks over the ring of its domain, in a world of fakexen.c. It can also misbehave
+/// A guest's kernel: speaks over the ring of its domain, in a world of FakeXen. It can also misbehave
 /// in every way that a guest can.
 public final class RingGuest {
     public let domain: UInt16
