@@ -30,6 +30,7 @@ let package = Package(
         // The house around the kernel.
         .target(name: "CLinux"),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CTDB", providers: [.apt(["libtdb-dev"])]),
         .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
         .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
         .target(
@@ -60,6 +61,12 @@ let package = Package(
             name: "MemoryStorage", dependencies: ["XenStoreKernel"],
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
         .target(
+            name: "TDBStorage",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "CLinux", "CTDB", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Plugins/Storage/TDB", exclude: ["README.md"]),
+        .target(
             name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
             path: "Plugins/Policies/Permissions", exclude: ["README.md"]),
         .target(
@@ -75,6 +82,7 @@ let package = Package(
                 "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
+                .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
