@@ -13,9 +13,15 @@ sysconfdir ?= /etc
 TRAITS ?=
 # For every build, such as SWIFTFLAGS='-Xswiftc -warnings-as-errors'.
 SWIFTFLAGS ?=
+# Options of the benchmarks, such as BENCH="--set tree --rounds 9".
+BENCH ?=
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 
+comma := ,
+# The traits whose libraries are needed: those that are named, or all.
+LIBRARIES = $(if $(findstring --disable-default-traits,$(TRAITS)),\
+	$(filter TDB EventChannelRing,$(subst $(comma), ,$(TRAITS))),TDB EventChannelRing)
 BUILD = swift build $(TRAITS) $(SWIFTFLAGS)
 # No library folder of the builder's toolchain or of the executable may be searched when it runs.
 LINK = --disable-local-rpath -Xlinker -z -Xlinker now
@@ -33,7 +39,7 @@ help: ## This list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 18
 
 run: ## Build and start a daemon of your own in the foreground (sockets in RUNDIR, default ./run)
-	@packaging/debian-packages build
+	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD)
 	@printf '%s\n' '' 'A store of your own, in memory. From another terminal:' '' \
 		"  export XENSTORED_RUNDIR='$(RUNDIR)'" \
@@ -43,16 +49,16 @@ run: ## Build and start a daemon of your own in the foreground (sockets in RUNDI
 	@XENSTORED_RUNDIR='$(RUNDIR)' exec .build/debug/sxenstored --no-fork --config etc/sxenstored-standalone.yaml
 
 build: ## Build all for debugging
-	@packaging/debian-packages build
+	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD) --build-tests
 
 release: ## Build what is to be installed: the daemon with Swift linked in, the tools fully static
-	@packaging/debian-packages build
+	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) -Xswiftc -static-stdlib $(LINK)
 	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
 
 test: ## Run all tests (one: swift test --filter NAME)
-	@packaging/debian-packages build test
+	@packaging/debian-packages build $(LIBRARIES) test
 	swift test $(TRAITS) $(SWIFTFLAGS)
 
 lint: ## Check the form of the code and of the manual pages
@@ -67,7 +73,7 @@ check: lint test ## Both, as before a commit
 
 bench: release ## Measure against the other daemons and against an echo server
 	@packaging/debian-packages bench
-	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
 
 install: ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, mandir)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'

@@ -12,6 +12,8 @@ extension Kernel {
             "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
         let loader = StateLoader(store: store)
         try storage.load(into: loader)
+        if !loader.notes.isEmpty { handover = Handover(loader.notes) }
+        restoreLimits()
         if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
         let before = store.openSnapshot(undoable: true)
         defer { store.closeSnapshot(before, undoable: true) }
@@ -26,7 +28,7 @@ extension Kernel {
         }
         // Like what clients make: the next daemon finds every child that a stored node lists.
         if storage.wantsBatches, store.generation > before {
-            try storage.commit(ChangeBatch(store: store, since: before))
+            try storage.commit(ChangeBatch(store: store, since: before, notes: [:]))
         }
     }
 }

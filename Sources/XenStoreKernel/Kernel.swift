@@ -49,6 +49,11 @@ public final class Kernel {
     var reservation: Reservation?
     /// The journal of this turn, if storage wants batches and something has changed.
     var turn: Turn?
+    /// What storage is to keep beside the nodes, by key, and nil for what it is to forget; nothing if it
+    /// wants no batches.
+    var notes: [[UInt8]: [UInt8]?] = [:]
+    /// What the daemon before this one has left, until it is taken up.
+    var handover: Handover?
     /// Storage has just failed: requests of the turn are answered again, and may not change anything.
     var isTakingBack = false
     /// The last commit failed; said once in the log.
@@ -96,6 +101,7 @@ public final class Kernel {
             domains[peer.domain] = Domain(isIntroduced: true)
         }
         if domainTransport == nil, !peer.isPrivileged { domains[peer.domain]?.session = session }
+        if handover != nil { restoreWatches(of: session) }
         return session
     }
 

@@ -53,10 +53,13 @@ extension Kernel {
     /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
     /// is as before, and whoever changed something is answered EIO.
     func commitTurn() {
-        guard let turn else { return }
+        if turn == nil && notes.isEmpty { return }
+        let turn = self.turn
         self.turn = nil
         do throws(StorageError) {
-            try storage.commit(ChangeBatch(store: store, since: turn.snapshot))
+            try storage.commit(
+                ChangeBatch(store: store, since: turn?.snapshot ?? store.generation, notes: notes))
+            notes = [:]
             if storageIsFailing { log(.notice, "storage \(type(of: storage).name) works again") }
             storageIsFailing = false
         } catch {
@@ -64,9 +67,9 @@ extension Kernel {
                 log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
             }
             storageIsFailing = true
-            takeBack(turn)
+            if let turn { takeBack(turn) }
         }
-        store.closeSnapshot(turn.snapshot, undoable: true)
+        if let turn { store.closeSnapshot(turn.snapshot, undoable: true) }
     }
 
     private func takeBack(_ turn: Turn) {

@@ -19,6 +19,8 @@ public final class FailingStorage: Storage {
     public var isFailing = false
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]
+    /// What else was committed, by key.
+    public private(set) var notes: [[UInt8]: [UInt8]] = [:]
     public private(set) var commits = 0
 
     public init() {}
@@ -27,6 +29,9 @@ public final class FailingStorage: Storage {
     public var wantsBatches: Bool { true }
 
     public func load(into loader: StateLoader) throws(StorageError) {
+        for (key, value) in notes {
+            key.withUnsafeBytes { key in value.withUnsafeBytes { loader.add(key: key, value: $0) } }
+        }
         var paths = nodes.keys.filter { $0.hasPrefix("@") }.sorted() + ["/"]
         while let path = paths.popLast() {
             guard let node = nodes[path] else { continue }
@@ -58,6 +63,7 @@ public final class FailingStorage: Storage {
         if isFailing { throw StorageError("commit: told to fail") }
         commits += 1
         var changed = nodes
+        var changedNotes = notes
         try batch.forEach { change throws(StorageError) in
             switch change {
             case .stored(let node):
@@ -66,9 +72,12 @@ public final class FailingStorage: Storage {
                     generation: node.generation, children: node.children)
             case .removed(let path):
                 changed[String(decoding: path, as: UTF8.self)] = nil
+            case .noted(let key, let value): changedNotes[Array(key)] = Array(value)
+            case .forgotten(let key): changedNotes[Array(key)] = nil
             }
         }
         nodes = changed
+        notes = changedNotes
     }
 
     public func close() {}

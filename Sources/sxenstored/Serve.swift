@@ -97,6 +97,7 @@ private final class Service {
             try transport.start(on: reactor, kernel: kernel)
             started.append(transport)
         }
+        kernel.resumeDomains()
         try announce(launcher)
         try reactor.run { [kernel] now in kernel.endTurn(at: now) }
         log.write(.notice, "ending")

@@ -22,7 +22,11 @@ import XenStoreKernel
     }
 
     @Test func hostFileSaysNothingButDefaults() throws {
-        let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
+        var shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
+        // A machine without Xen has no rings; in all else the two are the same.
+        let rings = shipped.transports.removeLast()
+        #expect(rings.name == "event-channel-ring")
+        #expect(rings.block == ConfigurationBlock(defaultsOf: rings.keys))
         #expect(try shipped == reader.read(.embedded))
         _ = try shipped.makePlugins(from: .compiledIn)
     }

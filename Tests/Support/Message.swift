@@ -45,7 +45,7 @@ public struct Op: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
 }
 
 /// A frame: 16 bytes of header in the machine's byte order, then the payload.
-public struct Message: Equatable, Sendable {
+public struct Message: Equatable, Sendable, CustomStringConvertible {
     public var op: Op
     public var number: UInt32
     public var transaction: UInt32
@@ -61,6 +61,8 @@ public struct Message: Equatable, Sendable {
     public init(_ op: Op, _ payload: String, number: UInt32 = 0, transaction: UInt32 = 0) {
         self.init(op, Array(payload.utf8), number: number, transaction: transaction)
     }
+
+    public var description: String { "\(op) number \(number) in \(transaction): \(printable(payload))" }
 
     public var bytes: [UInt8] {
         Message.header(op, number, transaction, length: UInt32(payload.count)) + payload

@@ -103,7 +103,7 @@ public final class RawClient {
     /// Waits for the answer to a request that was sent.
     public func answer(to request: Message) throws -> Answer {
         while let reply = try receive() {
-            if reply.op == .watchEvent, request.op != .watchEvent {
+            if reply.op == .watchEvent {
                 events.append(try Event(reply))
                 continue
             }

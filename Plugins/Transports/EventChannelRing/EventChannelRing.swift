@@ -51,6 +51,13 @@
             return try server.reintroduce(domain, frame: frame, port: port, features)
         }
 
+        public func resume(
+            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+        ) throws(WireError) -> Session {
+            guard let server else { throw .EINVAL }
+            return try server.resume(domain, frame: frame, port: port, features)
+        }
+
         public func release(_ domain: DomainID) { server?.release(domain) }
     }
 #endif

@@ -43,9 +43,10 @@
             if page[.connection] == RingPage.Connection.awaited { establish(page) }
         }
 
-        /// Begins to serve dom0's own kernel, which may have been there before the daemon: what is in the
-        /// ring is to be answered.
-        func attach(session: Session) {
+        /// Begins to serve a peer that was there before the daemon, such as dom0's own kernel: what is in
+        /// the ring is to be answered.
+        func attach(_ features: Feature, session: Session) {
+            self.features = features
             self.session = session
             page?[.features] = features.rawValue
             page?[.error] = RingPage.Failure.none.rawValue

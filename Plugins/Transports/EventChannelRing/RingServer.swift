@@ -54,7 +54,7 @@
 
         /// Serves dom0's own kernel.
         func attach(_ control: ControlRing) throws(SystemError) {
-            let peer = Peer(domain: .control, isPrivileged: true, transport: "ring")
+            let peer = Peer(domain: .control, isPrivileged: true, outlivesDaemon: true, transport: "ring")
             let ring = Ring(peer, page: control.page, of: self)
             do throws(WireError) {
                 try bind(ring, control.port)
@@ -62,12 +62,26 @@
                 throw SystemError(errno, doing: "bind the event channel of dom0's kernel, its port \(control.port)")
             }
             rings[.control] = ring
-            ring.attach(session: kernel.connect(ring, as: peer))
+            ring.attach(.all, session: kernel.connect(ring, as: peer))
         }
 
         func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+            begin(try connect(domain, frame: frame, port: port), features)
+        }
+
+        /// Serves a domain whose ring another daemon has served before.
+        func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+            let ring = try connect(domain, frame: frame, port: port)
+            let session = kernel.connect(ring, as: ring.peer)
+            ring.attach(features, session: session)
+            return session
+        }
+
+        /// Maps a domain's page and binds its event channel.
+        private func connect(_ domain: DomainID, frame: UInt64, port: UInt32) throws(WireError) -> Ring {
             guard let page = mapper.map(domain, frame: frame) else { throw .EINVAL }
-            let ring = Ring(Peer(domain: domain, isPrivileged: false, transport: "ring"), page: page, of: self)
+            let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "ring")
+            let ring = Ring(peer, page: page, of: self)
             do throws(WireError) {
                 // Xen itself may have made the channel, for a domain that was there before any toolstack.
                 let ready = page[.eventChannel]
@@ -77,7 +91,7 @@
                 throw error
             }
             rings[domain] = ring
-            return begin(ring, features)
+            return ring
         }
 
         func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {

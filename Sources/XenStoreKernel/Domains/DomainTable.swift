@@ -5,6 +5,9 @@ import XenStoreWire
 struct Domain {
     /// The hypervisor's own name for it, by which it differs from others of the same number.
     var uniqueID: UInt64 = 0
+    /// Where its ring is and its end of the event channel, as INTRODUCE said.
+    var frame: UInt64 = 0
+    var port: UInt32 = 0
     /// The domain whose devices this one emulates (SET_TARGET): it shares that one's rights.
     var target: DomainID? { didSet { session?.target = target } }
     /// What SET_FEATURE left it.

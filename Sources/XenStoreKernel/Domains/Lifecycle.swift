@@ -45,6 +45,9 @@ extension Kernel {
         session.features = domain.features
         domains[id]?.session = session
         domains[id]?.isIntroduced = true
+        domains[id]?.frame = frame
+        domains[id]?.port = port
+        note(id)
         if isNew { announceSpecial("@introduceDomain", of: id) }
     }
 
@@ -85,6 +88,7 @@ extension Kernel {
             }
             if state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen {
                 domains[id]?.isShutdownSeen = true
+                note(id)
                 announceSpecial("@releaseDomain", form: .domain(id))
                 shutDown = true
             }
@@ -103,6 +107,8 @@ extension Kernel {
         removeNodes(of: id, tell: domain.isIntroduced)
         removeRights(of: id)
         limits?.forget(id)
+        note(id)
+        for resource in Resource.allCases { note(nil, of: resource, for: id) }
         guard domain.isIntroduced else { return }
         domainTransport?.release(id)
         announceSpecial("@releaseDomain", of: id)

@@ -17,6 +17,9 @@ public protocol DomainTransport: Transport {
     /// The domain was introduced before, and is again: binds its event channel anew, empties the
     /// ring, clears its error and serves it with a new session. The old one is already gone.
     func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
+    /// Serves a domain again that was introduced before the daemon was restarted: as ``introduce``,
+    /// but what is in the ring stays there, and is answered.
+    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
     /// Unbinds and unmaps what the domain has. Its session is already gone.
     func release(_ domain: DomainID)
 }

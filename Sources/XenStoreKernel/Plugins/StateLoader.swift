@@ -5,6 +5,8 @@ import XenStoreWire
 public final class StateLoader {
     private let store: Store
     private let scanner: PathScanner
+    /// What the kernel has noted, beside nodes.
+    private(set) var notes: [[UInt8]: [UInt8]] = [:]
     /// How many nodes were taken.
     public private(set) var count = 0
 
@@ -39,6 +41,11 @@ public final class StateLoader {
         count += 1
     }
 
+    /// Takes what the kernel has noted under a key.
+    public func add(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        notes[Array(key)] = Array(value)
+    }
+
     private func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
 }
 
@@ -47,14 +54,23 @@ public final class StateLoader {
 public struct ChangeBatch: ~Copyable {
     private let store: Store
     private let snapshot: UInt64
+    private let notes: [[UInt8]: [UInt8]?]
 
-    init(store: Store, since snapshot: UInt64) {
+    init(store: Store, since snapshot: UInt64, notes: [[UInt8]: [UInt8]?]) {
         self.store = store
         self.snapshot = snapshot
+        self.notes = notes
     }
 
-    /// Calls `body` with each node that is new or has changed, and with each path that is gone.
+    /// Calls `body` with each node that is new or has changed, with each path that is gone, and with
+    /// what else the kernel has noted.
     public func forEach(_ body: (Change) throws(StorageError) -> Void) throws(StorageError) {
+        for (key, value) in notes {
+            try key.withBytes { key throws(StorageError) in
+                guard let value else { return try body(.forgotten(key: key)) }
+                try value.withBytes { value throws(StorageError) in try body(.noted(key: key, value: value)) }
+            }
+        }
         let (stored, removed) = store.changes(since: snapshot)
         for id in removed {
             let path = store.path(of: id)

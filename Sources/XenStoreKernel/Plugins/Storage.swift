@@ -5,8 +5,9 @@ import XenStoreWire
 public protocol Storage: Plugin {
     /// False if nothing is kept (`memory`): the kernel then gathers no batches at all.
     var wantsBatches: Bool { get }
-    /// Hands every stored node to `loader`, parents before their children and children in creation
-    /// order. Called once, before any transport starts. An empty storage hands over nothing.
+    /// Hands everything stored to `loader`: nodes, parents before their children and children in
+    /// creation order, and what was noted, in any order. Called once, before any transport starts. An
+    /// empty storage hands over nothing.
     func load(into loader: StateLoader) throws(StorageError)
     /// Makes one turn's changes durable: all of them, or none and an error. Replies that
     /// acknowledge the changes are sent only after this has returned.
@@ -50,4 +51,10 @@ public enum Change {
     case stored(NodeRecord)
     /// The node at this absolute path is gone.
     case removed(path: UnsafeRawBufferPointer)
+    /// Something else that the kernel wants to find again after a restart, such as a domain that is
+    /// introduced, is new or has changed. What it means is the kernel's business: storage keeps the
+    /// bytes. The key is short text that begins with neither `/` nor `@`, so it is never a path.
+    case noted(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
+    /// What was noted under this key is not needed any more.
+    case forgotten(key: UnsafeRawBufferPointer)
 }

@@ -44,15 +44,19 @@ public struct Peer: Sendable {
     public var isPrivileged: Bool
     /// False on the read-only socket: whatever would change something is answered EROFS.
     public var mayWrite: Bool
+    /// Does not notice when the daemon is restarted, and so must find its watches again: a ring.
+    public var outlivesDaemon: Bool
     /// What to call it in the log, such as `socket` or `ring`.
     public var transport: StaticString
 
     public init(
-        domain: DomainID, isPrivileged: Bool, mayWrite: Bool = true, transport: StaticString
+        domain: DomainID, isPrivileged: Bool, mayWrite: Bool = true, outlivesDaemon: Bool = false,
+        transport: StaticString
     ) {
         self.domain = domain
         self.isPrivileged = isPrivileged
         self.mayWrite = mayWrite
+        self.outlivesDaemon = outlivesDaemon
         self.transport = transport
     }
 }

@@ -47,6 +47,7 @@ extension Kernel {
         guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
         else { throw .EINVAL }
         limits.setLimit(limit, of: .softMemory, for: nil)
+        note(limit, of: .softMemory, for: nil)
         replyOK(request)
     }
 
@@ -67,6 +68,7 @@ extension Kernel {
                 let limit = UInt32(words[2]), limit != .max
             else { throw .EINVAL }
             limits.setLimit(limit, of: resource, for: nil)
+            note(limit, of: resource, for: nil)
             replyOK(request)
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }

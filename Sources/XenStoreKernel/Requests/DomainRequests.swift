@@ -38,6 +38,7 @@ extension Kernel {
     func resume(_ request: Request) throws(WireError) {
         let id = try introducedGuest(request)
         domains[id]?.isShutdownSeen = false
+        note(id)
         replyOK(request)
     }
 
@@ -49,6 +50,7 @@ extension Kernel {
         // It was introduced, and has broken the protocol since.
         if domain.isIntroduced, domainTransport != nil, domain.session == nil, id != .control { throw .EINVAL }
         domains[id]?.target = target
+        note(id)
         replyOK(request)
     }
 

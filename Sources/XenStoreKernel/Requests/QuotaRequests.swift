@@ -23,6 +23,7 @@ extension Kernel {
         guard let limit = UInt32(exactly: value), limit != .max else { throw .EINVAL }
         let domain = arguments.count == 3 ? try knownDomain(arguments[0]) : nil
         limits.setLimit(limit, of: resource, for: domain)
+        note(limit, of: resource, for: domain)
         replyOK(request)
     }
 

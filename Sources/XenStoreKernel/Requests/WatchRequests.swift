@@ -30,9 +30,8 @@ extension Kernel {
             session: session, path: path, token: token,
             hiddenPrefix: isRelative ? path.bytes.count - arguments[0].count : 0, depth: depth,
             serial: watchSerial)
-        session.watches[key, default: []].append(watch)
-        watches.insert(watch)
-        ledger.adjustWatches(of: session.domain, by: 1, bytes: watch.memory)
+        add(watch)
+        note(watch)
 
         // The one reply that comes before the event it causes.
         replyOK(request)
@@ -75,7 +74,17 @@ extension Kernel {
         session.watches = [:]
     }
 
+    /// Sets a watch that the session does not have yet.
+    func add(_ watch: Watch) {
+        let session = watch.session
+        let key = watch.token.withBytes { store.hashing.child($0, of: watch.hash) }
+        session.watches[key, default: []].append(watch)
+        watches.insert(watch)
+        ledger.adjustWatches(of: session.domain, by: 1, bytes: watch.memory)
+    }
+
     private func drop(_ watch: Watch, of session: Session) {
+        note(watch, isGone: true)
         watches.remove(watch)
         ledger.adjustWatches(of: session.domain, by: -1, bytes: -watch.memory)
     }

@@ -118,7 +118,7 @@ boot_scenario() (
     reader_pid=''
 
     print_timings "$folder/console.log" | tee "$folder/timings"
-    sed -n 's/^\[[^]]*\] @@DOM0 \(daemon: .*\|BAD: .*\|FAILED: .*\)/  \1/p' "$folder/console.log"
+    sed -n 's/.*@@DOM0 \(daemon: .*\|BAD: .*\|FAILED: .*\)/  \1/p' "$folder/console.log"
     [ -n "$in_time" ] || { tail -n 15 "$folder/console.log" | cat -v; echo "time limit of $time_limit_s s reached"; exit 1; }
     grep -q '@@LAB result PASS$' "$folder/console.log" || { tail -n 15 "$folder/console.log" | cat -v; exit 1; }
 )

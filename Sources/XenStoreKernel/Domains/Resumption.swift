@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Noting what a restart must not lose.
+extension Kernel {
+    /// The domain was introduced, has changed, or is gone.
+    func note(_ id: DomainID) {
+        guard storage.wantsBatches, id != .control else { return }
+        let domain = domains[id].flatMap { $0.isIntroduced ? $0 : nil }
+        notes[Array("domain/\(id.rawValue)".utf8)] = .some(domain.map { DomainNote($0).bytes })
+    }
+
+    func note(_ watch: Watch, isGone: Bool = false) {
+        guard storage.wantsBatches, watch.session.peer.outlivesDaemon else { return }
+        notes[Array("watch/\(watch.serial)".utf8)] =
+            .some(isGone ? nil : WatchNote(watch, of: watch.session.domain).bytes)
+    }
+
+    /// A limit was set at run time, for one domain or for all.
+    func note(_ limit: UInt32?, of resource: Resource, for domain: DomainID?) {
+        guard storage.wantsBatches else { return }
+        let key = "limit/\(domain.map { "\($0.rawValue)" } ?? "all")/\(resource.name)"
+        notes[Array(key.utf8)] = .some(limit.map { UInt64($0).noteBytes })
+    }
+}
+
+/// Going on where a daemon that ended has left.
+extension Kernel {
+    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
+    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    public func resumeDomains() {
+        guard let left = handover, let transport = domainTransport else { return }
+        for (id, note) in left.domains.sorted(by: { $0.key < $1.key }) {
+            let state = transport.hypervisor.state(of: id)
+            domains[id] = Domain(note)
+            if let state, !state.isDead, state.uniqueID == note.uniqueID {
+                resume(id, note, by: transport)
+            } else {
+                destroy(id)
+            }
+        }
+        // Domains that were never introduced may own nodes, or have rights to some.
+        for id in store.permissions.domains where id != .control && id != .any && domain(id) == nil {
+            domains[id] = Domain()
+            destroy(id)
+        }
+        // Of peers that have not come back.
+        for watches in handover?.watches.values.map(\.self) ?? [] {
+            for watch in watches { notes[Array("watch/\(watch.serial)".utf8)] = .some(nil) }
+        }
+        handover = nil
+    }
+
+    private func resume(_ id: DomainID, _ note: DomainNote, by transport: any DomainTransport) {
+        do throws(WireError) {
+            let session = try transport.resume(id, frame: note.frame, port: note.port, features: note.features)
+            session.features = note.features
+            domains[id]?.session = session
+        } catch {
+            log(.error, "domain \(id.rawValue) cannot be served again: its ring cannot be mapped or its event channel not bound")
+        }
+    }
+
+    /// A peer that was there before the daemon was restarted has its watches back.
+    func restoreWatches(of session: Session) {
+        guard session.peer.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else { return }
+        for note in notes.sorted(by: { $0.serial < $1.serial }) {
+            note.path.withBytes { path in
+                guard let path = try? scanner.scan(path, home: .control, specials: true) else { return }
+                note.token.withBytes { token in
+                    add(
+                        Watch(
+                            session: session, path: path, token: token, hiddenPrefix: note.hiddenPrefix,
+                            depth: note.depth, serial: note.serial))
+                }
+            }
+            watchSerial = max(watchSerial, note.serial)
+        }
+    }
+
+    /// Limits that were set at run time are in force again.
+    func restoreLimits() {
+        for note in handover?.limits ?? [] { limits?.setLimit(note.limit, of: note.resource, for: note.domain) }
+    }
+}
+
+extension Domain {
+    init(_ note: DomainNote) {
+        uniqueID = note.uniqueID
+        frame = note.frame
+        port = note.port
+        features = note.features
+        target = note.target
+        isShutdownSeen = note.isShutdownSeen
+        isIntroduced = true
+    }
+}
+
+extension PermissionTable {
+    /// Every domain that some list names.
+    fileprivate var domains: [DomainID] {
+        var found: Set<DomainID> = []
+        forEach { _, list in found.formUnion(list.entries.map(\.domain)) }
+        return found.sorted()
+    }
+}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemons that are measured: how each is started, and how one knows that it answers."""
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import time
+
+XEN = pathlib.Path("/usr/lib/xen-4.17/bin")
+SHIPPED = pathlib.Path(__file__).parents[2] / "etc/sxenstored-standalone.yaml"
+# Debian's configuration of oxenstored, but for where its files go.
+OXENSTORED = pathlib.Path("/etc/xen/oxenstored.conf")
+
+
+class Peer:
+    """One daemon, with a folder and sockets of its own."""
+
+    def __init__(self, name, folder, command, environment=()):
+        self.name = name
+        self.folder = folder
+        self.command = command
+        self.environment = {**os.environ, "XENSTORED_RUNDIR": str(folder / "run"), **dict(environment)}
+        self.socket = str(folder / "run/socket")
+        self.world = str(folder / "world")
+        self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self):
+        """Starts it; returns the seconds until its first answer."""
+        for part in ("run", "lib", "world"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "output", "w") as output:
+            begin = time.monotonic()
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() - begin > 10:
+                raise RuntimeError(f"{self.name} does not start:\n{(self.folder / 'output').read_text()}")
+            time.sleep(0.0002)
+        return time.monotonic() - begin
+
+    def answers(self):
+        request = struct.pack("<IIII", 2, 0, 0, 2) + b"/\0"
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(5)
+                client.connect(self.socket)
+                client.sendall(request)
+                return len(client.recv(16)) == 16
+        except (FileNotFoundError, ConnectionError):
+            return False
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def resident_kb(self):
+        for line in open(f"/proc/{self.pid}/status"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+
+def all_peers(ours, build, folder):
+    """The echo floor, ours, and those of the others that can run on this machine."""
+    floor = folder / "floor"
+    peers = [
+        Peer("floor", floor, [str(build / "echofloor"), str(floor / "run/socket")]),
+        Peer("sxenstored", folder / "ours", [ours, "--no-fork", "--config", str(SHIPPED)]),
+    ]
+    hypervisor = build / "libfakexen.so"
+    if not hypervisor.exists():
+        print("Without Tests/FakeXen there is no hypervisor for the other daemons: they are left out.\n")
+        return peers
+
+    def simulated(name, command, environment=()):
+        home = folder / name
+        return Peer(name, home, command, {
+            "LD_PRELOAD": str(hypervisor.resolve()), "FAKEXEN_DIR": str(home / "world"),
+            "XENSTORED_ROOTDIR": str(home / "lib"), **dict(environment)})
+
+    if (XEN / "xenstored").exists():
+        peers.append(simulated("C 4.17", [str(XEN / "xenstored"), "-N"]))
+    if (XEN / "oxenstored").exists() and OXENSTORED.exists():
+        home = folder / "OCaml 4.17"
+        home.mkdir(parents=True)
+        configuration = home / "conf"
+        files = {"pid-file": "pid", "xenstored-log-file": "log", "access-log-file": "access"}
+        kept = [line for line in OXENSTORED.read_text().splitlines() if line.split(" ")[0] not in files]
+        configuration.write_text("\n".join(kept + [f"{key} = {home}/{name}" for key, name in files.items()]))
+        peers.append(simulated(
+            home.name, [str(XEN / "oxenstored"), "--no-fork", "--config-file", str(configuration)],
+            {"FAKEXEN_SOCKET": str(home / "run/socket")}))
+    return peers

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest kernel's side, for programs that play the part of one.
+#include "fakexen.h"
+
+/* Make a domain (wiped when it was there); returns 0. */
+EXPORT int fx_domain_create(uint32_t id, unsigned long uid, unsigned caps)
+{
+    char path[256];
+    static const char *const leaf[] = { "state", "page", "ports", "fifo" };
+    for (int i = 0; i < 4; i++)
+        unlink(in_dom(path, sizeof path, id, leaf[i]));
+    make_domain(id, uid, caps);
+    changed_map()[id & 0xffff] = 1;
+    return 0;
+}
+
+/* Change shutdown, dying and raise VIRQ_DOM_EXC; -1 leaves a field alone. */
+EXPORT int fx_domain_set(uint32_t id, int shutdown_, int reason, int dying)
+{
+    struct fx_state s;
+    if (read_state(id, &s))
+        return -1;
+    if (shutdown_ >= 0)
+        s.shutdown = shutdown_;
+    if (reason >= 0)
+        s.reason = reason;
+    if (dying >= 0)
+        s.dying = dying;
+    if (write_state(id, &s))
+        return -1;
+    changed_map()[id & 0xffff] = 1;
+    raise_virq();
+    return 0;
+}
+
+/* Remove the domain from the world and raise VIRQ_DOM_EXC. */
+EXPORT int fx_domain_destroy(uint32_t id)
+{
+    char path[256];
+    static const char *const leaf[] = { "state", "page", "ports", "fifo", "xsd_port" };
+    for (int i = 0; i < 5; i++)
+        unlink(in_dom(path, sizeof path, id, leaf[i]));
+    rmdir(in_dom(path, sizeof path, id, ""));
+    changed_map()[id & 0xffff] = 1;
+    raise_virq();
+    return 0;
+}
+
+/* The "kernel" of a domain opens its own end of event channels. */
+EXPORT struct fx_end *fx_end_open(uint32_t id) { return end_open(id, 0); }
+EXPORT void fx_end_close(struct fx_end *e) { end_close(e); }
+EXPORT int fx_end_fd(struct fx_end *e) { return e->fifo; }
+EXPORT int fx_alloc_unbound(struct fx_end *e, uint32_t remote) { return alloc_port(e, FX_UNBOUND, remote, 0); }
+EXPORT int fx_notify(struct fx_end *e, uint32_t port) { return end_notify(e, port); }
+
+/* Tell a (restarted) daemon again through a fresh fifo: forget cached peers. */
+EXPORT void fx_forget_peers(void)
+{
+    for (int i = 0; i < 65536; i++)
+        if (peer_cache[i]) {
+            end_close(peer_cache[i]);
+            peer_cache[i] = NULL;
+        }
+}
+
+/* Wait for an event: its port, or 0 after timeout_ms. It is unmasked already. */
+EXPORT int fx_wait(struct fx_end *e, int timeout_ms)
+{
+    struct pollfd p = { .fd = e->fifo, .events = POLLIN };
+    if (poll(&p, 1, timeout_ms) <= 0)
+        return 0;
+    int port = take_port(e);
+    if (port <= 0)
+        return 0;
+    unmask_port(e, port);
+    return port;
+}
+
+EXPORT void *fx_page_map(uint32_t id)
+{
+    char path[256];
+    return map_file(in_dom(path, sizeof path, id, "page"), FX_PAGE, 0);
+}
+
+/*
+ * The guest half of the ring protocol. Layout of the page, from the public
+ * description of the interface: 1024 bytes of requests, 1024 of replies, then
+ * req_cons, req_prod, rsp_cons, rsp_prod, server_features, connection, error.
+ */
+#define RING 1024u
+struct ring_page {
+    uint8_t req[RING], rsp[RING];
+    _Atomic uint32_t req_cons, req_prod, rsp_cons, rsp_prod;
+    uint32_t features, connection, error;
+};
+
+/* Copy what fits into the request ring; how much that was, or -1 when broken. */
+EXPORT int fx_ring_put(void *page, const uint8_t *d, uint32_t n)
+{
+    struct ring_page *r = page;
+    uint32_t prod = atomic_load_explicit(&r->req_prod, memory_order_relaxed);
+    uint32_t used = prod - atomic_load_explicit(&r->req_cons, memory_order_acquire);
+    if (used > RING)
+        return -1;
+    if (n > RING - used)
+        n = RING - used;
+    uint32_t at = prod % RING, first = n < RING - at ? n : RING - at;
+    memcpy(r->req + at, d, first);
+    memcpy(r->req, d + first, n - first);
+    atomic_store(&r->req_prod, prod + n);
+    return n;
+}
+
+/* Take what is there from the reply ring, at most n bytes; -1 when broken. */
+EXPORT int fx_ring_get(void *page, uint8_t *d, uint32_t n)
+{
+    struct ring_page *r = page;
+    uint32_t cons = atomic_load_explicit(&r->rsp_cons, memory_order_relaxed);
+    uint32_t avail = atomic_load_explicit(&r->rsp_prod, memory_order_acquire) - cons;
+    if (avail > RING)
+        return -1;
+    if (n > avail)
+        n = avail;
+    uint32_t at = cons % RING, first = n < RING - at ? n : RING - at;
+    memcpy(d, r->rsp + at, first);
+    memcpy(d + first, r->rsp, n - first);
+    atomic_store(&r->rsp_cons, cons + n);
+    return n;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C library, where a daemon asks it for something that only a Xen host has.
+#include "fakexen.h"
+
+static int redirected_open(const char *path, int flags, mode_t mode)
+{
+    char buf[256];
+    if (path && !strcmp(path, "/proc/xen/xsd_kva")) {
+        TRACE("open_xsd_kva");
+        make_dom0();
+        path = in_dom(buf, sizeof buf, 0, "page");
+    } else if (path && !strcmp(path, "/proc/xen/xsd_port")) {
+        TRACE("open_xsd_port");
+        make_dom0();
+        path = in_dom(buf, sizeof buf, 0, "xsd_port");
+    }
+    return real_open(path, flags, mode);
+}
+
+static mode_t mode_arg(int flags, va_list ap)
+{
+    return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(ap, mode_t) : 0;
+}
+
+EXPORT int open(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t m = mode_arg(flags, ap);
+    va_end(ap);
+    return redirected_open(path, flags, m);
+}
+
+EXPORT int open64(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t m = mode_arg(flags, ap);
+    va_end(ap);
+    return redirected_open(path, flags, m);
+}
+
+static const char *socket_from(void)
+{
+    const char *f = getenv("FAKEXEN_SOCKET_FROM");
+    return f ? f : "/var/run/xenstored/socket";
+}
+
+static int is_socket_path(const char *p)
+{
+    return getenv("FAKEXEN_SOCKET") && p && !strcmp(p, socket_from());
+}
+
+EXPORT int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+    static int (*real)(int, const struct sockaddr *, socklen_t);
+    if (!real)
+        real = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "bind");
+    if (sa && sa->sa_family == AF_UNIX && is_socket_path(((const struct sockaddr_un *)sa)->sun_path)) {
+        struct sockaddr_un to = { .sun_family = AF_UNIX };
+        snprintf(to.sun_path, sizeof to.sun_path, "%s", getenv("FAKEXEN_SOCKET"));
+        return real(fd, (struct sockaddr *)&to, sizeof to);
+    }
+    return real(fd, sa, len);
+}
+
+EXPORT int unlink(const char *path)
+{
+    if (is_socket_path(path))
+        path = getenv("FAKEXEN_SOCKET");
+    return unlinkat(AT_FDCWD, path, 0);
+}
+
+EXPORT int setrlimit(__rlimit_resource_t what, const struct rlimit *r)
+{
+    if (prlimit(0, what, r, NULL) == 0)
+        return 0;
+    TRACE("setrlimit resource=%d failed: %s", (int)what, strerror(errno));
+    if (errno != EPERM || what != RLIMIT_NOFILE)
+        return -1;
+    struct rlimit have;
+    if (getrlimit(what, &have))
+        return -1;
+    have.rlim_cur = have.rlim_max;
+    return prlimit(0, what, &have, NULL);
+}

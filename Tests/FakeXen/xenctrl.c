@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// libxenctrl, as a daemon of Xen 4.17 calls it.
+#include "fakexen.h"
+
+static char xc_dummy;
+
+EXPORT xc_interface *xc_interface_open(xentoollog_logger *l, xentoollog_logger *d, unsigned flags)
+{
+    (void)l;
+    (void)d;
+    TRACE("xc_interface_open flags=%u", flags);
+    make_dom0();
+    return (void *)&xc_dummy;
+}
+
+EXPORT int xc_interface_close(xc_interface *x)
+{
+    (void)x;
+    TRACE("xc_interface_close");
+    return 0;
+}
+
+EXPORT const xc_error *xc_get_last_error(xc_interface *x)
+{
+    static xc_error e;
+    (void)x;
+    TRACE("xc_get_last_error");
+    e.code = XC_ERROR_NONE;
+    return &e;
+}
+
+EXPORT int xc_domain_getinfo(xc_interface *x, uint32_t first, unsigned max, xc_dominfo_t *info)
+{
+    unsigned n, k = 0;
+    struct fx_state s;
+    (void)x;
+    TRACE("xc_domain_getinfo first=%u max=%u", first, max);
+    if (max == 1 && !read_state(first, &s)) { /* the usual case, without a scan */
+        memset(info, 0, sizeof *info);
+        info->domid = first;
+        info->shutdown = s.shutdown;
+        info->shutdown_reason = s.reason;
+        info->dying = s.dying == 2;
+        info->running = 1;
+        return 1;
+    }
+    uint32_t *v = all_domains(&n);
+    for (unsigned i = 0; i < n && k < max; i++)
+        if (v[i] >= first && !read_state(v[i], &s)) {
+            memset(&info[k], 0, sizeof *info);
+            info[k].domid = v[i];
+            info[k].shutdown = s.shutdown;
+            info[k].shutdown_reason = s.reason;
+            info[k].dying = s.dying == 2;
+            info[k++].running = 1;
+        }
+    free(v);
+    return k;
+}
+
+static void fill_info(uint32_t id, const struct fx_state *s, xc_domaininfo_t *i)
+{
+    memset(i, 0, sizeof *i);
+    i->domain = id;
+    i->flags = XEN_DOMINF_running | (s->dying == 2 ? XEN_DOMINF_dying : 0) |
+               (s->shutdown ? XEN_DOMINF_shutdown : 0) |
+               ((s->reason & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift);
+}
+
+EXPORT int xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned max, xc_domaininfo_t *info)
+{
+    unsigned n, k = 0;
+    struct fx_state s;
+    (void)x;
+    TRACE("xc_domain_getinfolist first=%u max=%u", first, max);
+    if (max == 1 && !read_state(first, &s)) {
+        fill_info(first, &s, info);
+        return 1;
+    }
+    uint32_t *v = all_domains(&n);
+    for (unsigned i = 0; i < n && k < max; i++)
+        if (v[i] >= first && !read_state(v[i], &s))
+            fill_info(v[i], &s, &info[k++]);
+    free(v);
+    return k;
+}
+
+EXPORT int xc_domain_getinfo_single(xc_interface *x, uint32_t id, xc_domaininfo_t *info)
+{
+    struct fx_state s;
+    (void)x;
+    TRACE("xc_domain_getinfo_single dom=%u", id);
+    if (read_state(id, &s)) {
+        errno = ESRCH;
+        return -1;
+    }
+    if (info)
+        fill_info(id, &s, info);
+    return 0;
+}
+
+EXPORT void *xc_map_foreign_range(xc_interface *x, uint32_t dom, int size, int prot, unsigned long mfn)
+{
+    (void)x;
+    TRACE("xc_map_foreign_range dom=%u size=%d prot=%d mfn=%lu", dom, size, prot, mfn);
+    if (size != (int)FX_PAGE) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return fx_page_map(dom);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// libxenmanage, as a daemon of Xen 4.21 and later calls it.
+#include "fakexen.h"
+
+static char manage_dummy;
+
+EXPORT void *xenmanage_open(struct xentoollog_logger *l, unsigned flags)
+{
+    (void)l;
+    TRACE("xenmanage_open flags=%u", flags);
+    make_dom0();
+    return &manage_dummy;
+}
+
+EXPORT int xenmanage_close(void *h)
+{
+    (void)h;
+    TRACE("xenmanage_close");
+    return 0;
+}
+
+static int manage_info(uint32_t id, unsigned *state, unsigned *caps, uint64_t *uid)
+{
+    struct fx_state s;
+    if (read_state(id, &s))
+        return -1;
+    if (state)
+        *state = 1 | (s.shutdown ? 2 : 0) | (s.dying == 1 ? 4 : 0) | (s.dying == 2 ? 8 : 0);
+    if (caps)
+        *caps = s.caps;
+    if (uid)
+        *uid = s.uid;
+    return 0;
+}
+
+EXPORT int xenmanage_get_domain_info(void *h, unsigned dom, unsigned *state, unsigned *caps, uint64_t *uid)
+{
+    (void)h;
+    TRACE("xenmanage_get_domain_info dom=%u", dom);
+    if (manage_info(dom, state, caps, uid)) {
+        errno = ENOENT;
+        return -1;
+    }
+    return 0;
+}
+
+EXPORT int xenmanage_poll_changed_domain(void *h, unsigned *dom, unsigned *state, unsigned *caps, uint64_t *uid)
+{
+    uint8_t *m = changed_map();
+    (void)h;
+    for (unsigned i = 0; m && i < 65536; i++)
+        if (m[i]) {
+            m[i] = 0;
+            *dom = i;
+            if (manage_info(i, state, caps, uid)) { /* gone */
+                if (state)
+                    *state = 0;
+                if (caps)
+                    *caps = 0;
+                if (uid)
+                    *uid = 0;
+            }
+            TRACE("xenmanage_poll_changed_domain -> %u", i);
+            return 0;
+        }
+    TRACE("xenmanage_poll_changed_domain -> none");
+    errno = ENOENT;
+    return -1;
+}
