@@ -7,6 +7,14 @@ struct Turn {
     /// The store as it was before the first change.
     let snapshot: UInt64
     private(set) var entries: [Entry] = []
+    /// Domains that have died in it.
+    var dead: [Dead] = []
+
+    struct Dead {
+        let id: DomainID
+        /// Whether somebody waits to hear of it who has not yet.
+        let mustTell: Bool
+    }
 
     struct Entry {
         let session: Session
@@ -45,9 +53,15 @@ extension Kernel {
     func beginChange(_ request: Request) throws(WireError) {
         if isTakingBack { throw .EIO }
         if turn != nil { return }
+        openTurn()
+        turn?.note(request.header, request.payload, of: request.session)
+    }
+
+    /// From here on the turn can be taken back.
+    func openTurn() {
+        if !storage.wantsBatches || turn != nil { return }
         for session in touched { session.turnStart = session.outbox.position }
         turn = Turn(snapshot: store.openSnapshot(undoable: true))
-        turn?.note(request.header, request.payload, of: request.session)
     }
 
     /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
@@ -69,7 +83,15 @@ extension Kernel {
             storageIsFailing = true
             if let turn { takeBack(turn) }
         }
-        if let turn { store.closeSnapshot(turn.snapshot, undoable: true) }
+        if let turn, self.turn == nil { store.closeSnapshot(turn.snapshot, undoable: true) }
+    }
+
+    /// The turn goes on until storage has taken that domains have died.
+    private func goOn(_ turn: Turn) {
+        if turn.dead.isEmpty { return }
+        self.turn = Turn(snapshot: turn.snapshot)
+        self.turn?.dead = turn.dead.map { Turn.Dead(id: $0.id, mustTell: false) }
+        for session in touched { session.turnStart = session.outbox.position }
     }
 
     private func takeBack(_ turn: Turn) {
@@ -77,11 +99,14 @@ extension Kernel {
         dropTransactions(startedIn: turn)
         for session in touched where session.isOpen { truncate(session) }
         store.undoToNewestSnapshot()
+        // What has died stays dead, whatever storage does. What this tells is true in any case.
+        for domain in turn.dead { clear(domain) }
         isTakingBack = true
         for (entry, fate) in zip(turn.entries, kept) where entry.session.isOpen {
             answerAgain(entry, fate)
         }
         isTakingBack = false
+        goOn(turn)
     }
 
     /// What becomes of a request of a turn that is taken back.
@@ -123,10 +148,11 @@ extension Kernel {
     }
 
     private func dropTransactions(startedIn turn: Turn) {
-        for entry in turn.entries where entry.header.type == Operation.transactionStart.rawValue {
-            guard let transaction = startedTransaction(entry, in: turn) else { continue }
-            entry.session.transactions[transaction.number] = nil
-            drop(transaction, of: entry.session)
+        for session in sessions {
+            for transaction in session.transactions.values where transaction.draft.moment > turn.snapshot {
+                session.transactions[transaction.number] = nil
+                drop(transaction, of: session)
+            }
         }
     }
 

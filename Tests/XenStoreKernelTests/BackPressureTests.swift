@@ -152,7 +152,10 @@ import XenStoreWire
         guest.write("x")
         guest.setPermissions("x", "r5")
         _ = deafWatcher(6, on: "/local/domain/5/x")
-        for _ in 0..<30 { guest.send(.write, "x/y\0"); guest.send(.remove, "x/y\0") }
+        for _ in 0..<30 {
+            guest.send(.write, "x/y\0")
+            guest.send(.remove, "x/y\0")
+        }
         house.host.settle()
         // Equal events are one, so the source is not held up by more than one of each.
         #expect(house.usage(5).outstanding <= 2)

@@ -17,7 +17,8 @@ import XenStoreWire
 
     private func control(_ words: String...) -> Reply { dom0.ask(.control, words.map { "\($0)\0" }.joined()) }
 
-    @Test(arguments: ["", "help", "nonsense\0", "\0", "help\0x\0", "check\0x\0", "log\0nonsense\0", "log\0+nonsense\0",
+    @Test(arguments: [
+        "", "help", "nonsense\0", "\0", "help\0x\0", "check\0x\0", "log\0nonsense\0", "log\0+nonsense\0",
         "print\0", "quota\0set\0", "quota\0set\0nodes\0", "quota\0set\0none\05\0", "quota\0set\0nodes\0x\0",
         "quota\0set\0nodes\04294967295\0", "quota\0x\0", "quota\065536\0",
     ])
@@ -48,7 +49,11 @@ import XenStoreWire
 
     @Test func logSwitchesAreShownAndSet() throws {
         #expect(control("log", "+io") == .ok)
-        #expect(control("log") == .text("Log switch settings:\nobj     : off\nio      : on\nwrl     : off\nacc     : off\ntdb     : off\n|"))
+        #expect(
+            control("log")
+                == .text(
+                    "Log switch settings:\nobj     : off\nio      : on\nwrl     : off\nacc     : off\ntdb     : off\n|")
+        )
         #expect(house.log(.info).contains { $0.contains("IN") && $0.contains("CONTROL") })
         #expect(control("log", "off") == .ok)
         #expect(control("log", "+wrl") == .ok)
@@ -90,8 +95,11 @@ import XenStoreWire
     // MARK: GET_QUOTA and SET_QUOTA
 
     @Test func getQuotaListsTheNames() {
-        #expect(dom0.ask(.getQuota, "") == .text(
-            "nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions path-max node-size|"))
+        #expect(
+            dom0.ask(.getQuota, "")
+                == .text(
+                    "nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions path-max node-size|"
+                ))
     }
 
     @Test func defaultsAreThoseOfXen() {
@@ -114,14 +122,17 @@ import XenStoreWire
 
     @Test(arguments: [
         ("none\05\0", WireError.EINVAL), ("77\0nodes\05\0", .ENOENT), ("x\0nodes\05\0", .EINVAL),
-        ("nodes\0-1\0", .EINVAL), ("nodes\04294967295\0", .EINVAL), ("nodes\04294967296\0", .EINVAL), ("nodes\0", .EINVAL),
+        ("nodes\0-1\0", .EINVAL), ("nodes\04294967295\0", .EINVAL), ("nodes\04294967296\0", .EINVAL),
+        ("nodes\0", .EINVAL),
         ("a\0b\0c\0d\0", .EINVAL), ("", .EINVAL),
     ])
     func setQuotaRefuses(payload: String, error: WireError) {
         #expect(dom0.ask(.setQuota, payload) == .error(error))
     }
 
-    @Test(arguments: [("none\0", WireError.EINVAL), ("77\0nodes\0", .ENOENT), ("x\0nodes\0", .EINVAL), ("a\0b\0c\0", .EINVAL)])
+    @Test(arguments: [
+        ("none\0", WireError.EINVAL), ("77\0nodes\0", .ENOENT), ("x\0nodes\0", .EINVAL), ("a\0b\0c\0", .EINVAL),
+    ])
     func getQuotaRefuses(payload: String, error: WireError) {
         #expect(dom0.ask(.getQuota, payload) == .error(error))
     }

@@ -91,15 +91,17 @@ import XenStoreWire
         }
     }
 
-    @Test(arguments: [
-        (.watch, "/tool\0", false), (.watch, "/tool\0t", false), (.watch, "/tool\0t\0junk", true),
-        (.watch, "/tool\0t\01\0", true), (.watch, "/tool\0t\01\0\0", false), (.unwatch, "/tool\0", false),
-        (.setPermissions, "/tool\0", false), (.setPermissions, "/tool\0n0", false),
-        (.setPermissions, "/tool\0n0\0r1", true), (.directoryPart, "/tool\0", false), (.directoryPart, "/tool\00", false),
-        (.directoryPart, "/tool\00\0", true), (.directoryPart, "/tool\00\0\0", false), (.write, "/tool", false),
-        (.write, "/tool\0", true), (.write, "/tool\0\0\0", true), (.transactionStart, "", true),
-        (.transactionStart, "junk", true), (.resetWatches, "", true), (.resetWatches, "junk", true),
-    ] as [(Operation, String, Bool)])
+    @Test(
+        arguments: [
+            (.watch, "/tool\0", false), (.watch, "/tool\0t", false), (.watch, "/tool\0t\0junk", true),
+            (.watch, "/tool\0t\01\0", true), (.watch, "/tool\0t\01\0\0", false), (.unwatch, "/tool\0", false),
+            (.setPermissions, "/tool\0", false), (.setPermissions, "/tool\0n0", false),
+            (.setPermissions, "/tool\0n0\0r1", true), (.directoryPart, "/tool\0", false),
+            (.directoryPart, "/tool\00", false),
+            (.directoryPart, "/tool\00\0", true), (.directoryPart, "/tool\00\0\0", false), (.write, "/tool", false),
+            (.write, "/tool\0", true), (.write, "/tool\0\0\0", true), (.transactionStart, "", true),
+            (.transactionStart, "junk", true), (.resetWatches, "", true), (.resetWatches, "junk", true),
+        ] as [(Operation, String, Bool)])
     func countsTheStrings(operation: Operation, payload: String, isRight: Bool) throws {
         let reply = try House().dom0.ask(operation, payload)
         if isRight { #expect(!reply.isError) } else { #expect(reply == .error(.EINVAL)) }

@@ -14,7 +14,8 @@ import XenStoreWire
     }
 
     @Test(arguments: [
-        ("7", "7"), ("05", "5"), (" 5", "5"), ("+5", "5"), ("", "0"), ("65535", "65535"), ("0", "0"), ("32752", "32752"),
+        ("7", "7"), ("05", "5"), (" 5", "5"), ("+5", "5"), ("", "0"), ("65535", "65535"), ("0", "0"),
+        ("32752", "32752"),
     ])
     func pathsOfDomains(text: String, number: String) {
         #expect(dom0.ask(.getDomainPath, "\(text)\0") == .text("/local/domain/\(number)|"))
@@ -38,7 +39,9 @@ import XenStoreWire
         #expect(dom0.ask(.isDomainIntroduced, "32752\0") == .text("T|"), "DOMID_SELF")
     }
 
-    @Test(arguments: ["5\0", "5\01\0", "5\01\00\0", "5\01\0-1\0", "5\01\01x\0", "5\01\0\0", "5\0x\01\0", "5\01\04294967296\0"])
+    @Test(arguments: [
+        "5\0", "5\01\0", "5\01\00\0", "5\01\0-1\0", "5\01\01x\0", "5\01\0\0", "5\0x\01\0", "5\01\04294967296\0",
+    ])
     func introduceLooksAtItsArguments(payload: String) {
         #expect(dom0.ask(.introduce, payload) == .error(.EINVAL))
     }
@@ -76,7 +79,8 @@ import XenStoreWire
         #expect(dom0.ask(.getFeature, "5\06\0") == .error(.EINVAL))
     }
 
-    @Test(arguments: [("5\01\0", WireError.EBUSY), ("7\01\0", .ENOENT), ("5\016\0", .EINVAL), ("5\0x\0", .EINVAL), ("5\0", .EINVAL),
+    @Test(arguments: [
+        ("5\01\0", WireError.EBUSY), ("7\01\0", .ENOENT), ("5\016\0", .EINVAL), ("5\0x\0", .EINVAL), ("5\0", .EINVAL),
         ("5\0-1\0", .EINVAL), ("5\01\01\0", .EINVAL),
     ])
     func setFeatureRefuses(payload: String, error: WireError) {

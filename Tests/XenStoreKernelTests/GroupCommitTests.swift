@@ -69,9 +69,11 @@ import XenStoreWire
 
     // MARK: Failure
 
-    @Test(arguments: [
-        (.write, "/x\0new"), (.write, "/n/m\0v"), (.makeDirectory, "/n\0"), (.remove, "/d\0"), (.setPermissions, "/x\0r5\0"),
-    ] as [(Operation, String)])
+    @Test(
+        arguments: [
+            (.write, "/x\0new"), (.write, "/n/m\0v"), (.makeDirectory, "/n\0"), (.remove, "/d\0"),
+            (.setPermissions, "/x\0r5\0"),
+        ] as [(Operation, String)])
     func aChangeIsEIOAndHasNotHappened(operation: Operation, payload: String) {
         let before = Contents(of: house.store)
         dom0.send(operation, payload)
@@ -102,7 +104,10 @@ import XenStoreWire
         dom0.send(.watch, "/x\0t\0")
         dom0.client.send(99, [])
         failTurn()
-        #expect(dom0.takeAll() == ["ERROR EIO|", "GET_DOMAIN_PATH /local/domain/7|", "WATCH OK|", "WATCH_EVENT /x|t|", "ERROR ENOSYS|"])
+        #expect(
+            dom0.takeAll() == [
+                "ERROR EIO|", "GET_DOMAIN_PATH /local/domain/7|", "WATCH OK|", "WATCH_EVENT /x|t|", "ERROR ENOSYS|",
+            ])
         dom0.write("/x")
         #expect(dom0.takeEvents() == ["/x|t|"])
         #expect(house.watchCount == 1)

@@ -2,9 +2,10 @@
 import MemoryStorage
 import PermissionsPolicy
 import Testing
-import XenStoreKernel
 import XenStoreTestKit
-import XenStoreWire
+
+@testable import XenStoreKernel
+@testable import XenStoreWire
 
 /// Domains come, shut down, are resumed and go.
 @Suite struct LifecycleTests {
@@ -146,5 +147,80 @@ import XenStoreWire
         }
         #expect(result == .ok)
         #expect(tries == 4)
+    }
+
+    /// XSA-425.
+    @Test func releasingOneAfterAnotherLeavesNothing() {
+        for number in 1...9 as ClosedRange<UInt16> { domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number)) }
+        for round in 0..<20 {
+            for domain in 1...9 as ClosedRange<UInt16> { #expect(introduce(domain) == .ok) }
+            for domain in (1...9).reversed() where (domain + round) % 2 == 0 {
+                #expect(dom0.ask(.release, "\(domain)\0") == .ok)
+            }
+            for domain in 1...9 where (domain + round) % 2 == 1 { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
+        }
+        #expect(host.kernel.sessions.count == 1)
+        #expect(domains.clients.isEmpty)
+    }
+}
+
+/// What a storage that is not memory must not keep of the dead.
+@Suite struct DeathInStorageTests {
+    private let storage = FailingStorage()
+    private let house: House
+    private let domains = EmbeddedDomains()
+    private let five = DomainID(5)
+
+    init() throws {
+        house = try House(storage: storage)
+        domains.states = [five: DomainState(uniqueID: 55)]
+        domains.serve(house.host)
+        #expect(house.dom0.ask(.introduce, "5\01\01\0") == .ok)
+        house.dom0.mkdir("/local/domain/5")
+        house.dom0.setPermissions("/local/domain/5", "n5")
+        house.dom0.write("/local/domain/5/secret", "v")
+        house.dom0.write("/shared", "")
+        house.dom0.setPermissions("/shared", "n0", "r5")
+    }
+
+    private func kill() {
+        domains.states[five] = nil
+        house.kernel.domainsChanged()
+        house.host.settle()
+    }
+
+    /// Else a domain that comes later under the number finds them after a restart.
+    @Test func aDeadDomainsNodesAreGone() {
+        #expect(storage.nodes["/local/domain/5/secret"] != nil)
+        kill()
+        #expect(storage.nodes["/local/domain/5/secret"] == nil)
+        #expect(storage.nodes["/shared"]?.permissions.count == 1)
+        house.expectSound()
+    }
+
+    @Test func aReleasedDomainsNodesAreGone() {
+        #expect(house.dom0.ask(.release, "5\0") == .ok)
+        #expect(storage.nodes["/local/domain/5/secret"] == nil)
+    }
+
+    @Test func deathIsFinalWhateverStorageDoes() {
+        house.dom0.listen("@releaseDomain", "gone")
+        storage.isFailing = true
+        kill()
+        #expect(house.dom0.takeEvents() == ["@releaseDomain|gone|"])
+        #expect(house.dom0.read("/local/domain/5/secret") == .error(.ENOENT))
+        // Another comes under the number while storage still fails.
+        domains.states[five] = DomainState(uniqueID: 66)
+        #expect(house.dom0.ask(.introduce, "5\01\01\0") == .ok)
+        #expect(house.dom0.permissions("/shared") == .text("n0|"))
+        #expect(house.dom0.write("/x", "1") == .error(.EIO))
+        #expect(house.dom0.takeEvents() == [])
+        #expect(storage.nodes["/local/domain/5/secret"] != nil)
+
+        storage.isFailing = false
+        #expect(house.dom0.write("/x", "1") == .ok)
+        #expect(storage.nodes["/local/domain/5/secret"] == nil)
+        #expect(storage.nodes["/shared"]?.permissions.count == 1)
+        house.expectSound()
     }
 }

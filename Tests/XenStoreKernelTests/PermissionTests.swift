@@ -67,10 +67,11 @@ import XenStoreWire
     }
 
     /// XSA-353.
-    @Test(arguments: [
-        (.remove, "/\0"), (.setPermissions, "/\0n5\0"), (.directory, "/\0"), (.getPermissions, "/\0"),
-        (.makeDirectory, "/\0"), (.write, "/\0x"), (.read, "/\0"), (.directoryPart, "/\00\0"),
-    ] as [(Operation, String)])
+    @Test(
+        arguments: [
+            (.remove, "/\0"), (.setPermissions, "/\0n5\0"), (.directory, "/\0"), (.getPermissions, "/\0"),
+            (.makeDirectory, "/\0"), (.write, "/\0x"), (.read, "/\0"), (.directoryPart, "/\00\0"),
+        ] as [(Operation, String)])
     func theRootIsClosedToGuests(operation: Operation, payload: String) {
         #expect(guest.ask(operation, payload) == .error(.EACCES))
     }

@@ -68,7 +68,9 @@ import XenStoreWire
         #expect(house.dom0.ask(.setQuota, "5\0\(use.resource.name)\03\0") == .ok)
         #expect(!use.use(guest, 3).isError)
         #expect(use.use(guest, 4) == .error(.ENOSPC))
-        #expect(house.dom0.ask(.setQuota, "5\0\(use.resource.name)\01\0") == .ok, "below what it has: it just does not grow")
+        #expect(
+            house.dom0.ask(.setQuota, "5\0\(use.resource.name)\01\0") == .ok, "below what it has: it just does not grow"
+        )
         #expect(use.use(guest, 5) == .error(.ENOSPC))
         #expect(house.dom0.ask(.control, "quota\0set\0\(use.resource.name)\0100\0") == .ok)
         #expect(use.use(guest, 6) == .error(.ENOSPC), "its own limit counts")
@@ -213,7 +215,9 @@ import XenStoreWire
         let guest = house.guest(5)
         let before = house.usage(5)
         let transaction = guest.start()
-        for number in 0..<10 { #expect(guest.write("\(number)", String(repeating: "v", count: 500), in: transaction) == .ok) }
+        for number in 0..<10 {
+            #expect(guest.write("\(number)", String(repeating: "v", count: 500), in: transaction) == .ok)
+        }
         #expect(house.usage(5).memory > before.memory + 5000)
         house.expectSound()
         guest.abort(transaction)

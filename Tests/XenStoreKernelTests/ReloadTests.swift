@@ -137,7 +137,8 @@ import XenStoreWire
     private func generations(_ house: House) -> [String: UInt64] {
         var generations: [String: UInt64] = [:]
         house.store.forEachPostorder(from: house.store.root) { id in
-            generations[String(decoding: house.store.path(of: id), as: UTF8.self)] = house.store.content(of: id).generation
+            generations[String(decoding: house.store.path(of: id), as: UTF8.self)] =
+                house.store.content(of: id).generation
         }
         return generations
     }

@@ -66,7 +66,10 @@ import XenStoreWire
         var open: [(transaction: UInt32, value: String)] = []
         for number in 0..<20 {
             dom0.write("/x", "\(number)")
-            if number % 3 == 2 { dom0.rm("/x"); dom0.write("/x", "\(number)") }
+            if number % 3 == 2 {
+                dom0.rm("/x")
+                dom0.write("/x", "\(number)")
+            }
             open.append((dom0.start(), "\(number)"))
         }
         for (transaction, value) in open { #expect(dom0.read("/x", in: transaction) == .text(value)) }

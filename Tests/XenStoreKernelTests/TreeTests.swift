@@ -16,7 +16,9 @@ import XenStoreWire
     @Test func startsWithTheInitialTree() {
         #expect(dom0.list("/") == .names("tool"))
         #expect(dom0.list("/tool") == .names("xenstored"))
-        for path in ["/", "/tool", "/tool/xenstored", "@introduceDomain"] { #expect(dom0.permissions(path) == .text("n0|")) }
+        for path in ["/", "/tool", "/tool/xenstored", "@introduceDomain"] {
+            #expect(dom0.permissions(path) == .text("n0|"))
+        }
         #expect(dom0.permissions("@releaseDomain") == .text("n0|r32757|"))
     }
 

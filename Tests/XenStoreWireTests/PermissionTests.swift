@@ -3,10 +3,11 @@ import Testing
 import XenStoreWire
 
 @Suite struct PermissionTests {
-    @Test(arguments: [
-        ("n0", [], 0), ("r5", .read, 5), ("w32751", .write, 32751), ("b32757", [.read, .write], 32757),
-        ("r65535", .read, 65535), ("n007", [], 7),
-    ] as [(String, Access, UInt16)])
+    @Test(
+        arguments: [
+            ("n0", [], 0), ("r5", .read, 5), ("w32751", .write, 32751), ("b32757", [.read, .write], 32757),
+            ("r65535", .read, 65535), ("n007", [], 7),
+        ] as [(String, Access, UInt16)])
     func isParsed(text: String, access: Access, domain: UInt16) {
         #expect(parsed(text) == Permission(access, DomainID(domain)))
     }

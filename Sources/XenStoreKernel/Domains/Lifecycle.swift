@@ -104,14 +104,21 @@ extension Kernel {
         if let session = domain.session { disconnect(session) }
         domains[id] = nil
         domains.forgetTarget(id)
-        removeNodes(of: id, tell: domain.isIntroduced)
-        removeRights(of: id)
         limits?.forget(id)
         note(id)
         for resource in Resource.allCases { note(nil, of: resource, for: id) }
-        guard domain.isIntroduced else { return }
-        domainTransport?.release(id)
-        announceSpecial("@releaseDomain", of: id)
+        openTurn()
+        let dead = Turn.Dead(id: id, mustTell: domain.isIntroduced)
+        turn?.dead.append(dead)
+        if domain.isIntroduced { domainTransport?.release(id) }
+        clear(dead)
+    }
+
+    /// Removes what is left of a dead domain in the store, and tells of its end.
+    func clear(_ dead: Turn.Dead) {
+        removeNodes(of: dead.id, tell: dead.mustTell)
+        removeRights(of: dead.id)
+        if dead.mustTell { announceSpecial("@releaseDomain", of: dead.id) }
     }
 
     /// Removes every subtree whose top the domain owns, with the events that RM would cause: one walk,

@@ -57,7 +57,9 @@ final class Caller {
         ask(.write, "\(path)\0\(value)", in: transaction)
     }
     @discardableResult
-    func mkdir(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.makeDirectory, "\(path)\0", in: transaction) }
+    func mkdir(_ path: String, in transaction: UInt32 = 0) -> Reply {
+        ask(.makeDirectory, "\(path)\0", in: transaction)
+    }
     @discardableResult
     func rm(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.remove, "\(path)\0", in: transaction) }
     @discardableResult

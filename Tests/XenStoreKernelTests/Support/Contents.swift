@@ -1,6 +1,7 @@
+import XenStoreWire
+
 // SPDX-License-Identifier: Apache-2.0
 @testable import XenStoreKernel
-import XenStoreWire
 
 /// Everything a store holds, as values: for comparing two moments, two stores, or a store and a model.
 struct Contents: Equatable {

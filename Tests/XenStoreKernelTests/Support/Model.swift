@@ -23,7 +23,8 @@ struct Step: CustomStringConvertible {
     static func random(by random: inout SeededGenerator) -> Step {
         let depth = Int.random(in: 1...3, using: &random)
         let path = (0..<depth).map { _ in "/" + "abc".randomElement(using: &random)!.description }.joined()
-        let value = String(repeating: "v", count: [0, 1, 30, 300].randomElement(using: &random) ?? 0)
+        let value =
+            String(repeating: "v", count: [0, 1, 30, 300].randomElement(using: &random) ?? 0)
             + "\(Int.random(in: 0..<3, using: &random))"
         switch Int.random(in: 0..<20, using: &random) {
         case 0..<6: return Step(operation: .write, path: path, value: value)
