@@ -15,6 +15,8 @@ TRAITS ?=
 SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
+# What `make system-test` boots a machine for, each in about a minute.
+SCENARIOS ?= pv pvh devices lifecycle
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 
@@ -33,10 +35,10 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test lint format check bench install clean
+.PHONY: help run build release test system-test lint format check bench install clean
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
 
 run: ## Build and start a daemon of your own in the foreground (sockets in RUNDIR, default ./run)
 	@packaging/debian-packages build $(LIBRARIES)
@@ -60,6 +62,10 @@ release: ## Build what is to be installed: the daemon with Swift linked in, the 
 test: ## Run all tests (one: swift test --filter NAME)
 	@packaging/debian-packages build $(LIBRARIES) test
 	swift test $(TRAITS) $(SWIFTFLAGS)
+
+system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default; skipped without Debian's packages)
+	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \
+		{ status=$$?; [ $$status -eq 77 ] || exit $$status; }
 
 lint: ## Check the form of the code and of the manual pages
 	@packaging/debian-packages lint

@@ -30,6 +30,7 @@ let package = Package(
         // The house around the kernel.
         .target(name: "CLinux"),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CTDB", providers: [.apt(["libtdb-dev"])]),
         .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
         .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
         .target(
@@ -60,6 +61,12 @@ let package = Package(
             name: "MemoryStorage", dependencies: ["XenStoreKernel"],
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
         .target(
+            name: "TDBStorage",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "CLinux", "CTDB", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Plugins/Storage/TDB", exclude: ["README.md"]),
+        .target(
             name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
             path: "Plugins/Policies/Permissions", exclude: ["README.md"]),
         .target(
@@ -67,14 +74,15 @@ let package = Package(
             path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
 
         // Clients.
-        .target(name: "XenStoreClient", dependencies: ["XenStoreWire", "CLinux"]),
-        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient"]),
+        .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
+        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
         .executableTarget(
             name: "sxenstored",
             dependencies: [
                 "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
+                .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -87,6 +95,10 @@ let package = Package(
         // Black box: the built daemon, bytes in and bytes out over its sockets.
         .testTarget(
             name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
+
+        // The ring's own code in the built daemon, on a simulated Xen: Tests/FakeXen/fakexen.c, which the
+        // tests build themselves, as it is loaded below the daemon.
+        .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
 
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
@@ -103,6 +115,12 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
+        // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
+        .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
+        .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),
+        .testTarget(
+            name: "ToolsTests", dependencies: ["LiveDaemon", "xenstore", "sxenstored"],
+            exclude: ["Golden", "Live"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -57,7 +57,8 @@
         }
 
         private static var mismatch: String {
-            let running = HostVersion.text.map { "the hypervisor is Xen \($0)" } ?? "the hypervisor is of another version"
+            let running =
+                HostVersion.text.map { "the hypervisor is Xen \($0)" } ?? "the hypervisor is of another version"
             return "sxenstored was built for domctl interface \(xen_domctl_interface_version), and \(running): "
                 + "build its target XenDomains anew with that version's libxenctrl"
         }

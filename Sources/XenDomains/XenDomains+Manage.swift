@@ -27,7 +27,9 @@
             close()
             throw SystemError(
                 code, doing: "ask the hypervisor for its domains",
-                advice: "libxenmanage needs Xen 4.21 or later; build the target XenDomains without its header for an older one")
+                advice:
+                    "libxenmanage needs Xen 4.21 or later; build the target XenDomains without its header for an older one"
+            )
         }
 
         public func close() {
@@ -37,8 +39,10 @@
 
         public func state(of domain: DomainID) -> DomainState? {
             var state: UInt32 = 0
+            var capabilities: UInt32 = 0
             var uniqueID: UInt64 = 0
-            guard let handle, xenmanage_get_domain_info(handle, UInt32(domain.rawValue), &state, nil, &uniqueID) == 0,
+            guard let handle,
+                xenmanage_get_domain_info(handle, UInt32(domain.rawValue), &state, &capabilities, &uniqueID) == 0,
                 state & UInt32(XENMANAGE_GETDOMSTATE_STATE_EXIST) != 0
             else { return nil }
             return DomainState(

@@ -81,4 +81,7 @@ public final class FailingStorage: Storage {
     }
 
     public func close() {}
+
+    /// Damages what was noted.
+    public func overwriteNote(_ key: String, _ value: [UInt8]) { notes[Array(key.utf8)] = value }
 }

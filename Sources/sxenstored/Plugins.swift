@@ -9,6 +9,9 @@ import XenStoreKernel
 #if EventChannelRing
     import EventChannelRing
 #endif
+#if TDB
+    import TDBStorage
+#endif
 
 extension PluginRegistry {
     /// The plugins that this daemon is built with: the one list, a line for each.
@@ -27,6 +30,9 @@ extension PluginRegistry {
             ])
         #if EventChannelRing
             registry.transports.append(EventChannelRing.self)
+        #endif
+        #if TDB
+            registry.storages.append(TDBStorage.TDB.self)
         #endif
         return registry
     }

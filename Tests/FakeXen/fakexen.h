@@ -33,13 +33,16 @@
  *
  *   xengnttab_map_grant_ref(dom, ref)   maps dom<id>/page; ref must be 1
  *   xc_map_foreign_range(dom, .. mfn)   maps dom<id>/page; mfn is not looked at
- *   xc_domain_getinfo*, xenmanage_*     answer from the state files
+ *   xenforeignmemory_map(dom, frame)    maps dom<id>/page; frame must be 1
+ *   xc_domain_getinfo*, xenmanage_*     answer from the state files (libxenctrl shows uid in the
+ *                                       domain's UUID)
  *   open("/proc/xen/xsd_kva")           opens dom0/page
  *   open("/proc/xen/xsd_port")          opens dom0/xsd_port
  *   bind, unlink                        of $FAKEXEN_SOCKET_FROM go to $FAKEXEN_SOCKET, if that is
  *                                       set: for a daemon with a path built in
  *   setrlimit(RLIMIT_NOFILE)            falls back to the hard limit on EPERM
  *
+ * FAKEXEN_REFUSE makes libxenctrl fail as with a hypervisor of another version.
  * FAKEXEN_TRACE=1 logs each of these calls to stderr. For tests only: there is nothing at all that
  * keeps these domains apart.
  */

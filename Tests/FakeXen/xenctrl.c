@@ -62,6 +62,7 @@ static void fill_info(uint32_t id, const struct fx_state *s, xc_domaininfo_t *i)
 {
     memset(i, 0, sizeof *i);
     i->domain = id;
+    memcpy(i->handle, &s->uid, sizeof s->uid); /* the unique id stands for the UUID */
     i->flags = XEN_DOMINF_running | (s->dying == 2 ? XEN_DOMINF_dying : 0) |
                (s->shutdown ? XEN_DOMINF_shutdown : 0) |
                ((s->reason & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift);
@@ -73,6 +74,10 @@ EXPORT int xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned max, 
     struct fx_state s;
     (void)x;
     TRACE("xc_domain_getinfolist first=%u max=%u", first, max);
+    if (getenv("FAKEXEN_REFUSE")) { /* as a hypervisor of another version does */
+        errno = EACCES;
+        return -1;
+    }
     if (max == 1 && !read_state(first, &s)) {
         fill_info(first, &s, info);
         return 1;

@@ -81,7 +81,9 @@ public final class ChildProcess {
         var variables: [String: String] = [:]
         var next = environ
         while let text = next.pointee.map({ String(cString: $0) }) {
-            if let sign = text.firstIndex(of: "=") { variables[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            if let sign = text.firstIndex(of: "=") {
+                variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+            }
             next += 1
         }
         return variables

@@ -8,12 +8,12 @@ public final class Daemon {
     public let process: ChildProcess
 
     /// Returns when the daemon serves.
-    public init(_ options: [String] = []) throws {
+    public init(_ options: [String] = [], environment: [String: String] = [:]) throws {
         folder = try TemporaryFolder()
         let manager = try NotifySocket()
         process = try ChildProcess(
             [built("sxenstored"), "-N"] + options,
-            environment: ["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name],
+            environment: environment.merging(["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name]) { $1 },
             output: folder.file("log"), errors: folder.file("log"))
         let ready = try waitUntilReady(
             [(manager.descriptor, POLLIN), (process.lifeline, POLLIN)], Deadline(in: .seconds(30)))
@@ -39,6 +39,15 @@ public final class Daemon {
                 let number = line.split(whereSeparator: { " \t".contains($0) }).dropFirst().first.flatMap({ Int($0) })
             else { throw Trouble("the daemon is gone: \(log)") }
             return number
+        }
+    }
+
+    /// Processor time that the daemon has used, in nanoseconds.
+    public var processorTime: Int {
+        get throws {
+            let words = TemporaryFolder.text(of: "/proc/\(process.pid)/schedstat").split(separator: " ")
+            guard let time = words.first.flatMap({ Int($0) }) else { throw Trouble("the daemon is gone: \(log)") }
+            return time
         }
     }
 

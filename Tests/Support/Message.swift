@@ -138,7 +138,9 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
 
     /// The strings of a list, each of which ends with a NUL.
     public var strings: [String] {
-        bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { String(decoding: $0, as: UTF8.self) }
+        bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     public var description: String {

@@ -23,5 +23,7 @@ public struct Randomness: RandomNumberGenerator {
     /// Whether something happens that does once in so many times.
     public mutating func once(in times: Int) -> Bool { number(1...times) == 1 }
 
-    public mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
+    public mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
+    }
 }

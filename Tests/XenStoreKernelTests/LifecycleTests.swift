@@ -1,152 +1,150 @@
 // SPDX-License-Identifier: Apache-2.0
+import MemoryStorage
+import PermissionsPolicy
 import Testing
+import XenStoreKernel
 import XenStoreTestKit
 import XenStoreWire
 
-@testable import XenStoreKernel
-
-/// Domains that come and go: what they leave, and who is told.
+/// Domains come, shut down, are resumed and go.
 @Suite struct LifecycleTests {
-    let storage = FailingStorage()
-    let house: House
-    let dom0: Caller
-    let toy: ToyDomains
+    private let host: EmbeddedHost
+    private let domains = EmbeddedDomains()
+    private let dom0: Caller
+    private let five = DomainID(5)
 
     init() throws {
-        house = try House(storage: storage)
-        dom0 = house.dom0
-        toy = ToyDomains(house.kernel)
-        house.kernel.serveDomains(by: toy)
-        for number in 1...9 as ClosedRange<UInt16> {
-            toy.states[DomainID(number)] = DomainState(uniqueID: UInt64(number))
-        }
+        host = try EmbeddedHost(
+            storage: try Memory(ConfigurationBlock([:])), policies: [try Permissions(ConfigurationBlock([:]))])
+        domains.states = [five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66)]
+        domains.serve(host)
+        dom0 = Caller(host: host, client: host.connect(domain: .control))
     }
 
-    private func introduce(_ domain: UInt16) {
-        #expect(dom0.ask(.introduce, "\(domain)\01\01\0") == .ok)
-        dom0.mkdir("/local/domain/\(domain)")
-        dom0.setPermissions("/local/domain/\(domain)", "n\(domain)")
+    private func introduce(_ id: UInt16) -> Reply { dom0.ask(.introduce, "\(id)\u{0}1\u{0}3\u{0}") }
+
+    private func change(_ id: DomainID, to state: DomainState?) {
+        domains.states[id] = state
+        host.kernel.domainsChanged()
+        host.settle()
     }
 
-    private func kill(_ domains: UInt16...) {
-        for domain in domains { toy.states[DomainID(domain)] = nil }
-        house.kernel.domainsChanged()
-        house.host.settle()
-    }
-
-    @Test func comingIsTold() {
+    @Test func introducingTellsBothForms() {
         dom0.listen("@introduceDomain", "plain")
-        dom0.listen("@introduceDomain/5", "five")
-        dom0.listen("@introduceDomain/6", "six")
         dom0.listen("@introduceDomain", "deep", depth: 1)
         dom0.listen("@introduceDomain", "never", depth: 0)
-        introduce(5)
+        dom0.listen("@introduceDomain/5", "five")
+        #expect(introduce(5) == .ok)
         #expect(
-            dom0.takeEvents() == ["@introduceDomain|plain|", "@introduceDomain/5|five|", "@introduceDomain/5|deep|"])
-        introduce(5)
-        #expect(dom0.takeEvents() == [], "it was there")
-    }
-
-    @Test func goingIsToldOnceAfterItsNodesHaveGone() {
-        introduce(5)
-        dom0.listen("@releaseDomain")
-        dom0.listen("/local/domain/5", "home")
-        kill(5)
-        #expect(dom0.takeEvents() == ["/local/domain/5|home|", "@releaseDomain|t|"])
-        house.kernel.domainsChanged()
+            dom0.takeEvents() == [
+                "@introduceDomain|plain|", "@introduceDomain/5|deep|", "@introduceDomain/5|five|",
+            ])
+        #expect(introduce(5) == .ok)
         #expect(dom0.takeEvents() == [])
-        #expect(toy.released == [DomainID(5)])
+        #expect(domains.calls == ["introduce 5", "reintroduce 5"])
     }
 
-    @Test func shuttingDownIsToldOncePerBatchUntilResumed() {
-        introduce(5)
-        introduce(6)
-        dom0.listen("@releaseDomain")
+    @Test func whoIsNotThereCannotBeIntroduced() {
+        #expect(introduce(9) == .error(.EINVAL))
+        #expect(introduce(0) == .error(.EINVAL))
+        #expect(domains.calls == [])
+    }
+
+    @Test func shutdownIsToldOnceUntilResumed() {
+        _ = introduce(5)
+        dom0.listen("@releaseDomain", "plain")
         dom0.listen("@releaseDomain/5", "five")
-        for domain in [5, 6] as [UInt16] { toy.states[DomainID(domain)]?.isShutdown = true }
-        house.kernel.domainsChanged()
-        #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|t|"])
-        house.kernel.domainsChanged()
+        change(five, to: DomainState(uniqueID: 55, isShutdown: true))
+        #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|plain|"])
+        host.kernel.domainsChanged()
         #expect(dom0.takeEvents() == [])
-        #expect(dom0.ask(.resume, "5\0") == .ok)
-        house.kernel.domainsChanged()
-        #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|t|"])
+        #expect(dom0.ask(.resume, "5\u{0}") == .ok)
+        host.kernel.domainsChanged()
+        #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|plain|"])
     }
 
-    /// XSA-419: wherever they are, and what stands below them.
-    @Test func aDeadDomainsNodesAreGone() {
-        introduce(5)
-        dom0.write("/other/x/y")
-        dom0.setPermissions("/other/x", "n5")
-        dom0.setPermissions("/other/x/y", "n0")
-        kill(5)
-        #expect(dom0.list("/other") == .text(""))
-        #expect(dom0.list("/local/domain") == .text(""))
-        #expect("\(house.usage(5))" == "\(Usage())")
-        house.expectSound()
-    }
-
-    /// XSA-322, XSA-417.
-    @Test func aDeadDomainsRightsAreGone() {
-        introduce(5)
-        dom0.write("/x")
-        dom0.setPermissions("/x", "n0", "r5", "r6")
+    @Test func deathTakesNodesRightsAndWatches() throws {
+        _ = introduce(5)
+        for path in ["/local/domain/5", "/far/away", "/far/away/below"] { dom0.mkdir(path) }
+        dom0.setPermissions("/local/domain/5", "n5")
+        dom0.setPermissions("/far/away", "n5")
+        dom0.write("/shared", "")
+        dom0.setPermissions("/shared", "n0", "r5", "r6")
         dom0.setPermissions("@introduceDomain", "n0", "r5")
-        kill(5)
-        #expect(dom0.permissions("/x") == .text("n0|r6|"))
+        dom0.listen("/far/away/below", "below")
+        dom0.listen("/far", "far")
+        dom0.listen("@releaseDomain", "gone")
+        let guest = Caller(host: host, client: try #require(domains.clients[five]))
+        guest.listen("@releaseDomain", "self")
+
+        change(five, to: nil)
+        #expect(dom0.takeEvents() == ["/far/away/below|below|", "/far/away|far|", "@releaseDomain|gone|"])
+        #expect(guest.client.takeMessages() == [])
+        #expect(dom0.read("/local/domain/5") == .error(.ENOENT))
+        #expect(dom0.read("/far/away") == .error(.ENOENT))
+        #expect(dom0.permissions("/shared") == .text("n0|r6|"))
         #expect(dom0.permissions("@introduceDomain") == .text("n0|"))
+        #expect(domains.calls == ["introduce 5", "release 5"])
+        #expect(dom0.ask(.isDomainIntroduced, "5\u{0}") == .text("F|"))
     }
 
-    @Test func aNumberThatIsUsedAgainInheritsNothing() {
-        introduce(5)
-        dom0.write("/x")
-        dom0.setPermissions("/x", "n0", "r5")
-        dom0.ask(.setQuota, "5\0nodes\07\0")
-        // Its death was never told, but the hypervisor knows it as another.
-        toy.states[DomainID(5)] = DomainState(uniqueID: 99)
-        introduce(5)
-        #expect(dom0.permissions("/x") == .text("n0|"))
-        #expect(dom0.ask(.getQuota, "5\0nodes\0") == .text("1000|"))
+    @Test func theNextOfANumberInheritsNothing() throws {
+        _ = introduce(5)
+        dom0.write("/secret", "s")
+        dom0.setPermissions("/secret", "n0", "r5")
+        // The death is never told; another has the number when it is introduced.
+        domains.states[five] = DomainState(uniqueID: 1000)
+        #expect(introduce(5) == .ok)
+        let heir = Caller(host: host, client: try #require(domains.clients[five]))
+        #expect(heir.read("/secret") == .error(.EACCES))
+        #expect(domains.calls == ["introduce 5", "release 5", "introduce 5"])
     }
 
-    /// XSA-233: a domain and its emulator die at once.
-    @Test func aDomainAndItsTargetMayDieTogether() {
-        introduce(5)
-        introduce(6)
-        #expect(dom0.ask(.setTarget, "5\06\0") == .ok)
-        dom0.listen("@releaseDomain")
-        kill(5, 6)
-        #expect(dom0.takeEvents() == ["@releaseDomain|t|", "@releaseDomain|t|"])
-        house.expectSound()
+    @Test func anEmulatorActsForItsTargetUntilThatIsGone() throws {
+        _ = introduce(5)
+        _ = introduce(6)
+        dom0.write("/local/domain/5/x", "")
+        dom0.setPermissions("/local/domain/5/x", "n5")
+        let emulator = Caller(host: host, client: try #require(domains.clients[DomainID(6)]))
+        #expect(emulator.read("/local/domain/5/x") == .error(.EACCES))
+        #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
+        #expect(emulator.write("/local/domain/5/x", "1") == .ok)
+        change(five, to: nil)
+        domains.states[five] = DomainState(uniqueID: 77)
+        _ = introduce(5)
+        dom0.write("/local/domain/5/x", "")
+        dom0.setPermissions("/local/domain/5/x", "n5")
+        #expect(emulator.read("/local/domain/5/x") == .error(.EACCES))
     }
 
-    /// XSA-425.
-    @Test func releasingOneAfterAnotherLeavesNothing() {
-        for round in 0..<20 {
-            for domain in 1...9 as ClosedRange<UInt16> { introduce(domain) }
-            for domain in (1...9).reversed() where (domain + round) % 2 == 0 {
-                #expect(dom0.ask(.release, "\(domain)\0") == .ok)
-            }
-            for domain in 1...9 where (domain + round) % 2 == 1 { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
+    @Test func bothDieAtOnce() throws {
+        _ = introduce(5)
+        _ = introduce(6)
+        #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
+        dom0.listen("@releaseDomain", "gone")
+        domains.states = [:]
+        host.kernel.domainsChanged()
+        // XSA-233: once each.
+        #expect(dom0.takeEvents() == ["@releaseDomain|gone|", "@releaseDomain|gone|"])
+    }
+
+    @Test func aGuestCannotKeepDom0FromCommitting() throws {
+        _ = introduce(5)
+        dom0.write("/local/domain/5/state", "0")
+        dom0.setPermissions("/local/domain/5/state", "n5")
+        let guest = domains.clients[five]
+        var tries = 0
+        var result = Reply.error(.EAGAIN)
+        while result == .error(.EAGAIN), tries < 20 {
+            tries += 1
+            let transaction = dom0.start()
+            _ = dom0.read("/local/domain/5/state", in: transaction)
+            // XSA-206: the guest writes whenever it can.
+            guest?.send(Operation.write.rawValue, Array("state\u{0}\(tries)".utf8))
+            host.settle()
+            result = dom0.commit(transaction)
         }
-        #expect(house.kernel.sessions.count == 1)
-        #expect(dom0.list("/local/domain") == .text(""))
-        house.expectSound()
-    }
-
-    /// Else a domain that comes later under the number finds them after a restart.
-    @Test func aDeadDomainsNodesAreGoneFromStorageToo() {
-        introduce(5)
-        dom0.write("/local/domain/5/secret", "v")
-        kill(5)
-        // What destroys a domain opens no turn, so that no batch has it.
-        withKnownIssue { #expect(storage.nodes["/local/domain/5/secret"] == nil) }
-    }
-
-    @Test func aReleasedDomainsNodesAreGoneFromStorageToo() {
-        introduce(5)
-        dom0.write("/local/domain/5/secret", "v")
-        #expect(dom0.ask(.release, "5\0") == .ok)
-        withKnownIssue { #expect(storage.nodes["/local/domain/5/secret"] == nil) }
+        #expect(result == .ok)
+        #expect(tries == 4)
     }
 }

@@ -19,7 +19,8 @@
             XenDevice.makeIfMissing("evtchn")
             guard let handle = xenevtchn_open(nil, 0) else {
                 throw SystemError(
-                    errno, doing: "open /dev/xen/evtchn", advice: "is this dom0 of a Xen host, with the module xen-evtchn?")
+                    errno, doing: "open /dev/xen/evtchn",
+                    advice: "is this dom0 of a Xen host, with the module xen-evtchn?")
             }
             self.handle = handle
             descriptor = xenevtchn_fd(handle)

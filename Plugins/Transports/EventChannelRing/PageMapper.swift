@@ -56,7 +56,8 @@
         func map(_ domain: DomainID, frame: UInt64) -> RingPage? {
             var frame = xen_pfn_t(frame)
             var failure: Int32 = 0
-            let page = xenforeignmemory_map(handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &frame, &failure)
+            let page = xenforeignmemory_map(
+                handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &frame, &failure)
             guard let page else { return nil }
             if failure == 0 { return RingPage(base: page) }
             xenforeignmemory_unmap(handle, page, 1)

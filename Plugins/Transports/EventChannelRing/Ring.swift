@@ -23,6 +23,8 @@
         private var session: Session?
         /// Requests were taken, and the domain has not been told yet that there is room again.
         private var owesEvent = false
+        /// The log says once that the domain breaks the protocol: it may do so again and again.
+        private var isKnownAsBroken = false
 
         init(_ peer: Peer, page: RingPage, of server: RingServer) {
             self.peer = peer
@@ -36,6 +38,7 @@
         func begin(_ features: Feature, session: Session) {
             self.features = features
             self.session = session
+            isKnownAsBroken = false
             guard let page else { return }
             page.empty()
             page[.error] = RingPage.Failure.none.rawValue
@@ -133,10 +136,15 @@
             }
         }
 
+        /// The event channel that Xen itself has made, for a domain that was there before any toolstack.
+        var readyPort: UInt32? {
+            guard let port = page?[.eventChannel], port != 0 else { return nil }
+            return port
+        }
+
         // MARK: -
 
         private func giveUp(_ session: Session, _ failure: RingPage.Failure) {
-            server.log.notice("domain \(peer.domain.rawValue) has broken its ring and is no longer served")
             self.session = nil
             fail(failure)
             server.kernel.disconnect(session)
@@ -145,6 +153,9 @@
         private func fail(_ failure: RingPage.Failure) {
             if features.contains(.errorField) { page?[.error] = failure.rawValue }
             tell()
+            if isKnownAsBroken { return }
+            isKnownAsBroken = true
+            server.log.notice("domain \(peer.domain.rawValue) is no longer served: \(failure.summary)")
         }
     }
 #endif

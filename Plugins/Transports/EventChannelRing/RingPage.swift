@@ -41,6 +41,16 @@
             case communication = 1
             case wildIndexes = 2
             case oversizedMessage = 3
+
+            /// For the log.
+            var summary: String {
+                switch self {
+                case .none: "nothing is wrong"
+                case .communication: "it does not read what it is sent"
+                case .wildIndexes: "the indexes of its ring make no sense"
+                case .oversizedMessage: "it has sent a message longer than the protocol allows"
+                }
+            }
         }
 
         subscript(word: Word) -> UInt32 {

@@ -35,7 +35,9 @@
             mapper = settings.mapsForeign ? try ForeignMapper() : try GrantMapper()
             afterwards = try Wakeup()
             guard let port = channels.bindDomainExceptions() else {
-                throw SystemError(errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?")
+                throw SystemError(
+                    errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?"
+                )
             }
             domainExceptions = port
             try loop.add(channels.descriptor, for: .readable, self)
@@ -66,26 +68,26 @@
         }
 
         func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
-            begin(try connect(domain, frame: frame, port: port), features)
+            // Xen itself may have made the channel, for a domain that was there before any toolstack.
+            begin(try connect(domain, frame: frame) { $0.readyPort ?? port }, features)
         }
 
         /// Serves a domain whose ring another daemon has served before.
         func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
-            let ring = try connect(domain, frame: frame, port: port)
+            // By now the domain may have written anything where Xen's own port stood.
+            let ring = try connect(domain, frame: frame) { _ in port }
             let session = kernel.connect(ring, as: ring.peer)
             ring.attach(features, session: session)
             return session
         }
 
         /// Maps a domain's page and binds its event channel.
-        private func connect(_ domain: DomainID, frame: UInt64, port: UInt32) throws(WireError) -> Ring {
+        private func connect(_ domain: DomainID, frame: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
             guard let page = mapper.map(domain, frame: frame) else { throw .EINVAL }
             let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "ring")
             let ring = Ring(peer, page: page, of: self)
             do throws(WireError) {
-                // Xen itself may have made the channel, for a domain that was there before any toolstack.
-                let ready = page[.eventChannel]
-                try bind(ring, ready == 0 ? port : ready)
+                try bind(ring, port(ring))
             } catch {
                 mapper.unmap(page)
                 throw error
@@ -94,11 +96,14 @@
             return ring
         }
 
-        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+            -> Session
+        {
             guard let ring = rings[domain] else {
                 return try introduce(domain, frame: frame, port: port, features)
             }
             unbind(ring)
+            // By now the domain may have written anything where Xen's own port stood.
             try bind(ring, port)
             return begin(ring, features)
         }

@@ -12,7 +12,8 @@
         /// Failing is no error here: opening the device will tell.
         static func makeIfMissing(_ name: String) {
             let path = "\(folder)/\(name)"
-            guard access(path, F_OK) != 0, let list = SmallFile.text(of: "/proc/misc"), let minor = minor(of: name, in: list)
+            guard access(path, F_OK) != 0, let list = SmallFile.text(of: "/proc/misc"),
+                let minor = minor(of: name, in: list)
             else { return }
             mkdir(folder, 0o755)
             mknod(path, S_IFCHR | 0o600, makedev(miscellaneous, minor))

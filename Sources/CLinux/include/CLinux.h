@@ -2,6 +2,7 @@
 // What the Glibc module does not show to Swift. System headers, and nothing that Swift can hold.
 #ifndef SXENSTORED_CLINUX_H
 #define SXENSTORED_CLINUX_H
+#include <getopt.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 // Declared by the C library for GNU sources only, which the Glibc module isn't.
+int memfd_create(const char *name, unsigned flags);
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
 // Enumerations in C, and so of another type than the `int` they are passed as.
@@ -23,8 +25,11 @@ static const int linux_efd_cloexec = EFD_CLOEXEC;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 
-// F_OFD_SETLK: for GNU sources only, too.
+// F_OFD_SETLK and F_OFD_SETLKW: for GNU sources only, too.
 static const int linux_ofd_setlk = 37;
+static const int linux_ofd_setlkw = 38;
+// MFD_CLOEXEC
+static const unsigned linux_mfd_cloexec = 1;
 
 // Swift marks fork unavailable, as it is unsafe in a process with threads. The daemon has none yet
 // when it goes to the background.

@@ -81,7 +81,12 @@ extension Kernel {
             return replyOK(request)
         }
         guard mayAccess(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
-        if T.isLive { removeLive(path, id, mustTell: !watches.isEmpty || replay != nil) } else { tree.forEachPostorder(from: id, tree.removeLeaf) }
+        if T.isLive {
+            removeLive(path, id, mustTell: !watches.isEmpty || replay != nil)
+        } else {
+            (tree as? Draft)?.noteSubtree(id)
+            tree.forEachPostorder(from: id, tree.removeLeaf)
+        }
         replyOK(request)
     }
 

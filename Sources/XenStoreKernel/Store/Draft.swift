@@ -56,6 +56,28 @@ final class Draft {
         shadows[id]?.generation = moment &+ changes
     }
 
+    /// Notes a node and all below it as touched, each before its children: the order in which the
+    /// events of their removal are told.
+    func noteSubtree(_ top: NodeID) {
+        var node = top
+        while node.exists {
+            note(store.pathHash(of: node))
+            node = next(after: node, within: top)
+        }
+    }
+
+    private func next(after id: NodeID, within top: NodeID) -> NodeID {
+        let child = firstChild(of: id)
+        if child.exists { return child }
+        var node = id
+        while node != top {
+            let sibling = nextSibling(of: node)
+            if sibling.exists { return sibling }
+            node = parent(of: node)
+        }
+        return .none
+    }
+
     private func note(_ hash: UInt64) {
         if touched[hash] == nil { touched[hash] = touched.count }
     }
@@ -172,7 +194,6 @@ extension Draft: Tree {
     }
 
     func removeLeaf(_ id: NodeID) {
-        note(store.pathHash(of: id))
         own(id, -1)
         let parent = parent(of: id)
         if isAdded(id) {

@@ -12,7 +12,9 @@ import Testing
     /// Whether this process, and with it the daemon, may have so many files open.
     private static func mayOpen(_ count: Int) -> Bool {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_max >= count else { return false }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_max >= count else {
+            return false
+        }
         limit.rlim_cur = limit.rlim_max
         return setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
     }
@@ -77,7 +79,9 @@ import Testing
     }
 
     @Test func takesAStormOfShortOnes() throws {
-        for _ in 0..<2000 { #expect(try victim.daemon.connect().ask(.getDomainPath, "1\0") == .data("/local/domain/1\0")) }
+        for _ in 0..<2000 {
+            #expect(try victim.daemon.connect().ask(.getDomainPath, "1\0") == .data("/local/domain/1\0"))
+        }
         for _ in 0..<2000 { _ = try victim.daemon.connect() }
         try victim.isUnharmed()
     }

@@ -32,8 +32,10 @@ import Testing
 
     private func absurdRequest(_ random: inout Randomness) -> Message {
         let words = [
-            "/", "/a", "/a/b", "//", "a", "\0", "\0", "\0", "@releaseDomain", "@", "0", "1", "-1", "65536", "4294967295",
-            "n0", "r5", "b32757", "T", "F", "check", "quota", "set", "max", "nodes", "help", "99999999999999999999", " ",
+            "/", "/a", "/a/b", "//", "a", "\0", "\0", "\0", "@releaseDomain", "@", "0", "1", "-1", "65536",
+            "4294967295",
+            "n0", "r5", "b32757", "T", "F", "check", "quota", "set", "max", "nodes", "help", "99999999999999999999",
+            " ",
             String(repeating: "/d", count: 200), String(repeating: "x", count: 1000), "\u{7f}", "é",
         ]
         var payload: [UInt8] = []

@@ -34,7 +34,9 @@ import Testing
     private static func list(_ path: String) -> Message { Message(.directory, "\(path)\0") }
     private static func part(_ path: String) -> Message { Message(.directoryPart, "\(path)\00\0") }
     private static func getPerms(_ path: String) -> Message { Message(.getPerms, "\(path)\0") }
-    private static func setPerms(_ path: String, _ entry: String) -> Message { Message(.setPerms, "\(path)\0\(entry)\0") }
+    private static func setPerms(_ path: String, _ entry: String) -> Message {
+        Message(.setPerms, "\(path)\0\(entry)\0")
+    }
 
     // There are /c/x and /c/y with the value "old" when it starts.
     static let cases: [Case] = [
@@ -72,15 +74,24 @@ import Testing
         Case([write("/c/n/m", "v")], meanwhile: [rm("/c")], .ok, then: ("/c/n/m", .data("v"))),
         Case([write("/c/x", "mine")], meanwhile: [rm("/c/x")], .ok, then: ("/c/x", .data("mine"))),
         // What was read from the transaction's own changes can't conflict.
-        Case([write("/c/x", "mine"), read("/c/x")], meanwhile: [write("/c/x", "theirs")], .ok, then: ("/c/x", .data("mine"))),
+        Case(
+            [write("/c/x", "mine"), read("/c/x")], meanwhile: [write("/c/x", "theirs")], .ok,
+            then: ("/c/x", .data("mine"))),
         Case([rm("/c"), list("/c")], meanwhile: [mkdir("/c/n")], .ok),
         Case([rm("/c"), mkdir("/c"), list("/c")], meanwhile: [mkdir("/c/n")], .ok, then: ("/c/n", .ENOENT)),
         Case([mkdir("/c/n"), list("/c")], meanwhile: [mkdir("/c/m")], .EAGAIN),
         // Read, modify, write.
-        Case([read("/c/x"), write("/c/x", "mine")], meanwhile: [write("/c/x", "theirs")], .EAGAIN, then: ("/c/x", .data("theirs"))),
-        Case([read("/c/x"), write("/c/y", "mine")], meanwhile: [write("/c/x", "theirs")], .EAGAIN, then: ("/c/y", .data("old"))),
-        Case([read("/c/x"), write("/c/x", "mine")], meanwhile: [write("/c/y", "theirs")], .ok, then: ("/c/x", .data("mine"))),
-        Case([rm("/c/y"), read("/c/q"), mkdir("/n")], meanwhile: [mkdir("/c/q")], .EAGAIN, then: ("/c/y", .data("old"))),
+        Case(
+            [read("/c/x"), write("/c/x", "mine")], meanwhile: [write("/c/x", "theirs")], .EAGAIN,
+            then: ("/c/x", .data("theirs"))),
+        Case(
+            [read("/c/x"), write("/c/y", "mine")], meanwhile: [write("/c/x", "theirs")], .EAGAIN,
+            then: ("/c/y", .data("old"))),
+        Case(
+            [read("/c/x"), write("/c/x", "mine")], meanwhile: [write("/c/y", "theirs")], .ok,
+            then: ("/c/x", .data("mine"))),
+        Case(
+            [rm("/c/y"), read("/c/q"), mkdir("/n")], meanwhile: [mkdir("/c/q")], .EAGAIN, then: ("/c/y", .data("old"))),
     ]
 
     let daemon: Daemon

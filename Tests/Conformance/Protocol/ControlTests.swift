@@ -20,7 +20,10 @@ import Testing
         let commands = lines.dropLast().filter { !$0.hasPrefix("    ") }
         for line in commands { #expect(line.dropFirst(15).hasPrefix(" "), "the text begins in column 16: \(line)") }
         let names = commands.map { $0.prefix(15).split(separator: " ").first.map(String.init) ?? "" }
-        #expect(names.filter { ["check", "log", "print", "quota", "help"].contains($0) } == ["check", "log", "print", "quota", "help"])
+        #expect(
+            names.filter { ["check", "log", "print", "quota", "help"].contains($0) } == [
+                "check", "log", "print", "quota", "help",
+            ])
         for name in names where name != "help" {
             #expect(try client.ask(.control, "\(name)\0no such argument\0and\0three\0more\0") != .ENOSYS)
         }
@@ -84,7 +87,8 @@ import Testing
     @Test func setsALimit() throws {
         #expect(try client.ask(.control, "quota\0set\0nodes\05\0") == .ok)
         #expect(try client.ask(.getQuota, "nodes\0") == .data("5\0"))
-        #expect(try client.ask(.control, "quota\0set\0path-max\00\0") == .ok, "0 is unlimited, by the name that is shown")
+        #expect(
+            try client.ask(.control, "quota\0set\0path-max\00\0") == .ok, "0 is unlimited, by the name that is shown")
         #expect(try client.ask(.getQuota, "path-max\0") == .data("0\0"))
     }
 

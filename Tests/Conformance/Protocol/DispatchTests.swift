@@ -27,11 +27,10 @@ import Testing
         #expect(Valid.needsDomain.contains(request.op) ? answer == .ENOSYS || answer == .ENOENT : answer != .ENOSYS)
     }
 
-    @Test(arguments: Valid.requests) func looksForTheTransactionBeforeThePayload(request: Message) throws {
-        let ignoresIt = request.op == .watch || request.op == .unwatch
+    @Test(arguments: Valid.requests.filter { $0.op != .watch && $0.op != .unwatch })
+    func looksForTheTransactionBeforeThePayload(request: Message) throws {
         for payload in [request.payload, [], Array("\0\0\0\0\0".utf8)] {
-            let answer = try client.ask(request.op, bytes: payload, in: 99)
-            #expect(ignoresIt ? answer == (try client.ask(request.op, bytes: payload)) || payload == request.payload : answer == .ENOENT)
+            #expect(try client.ask(request.op, bytes: payload, in: 99) == .ENOENT)
         }
     }
 

@@ -15,7 +15,8 @@ import Testing
     // MARK: GET_DOMAIN_PATH
 
     @Test(arguments: [
-        ("0", "0"), ("5", "5"), ("05", "5"), (" 5", "5"), ("+5", "5"), ("", "0"), ("32767", "32767"), ("65535", "65535"),
+        ("0", "0"), ("5", "5"), ("05", "5"), (" 5", "5"), ("+5", "5"), ("", "0"), ("32767", "32767"),
+        ("65535", "65535"),
         ("\t7", "7"), ("-0", "0"),
     ]) func tellsTheHomeOfAnyDomain(text: String, id: String) throws {
         #expect(try client.ask(.getDomainPath, "\(text)\0") == .data("/local/domain/\(id)\0"))

@@ -28,13 +28,14 @@ import Testing
 
     /// The watched path, the depth if there is one, and how far down it looks: the changes to `/a`,
     /// `/a/b` and so on to `/a/b/c/d` that it is told of.
-    @Test(arguments: [
-        ("/", nil, [1, 2, 3, 4]), ("/a", nil, [1, 2, 3, 4]), ("/a/b", nil, [2, 3, 4]), ("/a/b/c/d", nil, [4]),
-        ("/a/b/c/d/e", nil, []), ("/ab", nil, []), ("/a/x", nil, []), ("/b", nil, []),
-        ("/", 0, []), ("/", 1, [1]), ("/", 2, [1, 2]), ("/", 4, [1, 2, 3, 4]), ("/", 99, [1, 2, 3, 4]),
-        ("/a", 0, [1]), ("/a", 1, [1, 2]), ("/a", 2, [1, 2, 3]), ("/a/b/c/d", 0, [4]), ("/a/b", 1, [2, 3]),
-        ("/a", 2_000_000_000, [1, 2, 3, 4]),
-    ] as [(String, Int?, [Int])])
+    @Test(
+        arguments: [
+            ("/", nil, [1, 2, 3, 4]), ("/a", nil, [1, 2, 3, 4]), ("/a/b", nil, [2, 3, 4]), ("/a/b/c/d", nil, [4]),
+            ("/a/b/c/d/e", nil, []), ("/ab", nil, []), ("/a/x", nil, []), ("/b", nil, []),
+            ("/", 0, []), ("/", 1, [1]), ("/", 2, [1, 2]), ("/", 4, [1, 2, 3, 4]), ("/", 99, [1, 2, 3, 4]),
+            ("/a", 0, [1]), ("/a", 1, [1, 2]), ("/a", 2, [1, 2, 3]), ("/a/b/c/d", 0, [4]), ("/a/b", 1, [2, 3]),
+            ("/a", 2_000_000_000, [1, 2, 3, 4]),
+        ] as [(String, Int?, [Int])])
     func tellsOfChangesAtAndBelow(path: String, depth: Int?, levels: [Int]) throws {
         try watch("\(path)\0t\0" + (depth.map { "\($0)\0" } ?? ""))
         let paths = ["/a", "/a/b", "/a/b/c", "/a/b/c/d"]
@@ -52,7 +53,10 @@ import Testing
 
     @Test func tellsOfWhatWasWrittenNotOfTheParentsMadeForIt() throws {
         try watch("/\0t\0", "/new\0u\0", "/new/path\0v\00\0")
-        #expect(try events(of: .write, "/new/path/to/it\0v") == [Event("/new/path/to/it", "t"), Event("/new/path/to/it", "u")])
+        #expect(
+            try events(of: .write, "/new/path/to/it\0v") == [
+                Event("/new/path/to/it", "t"), Event("/new/path/to/it", "u"),
+            ])
         #expect(try events(of: .mkdir, "/other/path\0") == [Event("/other/path", "t")])
     }
 

@@ -99,7 +99,9 @@ import Testing
 
     /// Every operation has one reply, whatever its payload: the client sees to that at each `ask`.
     @Test func answersEveryTypeAndPayloadOnce() throws {
-        let payloads = ["", "\0", "/\0", "a", "a\0b\0", "\0\0\0", "0\0", "/\0\0x\0", String(repeating: "\0", count: 4096)]
+        let payloads = [
+            "", "\0", "/\0", "a", "a\0b\0", "\0\0\0", "0\0", "/\0\0x\0", String(repeating: "\0", count: 4096),
+        ]
         for type in 0...UInt32(40) {
             for payload in payloads {
                 _ = try client.ask(Op(rawValue: type), payload)

@@ -13,10 +13,11 @@ import Testing
         _ = try client.ask(.write, "/n\0v")
     }
 
-    @Test(arguments: [
-        (.read, "/n"), (.directory, "/n"), (.mkdir, "/n"), (.rm, "/n"), (.getPerms, "/n"), (.release, "1"),
-        (.resume, "1"), (.getDomainPath, "1"), (.isDomainIntroduced, "1"), (.transactionEnd, "T"),
-    ] as [(Op, String)])
+    @Test(
+        arguments: [
+            (.read, "/n"), (.directory, "/n"), (.mkdir, "/n"), (.rm, "/n"), (.getPerms, "/n"), (.release, "1"),
+            (.resume, "1"), (.getDomainPath, "1"), (.isDomainIntroduced, "1"), (.transactionEnd, "T"),
+        ] as [(Op, String)])
     func wantsExactlyOneAtTheEnd(op: Op, text: String) throws {
         for payload in ["", "\(text)", "\(text)\0\(text)", "\(text)\0\(text)\0", "\(text)\0\0", "\0\(text)\0"] {
             let transaction = op == .transactionEnd ? try client.startTransaction() : 0
@@ -25,11 +26,13 @@ import Testing
         #expect(try client.ask(op, "\(text)\0") != .EINVAL)
     }
 
-    @Test(arguments: [
-        (.watch, "/n", 2...3), (.unwatch, "/n", 2...2), (.directoryPart, "/n", 2...2), (.introduce, "1", 3...20),
-        (.setTarget, "1", 2...20), (.setFeature, "0", 2...2), (.getFeature, "0", 0...1), (.getQuota, "nodes", 0...2),
-        (.setQuota, "nodes", 2...3), (.setPerms, "/n", 2...20),
-    ] as [(Op, String, ClosedRange<Int>)])
+    @Test(
+        arguments: [
+            (.watch, "/n", 2...3), (.unwatch, "/n", 2...2), (.directoryPart, "/n", 2...2), (.introduce, "1", 3...20),
+            (.setTarget, "1", 2...20), (.setFeature, "0", 2...2), (.getFeature, "0", 0...1),
+            (.getQuota, "nodes", 0...2),
+            (.setQuota, "nodes", 2...3), (.setPerms, "/n", 2...20),
+        ] as [(Op, String, ClosedRange<Int>)])
     func countsThem(op: Op, first: String, allowed: ClosedRange<Int>) throws {
         for count in 0...allowed.upperBound + 1 where !allowed.contains(count) && count <= 20 {
             // Whatever the strings are: with a wrong number of them it is all the same.

@@ -35,7 +35,9 @@ import Testing
             let path = Array("/p/x".utf8) + [byte] + Array("y".utf8)
             let isAllowed = letters.utf8.contains(byte)
             #expect(try client.ask(.write, bytes: path + [0]) == (isAllowed ? .ok : .EINVAL), "byte \(byte)")
-            #expect(try client.ask(.watch, bytes: path + Array("\0t\0".utf8)) == (isAllowed ? .ok : .EINVAL), "byte \(byte)")
+            #expect(
+                try client.ask(.watch, bytes: path + Array("\0t\0".utf8)) == (isAllowed ? .ok : .EINVAL), "byte \(byte)"
+            )
         }
         let names = try client.ask(.directory, "/p\0").strings
         #expect(names.count == letters.count)

@@ -9,7 +9,8 @@ import Testing
 
     static let defaults = [
         ("nodes", 1000), ("watches", 128), ("outstanding", 20), ("memory", 2_621_440), ("soft-memory", 2_097_152),
-        ("transactions", 10), ("transaction-nodes", 1024), ("node-permissions", 5), ("path-max", 2048), ("node-size", 2048),
+        ("transactions", 10), ("transaction-nodes", 1024), ("node-permissions", 5), ("path-max", 2048),
+        ("node-size", 2048),
     ]
 
     init() throws {
@@ -51,7 +52,9 @@ import Testing
         #expect(try client.ask(.getQuota, "nodes\0") == .data("1000\0"))
     }
 
-    @Test(arguments: ["", "node", "nodes ", "Nodes", "path", "hard-memory"]) func doesNotKnowTheName(name: String) throws {
+    @Test(arguments: ["", "node", "nodes ", "Nodes", "path", "hard-memory"]) func doesNotKnowTheName(name: String)
+        throws
+    {
         #expect(try client.ask(.getQuota, "\(name)\0") == .EINVAL)
         #expect(try client.ask(.getQuota, "0\0\(name)\0") == .EINVAL)
         #expect(try client.ask(.setQuota, "\(name)\05\0") == .EINVAL)
@@ -74,7 +77,9 @@ import Testing
                 _ = try client.ask(request.op, bytes: request.payload)
                 _ = try client.ask(request.op, bytes: request.payload, in: transaction)
             }
-            #expect(try client.ask(.write, "/a/b/c\0" + String(repeating: "v", count: 3000)) == .ok, "not for the toolstack")
+            #expect(
+                try client.ask(.write, "/a/b/c\0" + String(repeating: "v", count: 3000)) == .ok, "not for the toolstack"
+            )
         }
     }
 

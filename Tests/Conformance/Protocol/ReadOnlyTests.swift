@@ -27,7 +27,11 @@ import Testing
         #expect(try reader.ask(.read, "/nowhere\0") == .ENOENT)
     }
 
-    @Test(arguments: [(.write, "/a/b\0w"), (.write, "/new\0v"), (.mkdir, "/new\0"), (.mkdir, "/a\0"), (.rm, "/a\0"), (.setPerms, "/a\0n0\0")] as [(Op, String)])
+    @Test(
+        arguments: [
+            (.write, "/a/b\0w"), (.write, "/new\0v"), (.mkdir, "/new\0"), (.mkdir, "/a\0"), (.rm, "/a\0"),
+            (.setPerms, "/a\0n0\0"),
+        ] as [(Op, String)])
     func changesNothing(op: Op, payload: String) throws {
         #expect(try client.ask(.watch, "/\0t\0") == .ok)
         _ = try client.allEvents()

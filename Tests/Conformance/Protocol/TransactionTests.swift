@@ -187,7 +187,8 @@ import Testing
     }
 
     @Test func tellsNothingOfWhatWasOnlyRead() throws {
-        #expect(try commitWatched([(.read, "/c/x\0"), (.directory, "/c\0"), (.getPerms, "/c\0"), (.mkdir, "/c\0")]) == [])
+        #expect(
+            try commitWatched([(.read, "/c/x\0"), (.directory, "/c\0"), (.getPerms, "/c\0"), (.mkdir, "/c\0")]) == [])
     }
 
     @Test func tellsOfWhatWasMadeNotOfItsParents() throws {

@@ -22,7 +22,9 @@ import Testing
         let program = try #require(Installed.xenProgram("test-xenstore"))
         let (status, output, errors) = try client([program] + options)
         #expect(status == 0, "\(output)\(errors)")
-        if options != ["-r", "1"] { #expect(output.split(separator: "\n").count { $0.contains(" ns") } == 12, "\(output)") }
+        if options != ["-r", "1"] {
+            #expect(output.split(separator: "\n").count { $0.contains(" ns") } == 12, "\(output)")
+        }
         #expect(try daemon.connect().ask(.control, "check\0") == .ok)
     }
 
@@ -30,7 +32,8 @@ import Testing
 
     @Test(.enabled(if: Installed.hasPythonBinding, "xen.lowlevel.xs (xen-utils) is not installed"))
     func servesThePythonBinding() throws {
-        let script = #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Resources/xen_lowlevel.py"
+        let script =
+            #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Resources/xen_lowlevel.py"
         let (status, output, errors) = try client([Installed.python, script])
         #expect(status == 0, "\(output)\(errors)")
         #expect(output.hasSuffix("done\n"))
@@ -58,7 +61,9 @@ import Testing
         Step(command: "exists /a/b /nothing", status: 1),
         Step(command: "ls", output: "tool = \"\"\n xenstored = \"\"\na = \"\"\n b = \"v\"\n c = \"w-x\"\n"),
         Step(command: "ls -f /a", output: "/a/b = \"v\"\n/a/c = \"w-x\"\n"),
-        Step(command: "ls /nothing", status: 1, errors: "xenstore-ls: xs_directory (/nothing): No such file or directory\n"),
+        Step(
+            command: "ls /nothing", status: 1,
+            errors: "xenstore-ls: xs_directory (/nothing): No such file or directory\n"),
         Step(command: "chmod /a n0 r1"),
         Step(command: "chmod -r /a/b b2 r3"),
         Step(command: "ls -fp /a", output: "/a/b = \"v\"   (b2,r3)\n/a/c = \"w-x\"   (n0)\n"),
@@ -112,7 +117,8 @@ import Testing
 
     // MARK: xenstore-control
 
-    @Test(.enabled(if: Installed.xenProgram("xenstore-control") != nil, "xenstore-control (xen-utils) is not installed"))
+    @Test(
+        .enabled(if: Installed.xenProgram("xenstore-control") != nil, "xenstore-control (xen-utils) is not installed"))
     func answersTheControlTool() throws {
         let program = try #require(Installed.xenProgram("xenstore-control"))
         func control(_ command: String) throws -> (status: Int32, output: String, errors: String) {

@@ -25,7 +25,8 @@ download_packages() {
     apt-get -qq -y -o Dir::State::status="$cache/apt/status" -o Dir::Cache::archives="$cache/debs" \
         -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o APT::Install-Recommends=false \
         --download-only install "${packages[@]}" > "$log" 2>&1 && return
-    skip "Debian 12's packages can't be fetched ($(grep -m 1 '^E:' "$log" || echo "see $log")); is 'apt-get update' missing?"
+    skip "Debian 12's packages can't be fetched, perhaps for want of an 'apt-get update':" \
+        "$(grep -m 1 '^E:' "$log" || echo "see $log")"
 }
 
 ensure_packages() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=dash disable=SC1091,SC2034,SC2154
+# shellcheck shell=dash disable=SC1091,SC2034,SC2154,SC3043
 # All that a toolstack does to guests, and when the special watches fire.
 
 # step NAME: a mark among the watches' events, once those of the step before have come.
@@ -10,7 +10,8 @@ step() {
 }
 
 state_is() { xl list "$1" | awk -v flag="$2" 'NR == 2 { exit !index($5, flag) }'; }
-has_new_id() { [ "$(xl domid "$1")" != "$2" ]; }
+# While it reboots it has no domain for a moment.
+has_new_id() { local id; id=$(xl domid "$1") && [ "$id" != "$2" ]; }
 
 : > /run/events
 xenstore-watch @introduceDomain @releaseDomain >> /run/events &

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import XenStoreKernel
+
+    /// One of a store's two journals: batches that are not in the table yet, one behind the other.
+    ///
+    /// A batch is safe from the daemon's death when it is written, and from the host's when it is synced.
+    /// A journal is emptied without touching the file: the batch that is written at its beginning next
+    /// has a number that tells it from the older ones behind it.
+    struct JournalFile {
+        let path: String
+        /// What the file begins with, as far as it counts.
+        private(set) var content: [UInt8]
+        private var descriptor: Int32 = -1
+        private var identity: FileIdentity?
+        /// The file may not hold what it should, and is written anew before anything is added.
+        private var isSuspect = true
+
+        /// An emptied file is cut to this, so that one that was large once does not stay so.
+        private static let spareSize = 4 << 20
+
+        init(path: String, content: [UInt8]) {
+            self.path = path
+            self.content = content
+        }
+
+        /// Adds a batch, all of it or nothing.
+        mutating func append(_ batch: [UInt8], syncs: Bool) throws(StorageError) {
+            try makeSound(syncs: syncs)
+            guard batch.withUnsafeBytes({ WholeFile.write($0, to: descriptor, at: content.count) }) else {
+                let failure = errno
+                retract()
+                throw .system("write", path, failure)
+            }
+            if syncs, fdatasync(descriptor) != 0 {
+                let failure = errno
+                retract()
+                // What the system could not write it may have dropped: it must be given all of it again.
+                isSuspect = true
+                throw .system("sync", path, failure)
+            }
+            content += batch
+            identity?.size = content.count
+        }
+
+        /// All of it is in the table.
+        mutating func empty() {
+            content.removeAll(keepingCapacity: content.capacity <= Self.spareSize)
+            identity?.size = 0
+            var status = stat()
+            if descriptor >= 0, fstat(descriptor, &status) == 0, status.st_size > Self.spareSize {
+                ftruncate(descriptor, off_t(Self.spareSize))
+            }
+        }
+
+        mutating func close() {
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            descriptor = -1
+            isSuspect = true
+        }
+
+        /// A batch that nobody is told of must not be found by the next daemon.
+        private mutating func retract() {
+            if ftruncate(descriptor, off_t(content.count)) != 0 { isSuspect = true }
+        }
+
+        private mutating func makeSound(syncs: Bool) throws(StorageError) {
+            if !isSuspect, identity?.problem(at: path) == nil { return }
+            isSuspect = true
+            let draft = StoreFiles.draft(of: path)
+            let fresh = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard fresh >= 0 else { throw .system("make", draft) }
+            do throws(StorageError) {
+                guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }) else {
+                    throw .system("write", draft)
+                }
+                if syncs, fsync(fresh) != 0 { throw .system("sync", draft) }
+                guard rename(draft, path) == 0 else { throw .system("rename", draft) }
+                if syncs { try StoreFiles.syncFolder(of: path) }
+                identity = try FileIdentity(fresh, path)
+            } catch {
+                Glibc.close(fresh)
+                unlink(draft)
+                throw error
+            }
+            close()
+            descriptor = fresh
+            isSuspect = false
+        }
+    }
+#endif

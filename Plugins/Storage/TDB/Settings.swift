@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import XenStoreKernel
+
+    /// What the operator decides, and the keys it is decided with.
+    struct Settings {
+        var path: String
+        var mode: Int
+        /// Every commit waits for the disk.
+        var syncs: Bool
+        var hashSize: Int
+        var sizeMax: Int
+        var outlivesBoot: Bool
+
+        static let keys = [
+            ConfigurationKey(
+                "path", .path, default: .text("/var/lib/xenstored/tdb"),
+                "The file; its journals, a lock and what was set aside stand beside it under longer names."),
+            ConfigurationKey("mode", .mode, default: .number(0o600), "Permission bits of the file, in octal."),
+            ConfigurationKey(
+                "sync", .choice(["none", "commit"]), default: .text("none"),
+                "What changes survive before they are acknowledged: none, the daemon's death; commit, the host's too."),
+            ConfigurationKey(
+                "hash-size", .number(1...16_777_213), default: .number(65537),
+                "Hash chains of a new file, 4 bytes each; best a prime number near that of nodes."),
+            ConfigurationKey(
+                "size-max", .number(0...4_294_967_295), default: .number(1_073_741_824),
+                "Bytes of the file and its journals from which on changes that remove nothing are refused; 0: TDB's 4 GiB."
+            ),
+            ConfigurationKey(
+                "outlives-boot", .flag, default: .flag(false),
+                "Load what was stored before the host was rebooted, instead of setting it aside; for machines without Xen."
+            ),
+        ]
+
+        init(_ block: ConfigurationBlock) {
+            path = block.text("path") ?? ""
+            mode = block.number("mode") ?? 0o600
+            syncs = block.text("sync") == "commit"
+            hashSize = block.number("hash-size") ?? 65537
+            sizeMax = block.number("size-max") ?? 0
+            outlivesBoot = block.flag("outlives-boot")
+        }
+    }
+#endif

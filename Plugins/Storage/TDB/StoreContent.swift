@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// All that a store holds: what is in the table, with the journals over it.
+    final class StoreContent {
+        private let arena = Arena()
+        private var index: [Bytes: Int] = [:]
+        private(set) var records: [(key: Bytes, data: UnsafeRawBufferPointer?)] = []
+        private(set) var isInterrupted = false
+        private(set) var tableSize = 0
+        /// Batches that are not in the table, oldest first, and in which journal they are.
+        private(set) var pending: [(journal: Int, content: [UInt8], sequences: ClosedRange<UInt64>)] = []
+
+        init() {}
+
+        /// Reads a store. Nothing is changed; a daemon that uses it may go on.
+        init(_ files: StoreFiles) throws(TableProblem) {
+            let image = try TableImage(of: files.table)
+            tableSize = image.byteCount
+            try image.forEachRecord { [unowned self] key, data in set(key, data) }
+            isInterrupted = image.wasInterrupted
+            do throws(StorageError) { try addJournals(files) } catch { throw .unreadable(error) }
+            guard pending.first.map({ $0.sequences.lowerBound == folded &+ 1 }) ?? true,
+                pending.count < 2 || pending[1].sequences.lowerBound == pending[0].sequences.upperBound &+ 1
+            else { throw .damaged("its journals do not continue what is in it") }
+        }
+
+        /// Takes what is in the journals of this store and not in the table.
+        func addJournals(_ files: StoreFiles) throws(StorageError) {
+            guard let store = identity else { return }
+            for (number, path) in files.journals.enumerated() {
+                guard let journal = try WholeFile.read(path) else { continue }
+                let found = journal.withUnsafeBytes { Batch.all(in: $0, store: store) }
+                guard let first = found.first, let last = found.last, last.sequence > folded else { continue }
+                let content = Array(journal.prefix(last.range.upperBound))
+                pending.append((number, content, max(first.sequence, folded &+ 1)...last.sequence))
+            }
+            pending.sort { $0.sequences.lowerBound < $1.sequences.lowerBound }
+            for journal in pending {
+                journal.content.withBytes { content in
+                    for (key, data) in Batch.outcome(of: content, store: store, after: folded).records {
+                        set(key, data)
+                    }
+                }
+            }
+        }
+
+        // MARK: Records
+
+        subscript(key: Bytes) -> UnsafeRawBufferPointer? { index[key].flatMap { records[$0].data } }
+
+        func position(of key: Bytes) -> Int? {
+            guard let position = index[key], records[position].data != nil else { return nil }
+            return position
+        }
+
+        /// Copies a record here, or drops it.
+        func set(_ key: Bytes, _ data: UnsafeRawBufferPointer?) {
+            let data = data.map(arena.copy)
+            if let position = index[key] {
+                records[position].data = data
+            } else if data != nil {
+                let key = Bytes(arena.copy(key.raw))
+                index[key] = records.count
+                records.append((key, data))
+            }
+        }
+
+        private func text(_ key: [UInt8]) -> String? {
+            key.withBytes { self[Bytes($0)] }.map { String(decoding: $0, as: UTF8.self) }
+        }
+
+        var format: String? { text(RecordKey.format) }
+        var boot: String? { text(RecordKey.boot) }
+        var identity: UInt64? { text(RecordKey.store).flatMap { UInt64($0) } }
+        var folded: UInt64 { text(RecordKey.folded).flatMap { UInt64($0) } ?? 0 }
+        /// The last batch there is.
+        var lastSequence: UInt64 { pending.last?.sequences.upperBound ?? folded }
+
+        /// What is wrong with the store's own records, if something is.
+        var foreignness: TableProblem? {
+            guard let format else { return .foreign("it is a TDB file, but no store of sxenstored") }
+            guard format == RecordKey.currentFormat else {
+                return .foreign("its layout \(format) is unknown to this version")
+            }
+            return identity == nil || boot == nil ? .damaged("records of its own are missing") : nil
+        }
+    }
+
+    /// Memory that grows, does not move, and goes all at once.
+    private final class Arena {
+        private var blocks: [UnsafeMutableRawPointer] = []
+        private var free = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        private static let blockSize = 1 << 20
+
+        func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            if bytes.count > free.count {
+                let size = max(Self.blockSize, bytes.count)
+                blocks.append(.allocate(byteCount: size, alignment: 16))
+                free = UnsafeMutableRawBufferPointer(start: blocks.last, count: size)
+            }
+            let place = UnsafeMutableRawBufferPointer(rebasing: free[..<bytes.count])
+            place.copyMemory(from: bytes)
+            free = UnsafeMutableRawBufferPointer(rebasing: free[bytes.count...])
+            return UnsafeRawBufferPointer(place)
+        }
+
+        deinit { for block in blocks { block.deallocate() } }
+    }
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import XenStoreKernel
+
+    /// The files that a store is made of: the table, which is the TDB file, and beside it the two
+    /// journals of what is not in the table yet, and the lock.
+    struct StoreFiles: Sendable {
+        let table: String
+
+        var lock: String { table + ".lock" }
+        var journals: [String] { [table + ".journal-0", table + ".journal-1"] }
+
+        /// Where a file is written before it takes its place.
+        static func draft(of path: String) -> String { path + ".new" }
+
+        /// Folders above the table, as far as they are missing.
+        func makeFolder() throws(StorageError) { try Self.makeFolder(above: table) }
+
+        private static func makeFolder(above path: String) throws(StorageError) {
+            guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+            let folder = String(path[..<slash])
+            if access(folder, F_OK) == 0 { return }
+            try makeFolder(above: folder)
+            if mkdir(folder, 0o755) != 0, errno != EEXIST { throw .system("make the folder", folder) }
+        }
+
+        /// Renames the store after the moment of its last change, so that nothing is lost and the name
+        /// is free. Returns the new name of the table, or nil if there was no file at all.
+        func setAside() throws(StorageError) -> String? {
+            let present = ([table] + journals).filter { access($0, F_OK) == 0 }
+            guard let first = present.first else { return nil }
+            var status = stat()
+            guard stat(first, &status) == 0 else { throw .system("look at", first) }
+            let other = StoreFiles(table: Self.unused("\(table).\(Self.stamp(status.st_mtim.tv_sec))"))
+            // The table first: journals without it are set aside at the next start.
+            for (old, new) in zip([table] + journals, [other.table] + other.journals) where present.contains(old) {
+                guard rename(old, new) == 0 else { throw .system("rename", old) }
+            }
+            try Self.syncFolder(of: table)
+            return other.table
+        }
+
+        private static func unused(_ name: String) -> String {
+            var candidate = name
+            var number = 1
+            while ([candidate] + StoreFiles(table: candidate).journals).contains(where: { access($0, F_OK) == 0 }) {
+                number += 1
+                candidate = "\(name)-\(number)"
+            }
+            return candidate
+        }
+
+        /// Such as `2026-11-22T20-33-31Z`.
+        private static func stamp(_ seconds: time_t) -> String {
+            var seconds = seconds
+            var parts = tm()
+            gmtime_r(&seconds, &parts)
+            var text = [CChar](repeating: 0, count: 40)
+            strftime(&text, text.count, "%Y-%m-%dT%H-%M-%SZ", &parts)
+            return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+
+        /// Makes names in the folder of `path` outlive a power cut.
+        static func syncFolder(of path: String) throws(StorageError) {
+            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw .system("open", folder) }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw .system("sync", folder) }
+        }
+    }
+
+    /// Which file stands behind a name, so that it is noticed when another takes its place or it loses
+    /// what it had.
+    struct FileIdentity {
+        private let device: dev_t
+        private let inode: ino_t
+        /// Bytes that it has at least.
+        var size: Int
+
+        init(_ descriptor: Int32, _ path: String) throws(StorageError) {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
+            device = status.st_dev
+            inode = status.st_ino
+            size = Int(status.st_size)
+        }
+
+        enum Problem {
+            /// There is no such file any more, or it cannot be looked at.
+            case vanished(Int32)
+            case replaced
+            case truncated(missing: Int)
+        }
+
+        /// What has happened to the file behind our back.
+        func problem(at path: String) -> Problem? {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return .vanished(errno) }
+            if status.st_dev != device || status.st_ino != inode { return .replaced }
+            if status.st_size < size { return .truncated(missing: size - Int(status.st_size)) }
+            return nil
+        }
+    }
+
+    /// Keeps a second daemon away from a store for as long as it lives.
+    final class StoreLock {
+        private let descriptor: Int32
+
+        init(_ files: StoreFiles) throws(StorageError) {
+            descriptor = open(files.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw .system("open", files.lock) }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                let failure = errno
+                let holder = Self.holder(descriptor)
+                close(descriptor)
+                if failure != EWOULDBLOCK { throw .system("lock", files.lock, failure) }
+                throw StorageError("another daemon\(holder.map { ", process \($0)," } ?? "") uses '\(files.table)'")
+            }
+            ftruncate(descriptor, 0)
+            let text = Array("\(getpid())\n".utf8)
+            pwrite(descriptor, text, text.count, 0)
+        }
+
+        deinit { close(descriptor) }
+
+        private static func holder(_ descriptor: Int32) -> Int? {
+            var text = [UInt8](repeating: 0, count: 20)
+            let count = pread(descriptor, &text, text.count, 0)
+            return count > 0 ? Int(String(decoding: text.prefix(count).prefix { $0 > 32 }, as: UTF8.self)) : nil
+        }
+    }
+
+    extension StorageError {
+        /// What the system has refused, on which file, and why.
+        static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> StorageError {
+            StorageError("can't \(doing) '\(path)': \(String(cString: strerror(code)))")
+        }
+    }
+
+    /// The system calls that move many bytes, until all are moved.
+    enum WholeFile {
+        /// Writes all the bytes, or returns false with `errno` set.
+        static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
+            var done = 0
+            while done < bytes.count {
+                let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+                if count < 0, errno == EINTR { continue }
+                if count <= 0 { return false }
+                done += count
+            }
+            return true
+        }
+
+        /// The whole of a file. It may be of any length and change while it is read.
+        static func read(_ descriptor: Int32, _ path: String) throws(StorageError) -> [UInt8] {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
+            var failure: Int32 = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, filled in
+                while filled < buffer.count {
+                    let count = pread(descriptor, buffer.baseAddress! + filled, buffer.count - filled, off_t(filled))
+                    if count < 0, errno == EINTR { continue }
+                    if count < 0 { failure = errno }
+                    if count <= 0 { return }
+                    filled += count
+                }
+            }
+            if failure != 0 { throw .system("read", path, failure) }
+            return bytes
+        }
+
+        /// The text of a file whose length the system does not tell, as of those in /proc.
+        static func readText(_ path: String) throws(StorageError) -> String {
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw .system("open", path) }
+            defer { close(descriptor) }
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            let count = Glibc.read(descriptor, &bytes, bytes.count)
+            guard count >= 0 else { throw .system("read", path) }
+            return String(decoding: bytes[..<count], as: UTF8.self)
+        }
+
+        /// The whole of the file of this name; nil if there is none.
+        static func read(_ path: String) throws(StorageError) -> [UInt8]? {
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            if descriptor < 0, errno == ENOENT { return nil }
+            guard descriptor >= 0 else { throw .system("open", path) }
+            defer { close(descriptor) }
+            return try read(descriptor, path)
+        }
+    }
+#endif

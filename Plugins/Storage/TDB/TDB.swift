@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import Logging
+    import XenStoreKernel
+
+    /// Keeps the store in one TDB file, in the layout of C xenstored.
+    ///
+    /// A commit adds one batch to a journal, which is one write; ``Folding`` brings it into the file a
+    /// little later. So the file is never half-written, and a commit costs next to nothing.
+    public final class TDB: Storage {
+        public static var name: String { "tdb" }
+        public static var summary: String { "The store lives in one TDB file and outlives the daemon." }
+        public static var keys: [ConfigurationKey] { Settings.keys }
+
+        private let settings: Settings
+        private let files: StoreFiles
+        private let log = Logger(label: TDB.name)
+        private var lock: StoreLock?
+        private var folding: Folding?
+        private var batch = Batch()
+        /// The boot of the host that the content belongs to.
+        var boot: () -> String = TDB.bootOfThisHost
+
+        public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
+            settings = Settings(configuration)
+            files = StoreFiles(table: settings.path)
+        }
+
+        deinit { folding?.stop(orderly: false) }
+
+        public var wantsBatches: Bool { true }
+
+        public func load(into loader: StateLoader) throws(StorageError) {
+            // A file that may grow no further is an error like others.
+            signal(SIGXFSZ, SIG_IGN)
+            try files.makeFolder()
+            lock = try StoreLock(files)
+            let (content, tree) = try openContent()
+            try hand(content, tree, to: loader)
+            let table = try TableFile(files.table, syncs: settings.syncs)
+            let folding = Folding(table, files, content, syncs: settings.syncs, log: log)
+            try folding.start()
+            self.folding = folding
+        }
+
+        public func commit(_ changes: borrowing ChangeBatch) throws(StorageError) {
+            guard let folding else { throw StorageError("'\(files.table)' is not open") }
+            try batch.take(changes)
+            try folding.append(&batch, sizeMax: settings.sizeMax)
+        }
+
+        public func close() {
+            folding?.stop()
+            folding = nil
+            lock = nil
+        }
+
+        // MARK: Loading
+
+        /// What is stored. A file that is not this boot's store is set aside, and a new one made.
+        private func openContent() throws(StorageError) -> (StoreContent, StoreTree) {
+            guard access(files.table, F_OK) == 0 else {
+                if errno != ENOENT { throw .system("look at", files.table) }
+                if files.journals.allSatisfy({ access($0, F_OK) != 0 }) { return try makeTable() }
+                return try startAnew(.error, "is gone, and its journals alone are not enough")
+            }
+            do throws(TableProblem) {
+                let content = try StoreContent(files)
+                if let problem = content.foreignness { throw problem }
+                if content.boot != boot(), !settings.outlivesBoot { throw .outdated }
+                let tree = StoreTree(of: content)
+                if let problem = tree.problems.first {
+                    throw .damaged("\(tree.problems.count) problems, the first of them: \(problem)")
+                }
+                if content.isInterrupted { log.notice("a transaction that was interrupted has been taken back") }
+                return (content, tree)
+            } catch {
+                switch error {
+                case .unreadable(let error): throw error
+                case .outdated: return try startAnew(.notice, "is of an earlier boot of the host")
+                case .foreign(let reason): return try startAnew(.error, "is no store of ours: \(reason)")
+                case .damaged(let reason):
+                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'sxenstored --repair-store'")
+                }
+            }
+        }
+
+        private func startAnew(
+            _ level: Logger.Level, _ reason: String, advice: String? = nil
+        ) throws(StorageError) -> (StoreContent, StoreTree) {
+            let name = try files.setAside() ?? ""
+            let hint = advice.map { "; \($0)" } ?? ""
+            log.log(level: level, "'\(files.table)' \(reason); it is '\(name)' now, and the store is empty\(hint)")
+            return try makeTable()
+        }
+
+        private func makeTable() throws(StorageError) -> (StoreContent, StoreTree) {
+            try TableFile.make(files.table, settings, RecordKey.all(boot: boot(), folded: 0))
+            do throws(TableProblem) {
+                let content = try StoreContent(files)
+                return (content, StoreTree(of: content))
+            } catch {
+                throw StorageError("can't read '\(files.table)' back: \(error)")
+            }
+        }
+
+        private func hand(_ content: StoreContent, _ tree: StoreTree, to loader: StateLoader) throws(StorageError) {
+            for position in tree.order {
+                let (key, data) = content.records[position]
+                guard let node = data.flatMap(StoredNode.init) else { continue }
+                try loader.add(
+                    NodeRecord(
+                        path: key.raw, value: node.value, permissions: node.permissions,
+                        generation: node.generation, children: Array(node.children)))
+            }
+            for (key, data) in content.records {
+                if let data, let key = key.noteKey { loader.add(key: key, value: data) }
+            }
+        }
+
+        static func bootOfThisHost() -> String {
+            let text = (try? WholeFile.readText("/proc/sys/kernel/random/boot_id")) ?? ""
+            return String(text.prefix { !$0.isWhitespace })
+        }
+    }
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import CLinux
+    import CTDB
+    import Glibc
+    import Synchronization
+    import XenStoreKernel
+
+    /// The TDB file. It changes in transactions of libtdb only, so that it is whole at any moment, for us
+    /// and for every tool that knows TDB.
+    ///
+    /// libtdb does not map the file: what is truncated or unreadable below a mapping kills the process,
+    /// while a read that fails is an error. It does not lock either, as it would wait for whoever holds a
+    /// lock, such as a `tdbdump` whose output nobody reads: ``apply(_:upTo:)`` takes the locks of all
+    /// tools at once, or fails.
+    final class TableFile {
+        let path: String
+        private(set) var identity: FileIdentity
+        private let syncs: Bool
+        /// Ours, whatever happens to the name: the content can be saved through it.
+        private var descriptor: Int32
+        private var handle: OpaquePointer?
+
+        /// libtdb keeps a list of what is open, and does not lock it.
+        private static let opening = Mutex(())
+
+        init(_ path: String, syncs: Bool) throws(StorageError) {
+            self.path = path
+            self.syncs = syncs
+            descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
+            guard descriptor >= 0 else { throw .system("open", path) }
+            identity = try FileIdentity(descriptor, path)
+        }
+
+        deinit {
+            closeHandle()
+            Glibc.close(descriptor)
+        }
+
+        /// Makes a table with these records, all or nothing, in place of what is there.
+        static func make(
+            _ path: String, _ settings: Settings, _ records: [(key: [UInt8], data: [UInt8])]
+        ) throws(StorageError) {
+            let draft = StoreFiles.draft(of: path)
+            unlink(draft)
+            errno = 0
+            let handle = opening.withLock { _ in
+                tdb_open(
+                    draft, Int32(settings.hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                    mode_t(settings.mode))
+            }
+            guard let handle else { throw .system("make", draft) }
+            var failure: StorageError?
+            for (key, data) in records where failure == nil {
+                key.withUnsafeBytes { key in
+                    data.withUnsafeBytes { data in
+                        if !store(handle, Bytes(key), data) { failure = error(handle, "write", draft) }
+                    }
+                }
+            }
+            if failure == nil, fchmod(tdb_fd(handle), mode_t(settings.mode)) != 0 || fsync(tdb_fd(handle)) != 0 {
+                failure = .system("write", draft)
+            }
+            opening.withLock { _ in _ = tdb_close(handle) }
+            if failure == nil, rename(draft, path) != 0 { failure = .system("rename", draft) }
+            if let failure {
+                unlink(draft)
+                throw failure
+            }
+            try StoreFiles.syncFolder(of: path)
+        }
+
+        // MARK: Changing
+
+        /// Why a table could not be changed.
+        enum Failure: Error {
+            /// Somebody else has locked it for a while.
+            case locked(StorageError)
+            case failed(StorageError)
+
+            var error: StorageError {
+                switch self {
+                case .locked(let error), .failed(let error): error
+                }
+            }
+        }
+
+        /// Takes over what a journal comes to, all of it or nothing.
+        func apply(_ outcome: Batch.Outcome) throws(Failure) {
+            do throws(StorageError) { try restoreIfVanished() } catch { throw .failed(error) }
+            try lock()
+            defer { unlock() }
+            do throws(StorageError) { try applyLocked(outcome) } catch {
+                // What libtdb knows of the file may be wrong now; opened anew it recovers.
+                closeHandle()
+                throw .failed(error)
+            }
+        }
+
+        private func applyLocked(_ outcome: Batch.Outcome) throws(StorageError) {
+            let handle = try open()
+            if outcome.records.isEmpty { return }
+            errno = 0
+            guard tdb_transaction_start(handle) == 0 else { throw Self.error(handle, "change", path) }
+            var isGood = true
+            for (key, record) in outcome.records where isGood {
+                if let record { isGood = Self.store(handle, key, record) } else { isGood = Self.remove(handle, key) }
+            }
+            let last = Array("\(outcome.last)".utf8)
+            isGood =
+                isGood
+                && RecordKey.folded.withUnsafeBytes { key in
+                    last.withUnsafeBytes { Self.store(handle, Bytes(key), $0) }
+                }
+            guard isGood else {
+                let failure = Self.error(handle, "change", path)
+                tdb_transaction_cancel(handle)
+                throw failure
+            }
+            guard tdb_transaction_commit(handle) == 0 else { throw Self.error(handle, "write", path) }
+            identity = try FileIdentity(descriptor, path)
+        }
+
+        private static func store(_ handle: OpaquePointer, _ key: Bytes, _ data: UnsafeRawBufferPointer) -> Bool {
+            tdb_store(handle, TDB_DATA(key.raw), TDB_DATA(data), 0) == 0
+        }
+
+        /// What is not there is gone.
+        private static func remove(_ handle: OpaquePointer, _ key: Bytes) -> Bool {
+            tdb_delete(handle, TDB_DATA(key.raw)) == 0 || tdb_error(handle) == TDB_ERR_NOEXIST
+        }
+
+        private static func error(_ handle: OpaquePointer, _ doing: String, _ path: String) -> StorageError {
+            let code = errno
+            let text =
+                code != 0
+                ? strerror(code).map { String(cString: $0) } : tdb_errorstr(handle).map { String(cString: $0) }
+            return StorageError("can't \(doing) '\(path)': \(text ?? "unknown error")")
+        }
+
+        // MARK: Opening
+
+        /// The handle, opened if need be. Opening takes back what a transaction that was interrupted has
+        /// done.
+        private func open() throws(StorageError) -> OpaquePointer {
+            if let handle { return handle }
+            // By descriptor: the very file that is looked after, whatever has the name by now.
+            let name = "/proc/self/fd/\(descriptor)"
+            let flags = TDB_NOLOCK | TDB_NOMMAP | TDB_DISALLOW_NESTING | (syncs ? 0 : TDB_NOSYNC)
+            errno = 0
+            handle = Self.opening.withLock { _ in
+                nonisolated(unsafe) let opened = tdb_open(name, 0, flags, O_RDWR | O_CLOEXEC, 0)
+                return opened
+            }
+            guard let handle else { throw .system("open", path) }
+            return handle
+        }
+
+        private func closeHandle() {
+            guard let handle else { return }
+            nonisolated(unsafe) let closing = handle
+            Self.opening.withLock { _ in _ = tdb_close(closing) }
+            self.handle = nil
+        }
+
+        /// All of libtdb's locks are on ranges of the file: one over everything excludes all.
+        private func lock() throws(Failure) {
+            if FileLock.take(descriptor, F_WRLCK, waits: false) { return }
+            if errno != EAGAIN && errno != EACCES { throw .failed(.system("lock", path)) }
+            throw .locked(StorageError("another process keeps '\(path)' locked"))
+        }
+
+        private func unlock() { FileLock.drop(descriptor) }
+
+        // MARK: What happens behind our back
+
+        /// Makes the file anew from what is left of it if its name is gone, and fails if it is not the
+        /// file that it was.
+        private func restoreIfVanished() throws(StorageError) {
+            guard let problem = identity.problem(at: path) else { return }
+            guard case .vanished(ENOENT) = problem, identity.isWhole(descriptor) else {
+                throw .happened(problem, to: path)
+            }
+            let draft = StoreFiles.draft(of: path)
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
+            let content = try WholeFile.read(descriptor, path)
+            let fresh = Glibc.open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard fresh >= 0 else { throw .system("make", draft) }
+            guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }),
+                fchmod(fresh, status.st_mode & 0o777) == 0, fsync(fresh) == 0, rename(draft, path) == 0
+            else {
+                let failure = StorageError.system("restore", path)
+                close(fresh)
+                unlink(draft)
+                throw failure
+            }
+            closeHandle()
+            Glibc.close(descriptor)
+            descriptor = fresh
+            identity = try FileIdentity(fresh, path)
+        }
+    }
+
+    extension FileIdentity {
+        /// Whether the open file still has all its bytes, named or not.
+        func isWhole(_ descriptor: Int32) -> Bool {
+            var status = stat()
+            return fstat(descriptor, &status) == 0 && Int(status.st_size) >= size
+        }
+    }
+
+    extension StorageError {
+        static func happened(_ problem: FileIdentity.Problem, to path: String) -> StorageError {
+            switch problem {
+            case .vanished(let code): .system("find", path, code)
+            case .replaced: StorageError("'\(path)' has been replaced by another file")
+            case .truncated(let missing): StorageError("'\(path)' has been truncated: \(missing) bytes are missing")
+            }
+        }
+    }
+
+    /// Locks of a whole file that belong to a descriptor. They exclude those of libtdb.
+    enum FileLock {
+        static func take(_ descriptor: Int32, _ kind: Int32, waits: Bool) -> Bool {
+            var range = flock()
+            range.l_type = Int16(kind)
+            range.l_whence = Int16(SEEK_SET)
+            return fcntl(descriptor, waits ? linux_ofd_setlkw : linux_ofd_setlk, &range) == 0
+        }
+
+        static func drop(_ descriptor: Int32) { _ = take(descriptor, F_UNLCK, waits: false) }
+    }
+
+    extension TDB_DATA {
+        /// libtdb only reads what it is given this way.
+        init(_ bytes: UnsafeRawBufferPointer) {
+            let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            self.init(dptr: start?.assumingMemoryBound(to: UInt8.self), dsize: bytes.count)
+        }
+
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: dptr, count: dsize) }
+    }
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import CLinux
+    import CTDB
+    import Glibc
+    import Synchronization
+    import XenStoreKernel
+
+    /// Why a file was not taken for a store.
+    enum TableProblem: Error {
+        /// The system does not let us look.
+        case unreadable(StorageError)
+        /// It is another program's, or no TDB file at all.
+        case foreign(String)
+        /// It was a store once.
+        case damaged(String)
+        /// It is of an earlier boot of the host, whose domains are gone.
+        case outdated
+    }
+
+    /// A private copy of a table, in memory, in which a transaction that was interrupted is taken back.
+    ///
+    /// libtdb trusts what its own locks protect; a file that may have been damaged is looked at here
+    /// first, as far as libtdb takes it for granted.
+    final class TableImage {
+        private let descriptor: Int32
+        let byteCount: Int
+        /// The daemon died in the middle of a transaction.
+        private(set) var wasInterrupted = false
+
+        private static let opening = Mutex(())
+
+        init(of path: String) throws(TableProblem) {
+            let file = open(path, O_RDONLY | O_CLOEXEC)
+            guard file >= 0 else { throw .unreadable(.system("open", path)) }
+            defer { close(file) }
+            var status = stat()
+            guard fstat(file, &status) == 0 else { throw .unreadable(.system("look at", path)) }
+            guard status.st_mode & S_IFMT == S_IFREG else { throw .foreign("it is no regular file") }
+            // Nobody is in the middle of a transaction then.
+            guard FileLock.take(file, F_RDLCK, waits: true) else { throw .unreadable(.system("lock", path)) }
+            descriptor = memfd_create("sxenstored-table", linux_mfd_cloexec)
+            guard descriptor >= 0 else { throw .unreadable(.system("copy", path)) }
+            do throws(StorageError) {
+                byteCount = try Self.copy(file, Int(status.st_size), to: descriptor, path)
+            } catch {
+                close(descriptor)
+                throw .unreadable(error)
+            }
+        }
+
+        deinit { close(descriptor) }
+
+        private static func copy(_ file: Int32, _ size: Int, to copy: Int32, _ path: String) throws(StorageError) -> Int
+        {
+            var done: off_t = 0
+            while done < size {
+                let count = sendfile(copy, file, &done, size - Int(done))
+                if count < 0, errno == EINTR { continue }
+                if count < 0 { throw .system("copy", path) }
+                if count == 0 { break }
+            }
+            return Int(done)
+        }
+
+        /// All of it, as it is in the file.
+        func bytes() throws(StorageError) -> [UInt8] { try WholeFile.read(descriptor, "the copy of the table") }
+
+        /// Checks all of the table and calls `body` with each record.
+        func forEachRecord(_ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void) throws(TableProblem) {
+            try checkHeader()
+            let name = "/proc/self/fd/\(descriptor)"
+            errno = 0
+            nonisolated(unsafe) var handle: OpaquePointer?
+            Self.opening.withLock { _ in
+                handle = tdb_open(name, 0, TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CLOEXEC, 0)
+            }
+            guard let handle else { throw .damaged("libtdb cannot open it: \(String(cString: strerror(errno)))") }
+            let visitor = Visitor(body)
+            let result = tdb_check(
+                handle,
+                { key, data, visitor in
+                    guard let visitor else { return -1 }
+                    Unmanaged<Visitor>.fromOpaque(visitor).takeUnretainedValue().visit(Bytes(key.bytes), data.bytes)
+                    return 0
+                }, Unmanaged.passUnretained(visitor).toOpaque())
+            let reason = tdb_errorstr(handle).map { String(cString: $0) }
+            Self.opening.withLock { _ in _ = tdb_close(handle) }
+            if result != 0 { throw .damaged("its inner structure is broken (\(reason ?? "libtdb does not say how"))") }
+        }
+
+        private final class Visitor {
+            let visit: (Bytes, UnsafeRawBufferPointer) -> Void
+            init(_ visit: @escaping (Bytes, UnsafeRawBufferPointer) -> Void) { self.visit = visit }
+        }
+
+        private func checkHeader() throws(TableProblem) {
+            let layout = TableLayout.self
+            guard byteCount > 0 else { throw .foreign("it is empty") }
+            guard let header = read(layout.headerSize, at: 0), header.starts(with: layout.magic) else {
+                throw .foreign("it is no TDB file")
+            }
+            let version: UInt32 = header.number(at: layout.versionOffset)
+            guard version == layout.version else {
+                throw .foreign("it is a TDB file of another version (\(String(version, radix: 16)))")
+            }
+            let hashSize = Int(header.number(at: layout.hashSizeOffset) as UInt32)
+            guard hashSize > 0, layout.firstRecord(hashSize: hashSize) <= byteCount, byteCount <= UInt32.max else {
+                throw .damaged("its header does not fit its \(byteCount) bytes")
+            }
+            let recovery = Int(header.number(at: layout.recoveryOffset) as UInt32)
+            if recovery != 0 { wasInterrupted = try checkRecovery(at: recovery) }
+        }
+
+        /// Whether there is something to be taken back. libtdb does so on opening, and believes what it
+        /// reads there.
+        private func checkRecovery(at offset: Int) throws(TableProblem) -> Bool {
+            let layout = TableLayout.self
+            guard let record = read(layout.recordSize, at: offset) else {
+                throw .damaged("what an interrupted transaction was to be taken back with lies outside")
+            }
+            if record.number(at: layout.magicOffset) as UInt32 != layout.recoveryMagic { return false }
+            let length = Int(record.number(at: layout.dataLengthOffset) as UInt32)
+            guard let data = read(length, at: offset + layout.recordSize),
+                layout.forEachRecovered(in: data, { $0 + $1.count <= byteCount })
+            else { throw .damaged("an interrupted transaction cannot be taken back") }
+            return true
+        }
+
+        private func read(_ count: Int, at offset: Int) -> [UInt8]? {
+            guard count <= byteCount, offset <= byteCount - count else { return nil }
+            var bytes = [UInt8](repeating: 0, count: count)
+            return pread(descriptor, &bytes, count, off_t(offset)) == count ? bytes : nil
+        }
+    }
+
+    /// What of TDB's file format is needed to look at a file that libtdb should not see yet.
+    enum TableLayout {
+        static let magic = Array("TDB file\n".utf8)
+        static let version: UInt32 = 0x2601_196d
+        static let headerSize = 168
+        static let versionOffset = 32
+        static let hashSizeOffset = 36
+        static let recoveryOffset = 44
+
+        /// The header of a record: next, room, key length, data length, hash, magic.
+        static let recordSize = 24
+        static let roomOffset = 4
+        static let keyLengthOffset = 8
+        static let dataLengthOffset = 12
+        static let hashOffset = 16
+        static let magicOffset = 20
+
+        static let usedMagic: UInt32 = 0x2601_1999
+        static let freeMagic = ~usedMagic
+        static let deadMagic: UInt32 = 0xfee1_dead
+        static let recoveryMagic: UInt32 = 0xf53b_c0e7
+
+        /// Behind the header are the heads of the free list and of the hash chains.
+        static func firstRecord(hashSize: Int) -> Int { headerSize + 4 * (hashSize + 1) }
+
+        /// Calls `body` with each piece of the file as it was before an interrupted transaction. False if
+        /// they are no such pieces, or if `body` says so.
+        static func forEachRecovered(in data: [UInt8], _ body: (Int, ArraySlice<UInt8>) -> Bool) -> Bool {
+            var at = 0
+            // As libtdb does: the last bytes are not a piece.
+            while at + 8 < data.count {
+                let offset = Int(data.number(at: at) as UInt32)
+                let length = Int(data.number(at: at + 4) as UInt32)
+                guard length <= data.count - at - 8, body(offset, data[at + 8..<at + 8 + length]) else { return false }
+                at += 8 + length
+            }
+            return true
+        }
+
+        /// libtdb's hash of a key.
+        static func hash(_ key: UnsafeRawBufferPointer) -> UInt32 {
+            var value = 0x238f_13af &* UInt32(truncatingIfNeeded: key.count)
+            for (index, byte) in key.enumerated() { value = value &+ UInt32(byte) << UInt32(index &* 5 % 24) }
+            return value &* 1_103_515_243 &+ 12345
+        }
+    }
+
+    extension [UInt8] {
+        func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
+            withUnsafeBytes { $0.number(at: offset) }
+        }
+    }
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+import XenStoreWire
+
+/// A hypervisor and a transport for its domains in the test's hand: domains come, shut down and die
+/// when told, and INTRODUCE makes an ``EmbeddedClient`` of one.
+public final class EmbeddedDomains: DomainTransport, Hypervisor {
+    public static var name: String { "embedded-domains" }
+    public static var summary: String { "Domains for tests." }
+    public static var keys: [ConfigurationKey] { [] }
+
+    /// The domains there are. Change it, then call ``Kernel/domainsChanged()``.
+    public var states: [DomainID: DomainState] = [:]
+    /// The guests that are connected.
+    public private(set) var clients: [DomainID: EmbeddedClient] = [:]
+    /// What the kernel has asked for, in order: `introduce 5`, `release 5`.
+    public private(set) var calls: [String] = []
+    private var kernel: Kernel?
+
+    public init() {}
+    public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
+
+    public var hypervisor: any Hypervisor { self }
+
+    public func state(of domain: DomainID) -> DomainState? { states[domain] }
+
+    /// Has the host's kernel route INTRODUCE here, and takes up what a daemon before it has left.
+    public func serve(_ host: EmbeddedHost) {
+        kernel = host.kernel
+        host.kernel.serveDomains(by: self)
+        host.kernel.resumeDomains()
+    }
+
+    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) { self.kernel = kernel }
+    public func stop() {}
+
+    public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+        try connect(domain, "introduce")
+    }
+
+    public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+        try connect(domain, "reintroduce")
+    }
+
+    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+        try connect(domain, "resume")
+    }
+
+    private func connect(_ domain: DomainID, _ call: String) throws(WireError) -> Session {
+        calls.append("\(call) \(domain.rawValue)")
+        guard let kernel else { throw .EINVAL }
+        let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "embedded")
+        let client = EmbeddedClient(kernel: kernel, peer: peer)
+        clients[domain] = client
+        return client.session
+    }
+
+    public func release(_ domain: DomainID) {
+        calls.append("release \(domain.rawValue)")
+        clients[domain] = nil
+    }
+}

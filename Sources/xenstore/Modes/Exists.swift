@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreClient
+
+/// Says by its exit status whether all of the nodes are there.
+enum Exists: TransactionalMode {
+    static let name: StaticString = "exists"
+    static let usage: StaticString = "[-h] [-p] [-s] key [...]"
+    static let accepts: Options = []
+
+    static func work(_ tool: inout Tool, in transaction: TransactionID) -> Int32 {
+        for key in tool.operands where (try? tool.store.read(key, in: transaction)) == nil {
+            return 1
+        }
+        return 0
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreClient
+
+/// Shows what changes, for ever or a number of times.
+enum Watch: Mode {
+    static let name: StaticString = "watch"
+    static let usage: StaticString = "[-h] [-n NR] key"
+    static let accepts: Options = [.number, .values, .depth]
+
+    static func run(_ tool: inout Tool) -> Int32 {
+        for key in tool.operands {
+            guard (try? tool.store.watch(key, token: key, depth: tool.options.depth)) != nil else {
+                return tool.fail("Unable to add watch on ", key + "\n".utf8)
+            }
+        }
+        var left = tool.options.number
+        while left != 0, tool.output.errno == 0 {
+            do throws(XenStoreError) {
+                try show(tool.store.nextEvent(), &tool)
+            } catch {
+                return tool.fail("\(error)")
+            }
+            if left > 0 { left -= 1 }
+        }
+        return 0
+    }
+
+    /// One line an event, at once: somebody waits for it.
+    private static func show(_ event: WatchEvent, _ tool: inout Tool) {
+        tool.output.write(event.path)
+        if tool.has(.values), let value = try? tool.store.read(event.path) {
+            tool.output.write(" = \"".utf8 + ValueText.escape(value) + "\"".utf8)
+        }
+        tool.output.write("\n")
+        tool.output.flush()
+    }
+}

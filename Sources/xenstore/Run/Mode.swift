@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreClient
+
+/// One of the tools: `xenstore-NAME`, or `xenstore NAME`.
+protocol Mode {
+    static var name: StaticString { get }
+    /// What follows the name in the usage line.
+    static var usage: StaticString { get }
+    static var accepts: Options { get }
+    /// Whether the operands can be right, before anybody is asked.
+    static func isUsable(_ operands: [Bytes]) -> Bool
+    /// Does the work; returns the exit status.
+    static func run(_ tool: inout Tool) -> Int32
+}
+
+extension Mode {
+    static func isUsable(_ operands: [Bytes]) -> Bool { !operands.isEmpty }
+}
+
+/// A tool that works in one transaction: its output shows only once that is over.
+protocol TransactionalMode: Mode {
+    /// False where one request does all, and needs no transaction.
+    static func needsTransaction(_ operands: [Bytes]) -> Bool
+    /// Does the work once; returns the exit status. All that is not 0 ends the transaction without
+    /// a trace.
+    static func work(_ tool: inout Tool, in transaction: TransactionID) -> Int32
+}
+
+extension TransactionalMode {
+    static func needsTransaction(_ operands: [Bytes]) -> Bool { true }
+
+    static func run(_ tool: inout Tool) -> Int32 {
+        guard needsTransaction(tool.operands) else { return work(&tool, in: .none) }
+        while true {
+            guard let transaction = try? tool.store.beginTransaction() else {
+                tool.messages.warn(Bytes("couldn't start transaction".utf8))
+                return 1
+            }
+            let status = work(&tool, in: transaction)
+            do throws(XenStoreError) {
+                try tool.store.endTransaction(transaction, commit: status == 0)
+                return status
+            } catch .wire(.EAGAIN) where status == 0 {
+                // Somebody else was faster: all that was seen may be wrong by now.
+                tool.output.discard()
+            } catch {
+                tool.messages.warn(Bytes("couldn't end transaction".utf8))
+                return 1
+            }
+        }
+    }
+}
+
+/// What a mode works with.
+struct Tool {
+    let store: XenStoreConnection
+    let options: ParsedOptions
+    var output = Output()
+    let messages: Messages
+
+    var operands: [Bytes] { options.operands }
+
+    func has(_ option: Options) -> Bool { options.given.contains(option) }
+
+    /// Warns and returns the exit status of failure.
+    func fail(_ text: String, _ rest: Bytes = []) -> Int32 {
+        messages.warn(Bytes(text.utf8) + rest)
+        return 1
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import LiveDaemon
+import Testing
+
+@Suite struct ToolsTests {
+    @Test("As Debian's tools on Debian's daemon, recorded", arguments: Golden.recorded)
+    func golden(_ golden: Golden) throws {
+        let ours = try Tools.built().run(cases: golden.cases, on: LiveDaemon.start())
+        #expect(differences(ours, try golden.transcript) == "")
+    }
+
+    @Test(
+        "As Debian's tools on the same kind of daemon, now",
+        .enabled("Debian's xenstore-utils and xen-utils are not installed") {
+            try Tools.debian() != nil
+        }, arguments: Golden.comparable)
+    func sideBySide(_ golden: Golden) throws {
+        let debian = try #require(try Tools.debian())
+        let ours = try Tools.built().run(cases: golden.cases, on: LiveDaemon.start())
+        let theirs = try debian.run(cases: golden.cases, on: LiveDaemon.start())
+        #expect(differences(ours, theirs) == "")
+    }
+
+    @Test func mkdirCreatesAllOrNothing() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        #expect(try tools.run("xenstore-mkdir", "/m/a/b", on: daemon).status == 0)
+        #expect(try tools.run("xenstore", "mkdir", "/m/c", on: daemon).status == 0)
+        #expect(try tools.run("xenstore", "mkdir", "/m/d", "/bad.", on: daemon).status == 1)
+        let list = try tools.run("xenstore-list", "/m", on: daemon)
+        #expect(list == .init(output: "a\nc\n", status: 0))
+    }
+
+    @Test func xslsIsLs() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        _ = try tools.run("xenstore-write", "/t/a", "1", on: daemon)
+        #expect(
+            try tools.run("xsls", "-f", "/t", on: daemon)
+                == .init(output: "/t/a = \"1\"\n", status: 0))
+    }
+
+    @Test func json() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        _ = try tools.run("xenstore-write", "/j/a", #""\\\t"#, "/j/d/e", #"\377"#, on: daemon)
+        #expect(
+            try tools.run("xenstore-ls", "--json", "/j", on: daemon).output
+                == #"{"a":{"value":"\"\\\t"},"d":{"value":"","children":{"e":{"value":{"base64":"/w=="}}}}}"#
+                + "\n")
+        #expect(
+            try tools.run("xenstore-ls", "--json", "-fp", "/j/d", on: daemon).output
+                == #"{"/j/d/e":{"value":{"base64":"/w=="},"permissions":["n0"]}}"# + "\n")
+        #expect(
+            try tools.run("xenstore-read", "--json", "/j/a", "/j/d", on: daemon).output
+                == #"{"/j/a":"\"\\\t","/j/d":""}"# + "\n")
+        #expect(try tools.run("xenstore-ls", "--json", "/none", on: daemon).status == 1)
+    }
+
+    @Test func jsonIsJSON() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        // Every byte but 0, which no argument can hold, as UTF-8 and alone.
+        let pairs = (UInt8(1)...255).flatMap { byte in
+            let scalar = String(Unicode.Scalar(byte))
+            let alone = "\\x" + String(byte, radix: 16)
+            return ["/j/x\(byte)", alone, "/j/u\(byte)", scalar == "\\" ? "\\\\" : scalar]
+        }
+        #expect(try tools.run("xenstore-write", pairs, on: daemon).status == 0)
+        let text = try tools.run("xenstore-ls", "--json", "/j", on: daemon).output
+        let tree = try #require(
+            JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: [String: Any]])
+        #expect(tree.count == 510)
+        for byte in UInt8(1)...255 {
+            #expect(tree["u\(byte)"]?["value"] as? String == String(Unicode.Scalar(byte)))
+            guard byte >= 128 else { continue }
+            let value = tree["x\(byte)"]?["value"] as? [String: String]
+            #expect(value?["base64"].flatMap { Data(base64Encoded: $0) } == Data([byte]))
+        }
+    }
+
+    @Test func watchShowsValues() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        _ = try tools.run("xenstore-write", "/v/a", #"x\n"#, on: daemon)
+        let seen = try tools.run(
+            "xenstore-watch", "--values", "-n", "2", "/v/a", "/v/none", on: daemon)
+        #expect(seen == .init(output: "/v/a = \"x\\n\"\n/v/none\n", status: 0))
+    }
+
+    @Test func outputThatCannotBeWrittenIsAFailure() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+        defer { close(full) }
+        let child = try Child(
+            [tools.folder + "/xenstore-ls"], environment: Tools.reaching(daemon), output: full)
+        #expect(child.wait() == 1)
+    }
+
+    @Test func aReaderWhoGoesAwayIsNotWorthAWord() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        close(ends[0])
+        let child = try Child(
+            [tools.folder + "/xenstore-ls"], environment: Tools.reaching(daemon), output: ends[1])
+        close(ends[1])
+        #expect(child.wait() == 128 + SIGPIPE)
+    }
+
+    @Test func helpNamesAllModes() throws {
+        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let help = try tools.run("xenstore", "help", on: daemon)
+        #expect(help.status == 0)
+        for mode in ["chmod", "control", "exists", "list", "ls", "mkdir", "read", "rm", "watch", "write"] {
+            #expect(help.output.contains("\n  \(mode) "))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import PermissionsPolicy
+import QuotasPolicy
+import Testing
+import XenStoreKernel
+import XenStoreTestKit
+import XenStoreWire
+
+/// A daemon ends without a word, and another takes up what storage has kept.
+@Suite struct ResumptionTests {
+    private let storage = FailingStorage()
+    private let five = DomainID(5)
+
+    /// A daemon over the storage, on a host with these domains.
+    private struct Daemon {
+        let host: EmbeddedHost
+        let domains: EmbeddedDomains
+        let dom0: Caller
+
+        func guest(_ id: DomainID) throws -> Caller {
+            Caller(host: host, client: try #require(domains.clients[id]))
+        }
+    }
+
+    private func start(_ states: [DomainID: DomainState]) throws -> Daemon {
+        let host = try EmbeddedHost(
+            storage: storage,
+            policies: [
+                try Permissions(ConfigurationBlock([:])), try Quotas(ConfigurationBlock(defaultsOf: Quotas.keys)),
+            ])
+        let domains = EmbeddedDomains()
+        domains.states = states
+        domains.serve(host)
+        return Daemon(host: host, domains: domains, dom0: Caller(host: host, client: host.connect(domain: .control)))
+    }
+
+    private func introduce(_ daemon: Daemon) {
+        daemon.dom0.mkdir("/local/domain/5")
+        daemon.dom0.setPermissions("/local/domain/5", "n5")
+        #expect(daemon.dom0.ask(.introduce, "5\u{0}77\u{0}3\u{0}") == .ok)
+    }
+
+    @Test func guestsAreServedAgainAndTheirWatchesFire() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let first = try start(alive)
+        introduce(first)
+        #expect(try first.guest(five).watch("data", "token") == .ok)
+        #expect(try first.guest(five).watch("gone", "token") == .ok)
+        #expect(try first.guest(five).unwatch("gone", "token") == .ok)
+
+        let second = try start(alive)
+        #expect(second.domains.calls == ["resume 5"])
+        #expect(second.dom0.ask(.isDomainIntroduced, "5\u{0}") == .text("T|"))
+        second.dom0.write("/local/domain/5/data/x", "1")
+        second.dom0.write("/local/domain/5/gone", "1")
+        #expect(try second.guest(five).takeEvents() == ["data/x|token|"])
+        // It is the same watch, not one more of its kind.
+        #expect(try second.guest(five).watch("data", "token") == .error(.EEXIST))
+        #expect(try second.guest(five).unwatch("data", "token") == .ok)
+    }
+
+    @Test func aDomainThatDiedMeanwhileIsPutAway() throws {
+        let first = try start([five: DomainState(uniqueID: 55)])
+        introduce(first)
+        try first.guest(five).write("data", "x")
+        first.dom0.write("/others", "")
+        first.dom0.setPermissions("/others", "n0", "r5")
+
+        // Another has its number now.
+        let second = try start([five: DomainState(uniqueID: 56)])
+        #expect(second.domains.calls == ["release 5"])
+        #expect(second.dom0.read("/local/domain/5") == .error(.ENOENT))
+        #expect(second.dom0.permissions("/others") == .text("n0|"))
+        #expect(second.dom0.ask(.isDomainIntroduced, "5\u{0}") == .text("F|"))
+        // And the next daemon hears no more of it.
+        #expect(try start([:]).domains.calls == [])
+    }
+
+    @Test func limitsSetAtRunTimeSurvive() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let first = try start(alive)
+        introduce(first)
+        #expect(first.dom0.ask(.setQuota, "5\u{0}watches\u{0}300\u{0}") == .ok)
+        #expect(first.dom0.ask(.setQuota, "nodes\u{0}7\u{0}") == .ok)
+
+        let second = try start(alive)
+        #expect(second.dom0.ask(.getQuota, "5\u{0}watches\u{0}") == .text("300|"))
+        #expect(second.dom0.ask(.getQuota, "nodes\u{0}") == .text("7|"))
+    }
+
+    @Test func watchesThatStorageCouldNotTakeAreHandedOverWhenItWorksAgain() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let first = try start(alive)
+        introduce(first)
+        storage.isFailing = true
+        #expect(try first.guest(five).watch("data", "token") == .ok)
+        storage.isFailing = false
+        first.host.settle()
+
+        let second = try start(alive)
+        second.dom0.write("/local/domain/5/data", "1")
+        #expect(try second.guest(five).takeEvents() == ["data|token|"])
+    }
+
+    @Test func notesThatMakeNoSenseAreNoReasonNotToStart() throws {
+        let first = try start([five: DomainState(uniqueID: 55)])
+        introduce(first)
+        #expect(storage.notes[Array("domain/5".utf8)] != nil)
+        for length in 0..<8 {
+            storage.overwriteNote("domain/5", Array(repeating: 0xff, count: length))
+            storage.overwriteNote("watch/9", Array(repeating: 0xff, count: length * 5))
+            storage.overwriteNote("limit/5/nodes", Array(repeating: 0xff, count: length))
+            storage.overwriteNote("what/is/this", [1])
+            #expect(try start([five: DomainState(uniqueID: 55)]).domains.calls == [])
+        }
+    }
+}
