@@ -148,20 +148,6 @@ import XenStoreTestKit
         #expect(result == .ok)
         #expect(tries == 4)
     }
-
-    /// XSA-425.
-    @Test func releasingOneAfterAnotherLeavesNothing() {
-        for number in 1...9 as ClosedRange<UInt16> { domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number)) }
-        for round in 0..<20 {
-            for domain in 1...9 as ClosedRange<UInt16> { #expect(introduce(domain) == .ok) }
-            for domain in (1...9).reversed() where (domain + round) % 2 == 0 {
-                #expect(dom0.ask(.release, "\(domain)\0") == .ok)
-            }
-            for domain in 1...9 where (domain + round) % 2 == 1 { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
-        }
-        #expect(host.kernel.sessions.count == 1)
-        #expect(domains.clients.isEmpty)
-    }
 }
 
 /// What a storage that is not memory must not keep of the dead.
@@ -187,20 +173,6 @@ import XenStoreTestKit
         domains.states[five] = nil
         house.kernel.domainsChanged()
         house.host.settle()
-    }
-
-    /// Else a domain that comes later under the number finds them after a restart.
-    @Test func aDeadDomainsNodesAreGone() {
-        #expect(storage.nodes["/local/domain/5/secret"] != nil)
-        kill()
-        #expect(storage.nodes["/local/domain/5/secret"] == nil)
-        #expect(storage.nodes["/shared"]?.permissions.count == 1)
-        house.expectSound()
-    }
-
-    @Test func aReleasedDomainsNodesAreGone() {
-        #expect(house.dom0.ask(.release, "5\0") == .ok)
-        #expect(storage.nodes["/local/domain/5/secret"] == nil)
     }
 
     @Test func deathIsFinalWhateverStorageDoes() {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import XenStoreTestKit
+import XenStoreWire
+
+@testable import XenStoreKernel
+
+/// What is left of a domain that is gone: nothing, in the store, in the ledger and in storage.
+@Suite struct DestructionTests {
+    let storage = FailingStorage()
+    let house: House
+    let dom0: Caller
+    let domains = EmbeddedDomains()
+
+    init() throws {
+        house = try House(storage: storage)
+        dom0 = house.dom0
+        for number in 1...9 as ClosedRange<UInt16> {
+            domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number))
+        }
+        domains.serve(house.host)
+    }
+
+    private func introduce(_ domain: UInt16) {
+        #expect(dom0.ask(.introduce, "\(domain)\01\01\0") == .ok)
+        dom0.mkdir("/local/domain/\(domain)")
+        dom0.setPermissions("/local/domain/\(domain)", "n\(domain)")
+    }
+
+    private func kill(_ domain: UInt16) {
+        domains.states[DomainID(domain)] = nil
+        house.kernel.domainsChanged()
+        house.host.settle()
+    }
+
+    /// XSA-419: wherever its nodes are, and what stands below them.
+    @Test func itsSubtreesAreGoneAndNothingIsMiscounted() {
+        introduce(5)
+        dom0.write("/other/x/y/z")
+        dom0.setPermissions("/other/x", "n5")
+        dom0.setPermissions("/other/x/y", "n0")
+        dom0.setPermissions("/other/x/y/z", "n5")
+        kill(5)
+        #expect(dom0.list("/other") == .text(""))
+        #expect(dom0.list("/local/domain") == .text(""))
+        #expect("\(house.usage(5))" == "\(Usage())")
+        house.expectSound()
+    }
+
+    @Test func specialsThatItOwnedAreDom0s() {
+        introduce(5)
+        dom0.setPermissions("@releaseDomain", "n5", "r6")
+        kill(5)
+        #expect(dom0.permissions("@releaseDomain") == .text("n0|r6|"))
+        house.expectSound()
+    }
+
+    /// XSA-483: the next of its number has all of its quota.
+    @Test func theNextOfItsNumberHasFullQuotas() {
+        introduce(5)
+        dom0.ask(.setQuota, "5\0nodes\07\0")
+        for number in 0..<6 { dom0.mkdir("/local/domain/5/\(number)") }
+        kill(5)
+        domains.states[DomainID(5)] = DomainState(uniqueID: 99)
+        introduce(5)
+        #expect(dom0.ask(.getQuota, "5\0nodes\0") == .text("1000|"))
+        #expect(house.usage(5).nodes == 1)
+    }
+
+    /// XSA-425.
+    @Test func releasingOneAfterAnotherLeavesNothing() {
+        for round in 0..<10 {
+            for domain in 1...9 as ClosedRange<UInt16> { introduce(domain) }
+            let (even, odd) = ((1...9).filter { ($0 + round) % 2 == 0 }, (1...9).filter { ($0 + round) % 2 == 1 })
+            for domain in even.reversed() + odd { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
+        }
+        #expect(house.kernel.sessions.count == 1)
+        #expect(dom0.list("/local/domain") == .text(""))
+        house.expectSound()
+    }
+
+    /// Else a domain that comes later under its number finds them after a restart.
+    @Test func itsNodesAreGoneFromStorageToo() {
+        introduce(5)
+        dom0.write("/local/domain/5/secret", "v")
+        kill(5)
+        #expect(storage.nodes["/local/domain/5/secret"] == nil)
+    }
+
+    @Test func itsNodesAreGoneFromStorageAfterReleaseToo() {
+        introduce(5)
+        dom0.write("/local/domain/5/secret", "v")
+        #expect(dom0.ask(.release, "5\0") == .ok)
+        #expect(storage.nodes["/local/domain/5/secret"] == nil)
+    }
+}
