@@ -34,15 +34,20 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) { self.kernel = kernel }
     public func stop() {}
 
-    public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+        -> Session
+    {
         try connect(domain, "introduce")
     }
 
-    public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+        -> Session
+    {
         try connect(domain, "reintroduce")
     }
 
-    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
+    {
         try connect(domain, "resume")
     }
 

@@ -99,7 +99,9 @@ public struct Message: Equatable, CustomStringConvertible {
     }
 
     /// A message's bytes as they are sent.
-    public static func bytes(_ operation: UInt32, request: UInt32 = 0, transaction: UInt32 = 0, _ payload: [UInt8]) -> [UInt8] {
+    public static func bytes(_ operation: UInt32, request: UInt32 = 0, transaction: UInt32 = 0, _ payload: [UInt8])
+        -> [UInt8]
+    {
         let header = Header(
             type: operation, request: request, transaction: transaction, length: UInt32(payload.count))
         return [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in

@@ -30,7 +30,8 @@ final class TraceFile {
 
     func write(_ entry: TraceEntry) {
         let direction = entry.isRequest ? "IN" : "OUT"
-        let line = "io: \(direction) \(entry.session) (d\(entry.domain.rawValue)) \(timestamp()) "
+        let line =
+            "io: \(direction) \(entry.session) (d\(entry.domain.rawValue)) \(timestamp()) "
             + "\(entry.operation) (\(entry.payload))\n"
         var bytes = Array(line.utf8)
         // A trace that cannot be written must not stop the daemon.

@@ -16,7 +16,10 @@ import XenStoreKernel
 
     @Test func answers() throws {
         client.send(RawClient.request)
-        try host.run { client.receive(); return client.replies == 1 }
+        try host.run {
+            client.receive()
+            return client.replies == 1
+        }
         #expect(host.listener.connectionCount == 1)
     }
 
@@ -25,9 +28,16 @@ import XenStoreKernel
             #expect(client.replies == 0)
             client.send([byte])
             var turns = 0
-            try host.run { turns += 1; client.receive(); return turns == 2 }
+            try host.run {
+                turns += 1
+                client.receive()
+                return turns == 2
+            }
         }
-        try host.run { client.receive(); return client.replies == 1 }
+        try host.run {
+            client.receive()
+            return client.replies == 1
+        }
     }
 
     @Test func forgetsAClientThatCloses() throws {
@@ -42,7 +52,10 @@ import XenStoreKernel
         let all = Array(repeatElement(RawClient.request, count: requests).joined())
         #expect(client.send(all) == all.count)
         client.shutDown(SHUT_WR)
-        try host.run { client.receive(); return client.hasEnded }
+        try host.run {
+            client.receive()
+            return client.hasEnded
+        }
         #expect(client.replies == requests)
         #expect(host.listener.connectionCount == 0)
     }
@@ -63,8 +76,14 @@ import XenStoreKernel
         client.shutDown(SHUT_WR)
         // The daemon gets to see the end while it still can't send.
         var turns = 0
-        try host.run { turns += 1; return turns == 10 }
-        try host.run { client.receive(); return client.hasEnded }
+        try host.run {
+            turns += 1
+            return turns == 10
+        }
+        try host.run {
+            client.receive()
+            return client.hasEnded
+        }
         #expect(client.replies == requests)
     }
 
@@ -90,7 +109,10 @@ import XenStoreKernel
     /// The kernel closes the link in the middle of what it was handed.
     @Test func letsTheKernelCloseFromWithinReceiving() throws {
         client.send(RawClient.frame(2, [], length: 4097) + RawClient.request)
-        try host.run { client.receive(); return client.hasEnded }
+        try host.run {
+            client.receive()
+            return client.hasEnded
+        }
         #expect(client.replies == 0)
         #expect(host.listener.connectionCount == 0)
     }
@@ -121,7 +143,11 @@ import XenStoreKernel
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 
             var turns = 0
-            try host.run(sleeping: true) { turns += 1; late.receive(); return late.hasEnded }
+            try host.run(sleeping: true) {
+                turns += 1
+                late.receive()
+                return late.hasEnded
+            }
             try #require(host.listener.connectionCount == 4)
             try #require(turns < 10, "a full table must not make the loop spin")
 
@@ -129,7 +155,10 @@ import XenStoreKernel
             try host.run { host.listener.connectionCount == 0 }
             let next = try RawClient(host.folder.path + "/socket")
             next.send(RawClient.request)
-            try host.run { next.receive(); return next.replies == 1 }
+            try host.run {
+                next.receive()
+                return next.replies == 1
+            }
         }
     }
 

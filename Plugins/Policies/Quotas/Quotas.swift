@@ -33,7 +33,9 @@ public final class Quotas: LimitTable, Reloadable {
         Resource.allCases.map { UInt32(clamping: block.number("\($0.name)") ?? Int($0.defaultLimit)) }
     }
 
-    private static func ownLimits(in block: ConfigurationBlock) throws(ConfigurationError) -> [DomainID: [Resource: UInt32]] {
+    private static func ownLimits(in block: ConfigurationBlock) throws(ConfigurationError) -> [DomainID: [Resource:
+        UInt32]]
+    {
         var limits: [DomainID: [Resource: UInt32]] = [:]
         for (number, own) in block.domains("domains") {
             guard let number = UInt16(exactly: number) else {

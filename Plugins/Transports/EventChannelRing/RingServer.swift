@@ -67,7 +67,9 @@
             ring.attach(.all, session: kernel.connect(ring, as: peer))
         }
 
-        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+            -> Session
+        {
             // Xen itself may have made the channel, for a domain that was there before any toolstack.
             begin(try connect(domain, frame: frame) { $0.readyPort ?? port }, features)
         }

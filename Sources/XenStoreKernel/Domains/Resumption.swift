@@ -57,13 +57,18 @@ extension Kernel {
             session.features = note.features
             domains[id]?.session = session
         } catch {
-            log(.error, "domain \(id.rawValue) cannot be served again: its ring cannot be mapped or its event channel not bound")
+            log(
+                .error,
+                "domain \(id.rawValue) cannot be served again: its ring cannot be mapped or its event channel not bound"
+            )
         }
     }
 
     /// A peer that was there before the daemon was restarted has its watches back.
     func restoreWatches(of session: Session) {
-        guard session.peer.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else { return }
+        guard session.peer.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else {
+            return
+        }
         for note in notes.sorted(by: { $0.serial < $1.serial }) {
             note.path.withBytes { path in
                 guard let path = try? scanner.scan(path, home: .control, specials: true) else { return }

@@ -80,11 +80,12 @@ public struct ChangeBatch: ~Copyable {
             let path = store.path(of: id)
             let content = store.content(of: id)
             try path.withBytes { path throws(StorageError) in
-                try body(.stored(
-                    NodeRecord(
-                        path: path, value: content.value,
-                        permissions: store.permissions[content.permissions].entries,
-                        generation: content.generation, children: store.childNames(of: id))))
+                try body(
+                    .stored(
+                        NodeRecord(
+                            path: path, value: content.value,
+                            permissions: store.permissions[content.permissions].entries,
+                            generation: content.generation, children: store.childNames(of: id))))
             }
         }
     }

@@ -41,7 +41,8 @@ extension Kernel {
     private func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) {
         guard let limits else { throw .ENOSYS }
         if words.isEmpty {
-            let line = "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
+            let line =
+                "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
             return try reply(request, text: "Soft quota settings:\n" + line)
         }
         guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
@@ -84,7 +85,8 @@ extension Kernel {
         let usage = ledger[domain]
         return usage.counted.map { resource, amount in
             let name = "\(resource.name)".padded(to: 17)
-            return "\(name): \(padLeft(amount, to: 8)) (max \(padLeft(limits.limit(of: resource, for: domain), to: 8)))\n"
+            return
+                "\(name): \(padLeft(amount, to: 8)) (max \(padLeft(limits.limit(of: resource, for: domain), to: 8)))\n"
         }.joined()
     }
 

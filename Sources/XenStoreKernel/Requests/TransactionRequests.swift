@@ -34,7 +34,8 @@ extension Kernel {
         } catch {
             failure = error
         }
-        if failure == nil, let error = refusal(of: .transactionNodes, amount: transaction.draft.touched.count, session) {
+        if failure == nil, let error = refusal(of: .transactionNodes, amount: transaction.draft.touched.count, session)
+        {
             takeBack(to: mark, session)
             failure = error
             transaction.isPoisoned = true
@@ -133,7 +134,9 @@ extension Kernel {
     }
 
     /// Carries out one request again. Nil if it was answered the same.
-    private func replay(_ logged: Transaction.Logged, _ payload: UnsafeRawBufferPointer, _ session: Session) -> WireError? {
+    private func replay(_ logged: Transaction.Logged, _ payload: UnsafeRawBufferPointer, _ session: Session)
+        -> WireError?
+    {
         let mark = session.outbox.count
         let request = Request(
             session: session, operation: logged.operation, number: 0, transaction: 0, payload: payload)

@@ -141,7 +141,9 @@ extension Kernel {
 
     /// Entries that name a domain which is not there are kept, but stale: a domain that comes later
     /// under that number must not inherit them (XSA-417).
-    private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError) -> PermissionList {
+    private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
+        -> PermissionList
+    {
         var entries: [Permission] = []
         var rest = bytes
         while let (text, behind) = rest.splitAtNul() {

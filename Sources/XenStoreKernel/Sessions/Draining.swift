@@ -48,7 +48,9 @@ extension Kernel {
     /// A frame longer than the protocol allows: nothing behind it can be trusted.
     private func breakOff(_ session: Session, length: UInt32) {
         if mayComplain(of: session.domain, matter: .max) {
-            log(.notice, "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
+            log(
+                .notice,
+                "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
         }
         session.isEnding = true
         session.endReason = .oversizedMessage

@@ -42,7 +42,9 @@ extension Store {
             let name = UnsafeRawBufferPointer(special)
             let hash = UInt32(truncatingIfNeeded: hashing.child(name, of: hashing.special))
             let number = index.find(hash) { nodes[$0].pointee.name.isEqual(to: name) }
-            if number == 0 { problems.append("\(special) is missing") } else {
+            if number == 0 {
+                problems.append("\(special) is missing")
+            } else {
                 seen += 1
                 counted[owner(of: NodeID(number: number)), default: 0] += 1
             }

@@ -7,7 +7,8 @@ extension Store {
     /// Adds a node at the end of `parent`'s children. There must be none at `path`. The list of
     /// permissions must have been retained for it.
     @discardableResult
-    func create(_ path: Path, parent: NodeID, permissions list: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID {
+    func create(_ path: Path, parent: NodeID, permissions list: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID
+    {
         advance()
         let name = path.name
         let id = allocate(

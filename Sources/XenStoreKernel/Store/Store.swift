@@ -43,16 +43,18 @@ final class Store {
     /// The node at `path`, or none.
     @inline(__always)
     func find(_ path: Path) -> NodeID {
-        NodeID(number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
-            nodes[number].pointee.isLive && matches(NodeID(number: number), path)
-        })
+        NodeID(
+            number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
+                nodes[number].pointee.isLive && matches(NodeID(number: number), path)
+            })
     }
 
     /// The node that was at `path` at `moment`, or none.
     func find(_ path: Path, at moment: UInt64) -> NodeID {
-        NodeID(number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
-            nodes[number].pointee.existed(at: moment) && matches(NodeID(number: number), path)
-        })
+        NodeID(
+            number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
+                nodes[number].pointee.existed(at: moment) && matches(NodeID(number: number), path)
+            })
     }
 
     /// Whether the node's path, read from its end, is `path`.
@@ -162,12 +164,13 @@ final class Store {
         let block = Store.block(name.count + value.count)
         block.copyMemory(from: name)
         (block + name.count).copyMemory(from: value)
-        return NodeID(number: nodes.insert(
-            Node(
-                generation: created, created: created, block: block,
-                hash: UInt32(truncatingIfNeeded: hash), parent: parent, permissions: permissions,
-                nameLength: UInt16(truncatingIfNeeded: name.count),
-                valueLength: UInt16(truncatingIfNeeded: value.count))))
+        return NodeID(
+            number: nodes.insert(
+                Node(
+                    generation: created, created: created, block: block,
+                    hash: UInt32(truncatingIfNeeded: hash), parent: parent, permissions: permissions,
+                    nameLength: UInt16(truncatingIfNeeded: name.count),
+                    valueLength: UInt16(truncatingIfNeeded: value.count))))
     }
 
     /// Frees a node that nothing refers to any more but its siblings and the index.
