@@ -16,7 +16,7 @@ SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
 # What `make system-test` boots a machine for, each in about a minute.
-SCENARIOS ?= pv pvh devices lifecycle
+SCENARIOS ?= pv pvh devices lifecycle crash
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 

@@ -31,7 +31,9 @@ build_initrd() {
     {
         printf 'scenario=%q\n' "$scenario"
         printf 'start=%q\n' "$start"
-        printf 'XENSTORED_ARGS=%q\n' "$arguments"
+        # What a scenario cannot do without stands in its own lines.
+        printf 'XENSTORED_ARGS=%q\n' \
+            "$arguments $(sed -n 's/^# daemon-arguments: //p' "$here/scenarios/$scenario.sh")"
         case $daemon in
             c) echo "XENSTORED=/$xen_folder/xenstored" ;;
             ocaml) echo "XENSTORED=/$xen_folder/oxenstored" ;;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash disable=SC1091,SC2034,SC2154
-# The daemon is killed under a running guest, and the next one takes up where it was. For a daemon
-# with its store in a file: --arguments '--set storage=tdb'
+# daemon-arguments: --set storage=tdb
+# The daemon is killed under a running guest, and the next one takes up where it was.
 guest_config lab1 pv 128
 create_guest lab1
 id=$(xl domid lab1)
