@@ -123,7 +123,7 @@ import XenStoreKernel
         host.listener.stop()
         #expect(host.listener.connectionCount == 0)
         for client in others + [client] {
-            client.receive()
+            client.receiveToTheEnd()
             #expect(client.hasEnded)
         }
     }

@@ -99,6 +99,16 @@ final class RawClient {
         }
     }
 
+    /// Receives until the connection has ended, or for ten seconds. It may take a moment: a process that
+    /// another test has just forked has a copy of every descriptor until it executes its program.
+    func receiveToTheEnd() {
+        while !hasEnded {
+            var one = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&one, 1, 10_000) > 0 else { return }
+            receive()
+        }
+    }
+
     /// Whole replies among what was received.
     var replies: Int {
         var at = 0
