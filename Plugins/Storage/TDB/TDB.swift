@@ -81,7 +81,7 @@
                 case .outdated: return try startAnew(.notice, "is of an earlier boot of the host")
                 case .foreign(let reason): return try startAnew(.error, "is no store of ours: \(reason)")
                 case .damaged(let reason):
-                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'tdbtool FILE check'")
+                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'sxenstored --repair-store'")
                 }
             }
         }
