@@ -123,7 +123,11 @@
             pwrite(descriptor, text, text.count, 0)
         }
 
-        deinit { close(descriptor) }
+        deinit {
+            // Not left to closing: a process that is just being started may have the descriptor, too.
+            flock(descriptor, LOCK_UN)
+            close(descriptor)
+        }
 
         private static func holder(_ descriptor: Int32) -> Int? {
             var text = [UInt8](repeating: 0, count: 20)

@@ -15,7 +15,7 @@
 
         private let settings: Settings
         private let files: StoreFiles
-        private let log = Logger(label: TDB.name)
+        var log = Logger(label: TDB.name)
         private var lock: StoreLock?
         private var folding: Folding?
         private var batch = Batch()
@@ -27,7 +27,7 @@
             files = StoreFiles(table: settings.path)
         }
 
-        deinit { folding?.stop(orderly: false) }
+        deinit { abandon() }
 
         public var wantsBatches: Bool { true }
 
@@ -52,6 +52,13 @@
 
         public func close() {
             folding?.stop()
+            folding = nil
+            lock = nil
+        }
+
+        /// Leaves everything as a daemon does that is killed.
+        func abandon() {
+            folding?.stop(orderly: false)
             folding = nil
             lock = nil
         }
