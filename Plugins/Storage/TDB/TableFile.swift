@@ -17,6 +17,8 @@
         let path: String
         private(set) var identity: FileIdentity
         private let syncs: Bool
+        /// The daemon is about to end: what is being changed is given up.
+        let isHurried = Atomic(false)
         /// Ours, whatever happens to the name: the content can be saved through it.
         private var descriptor: Int32
         private var handle: OpaquePointer?
@@ -104,6 +106,7 @@
             guard tdb_transaction_start(handle) == 0 else { throw Self.error(handle, "change", path) }
             var isGood = true
             for (key, record) in outcome.records where isGood {
+                if isHurried.load(ordering: .relaxed) { break }
                 if let record { isGood = Self.store(handle, key, record) } else { isGood = Self.remove(handle, key) }
             }
             let last = Array("\(outcome.last)".utf8)
@@ -112,7 +115,7 @@
                 && RecordKey.folded.withUnsafeBytes { key in
                     last.withUnsafeBytes { Self.store(handle, Bytes(key), $0) }
                 }
-            guard isGood else {
+            guard isGood, !isHurried.load(ordering: .relaxed) else {
                 let failure = Self.error(handle, "change", path)
                 tdb_transaction_cancel(handle)
                 throw failure
