@@ -98,8 +98,7 @@
             #expect(try WholeFile.read(shelf.folder.file(try #require(shelf.asides.first))) == text)
             shelf.clear()
 
-            let other = try #require(tdb_open(shelf.path, 31, 0, O_RDWR | O_CREAT, 0o600))
-            tdb_close(other)
+            try shelf.withLibTDB(creating: true) { _ in }
             let bytes = try shelf.bytes()
             try shelf.serve { #expect($0.write("/a", "b") == .ok) }
             #expect(try WholeFile.read(shelf.folder.file(try #require(shelf.asides.first))) == bytes)
@@ -124,14 +123,14 @@
             try shelf.serve { table in
                 for path in ["/a/x", "/a/y", "/a/z", "/b/deep/er", "/c"] { table.write(path, path) }
             }
-            let handle = try #require(tdb_open(shelf.path, 0, 0, O_RDWR, 0))
-            func drop(_ key: String) { Array(key.utf8).withUnsafeBytes { _ = tdb_delete(handle, TDB_DATA($0)) } }
-            drop("/a/y")
-            drop("/b/deep")
-            [UInt8]([1, 2, 3]).withUnsafeBytes { data in
-                Array("/c".utf8).withUnsafeBytes { _ = tdb_store(handle, TDB_DATA($0), TDB_DATA(data), 0) }
+            try shelf.withLibTDB { handle in
+                for key in ["/a/y", "/b/deep"] {
+                    Array(key.utf8).withUnsafeBytes { _ = tdb_delete(handle, TDB_DATA($0)) }
+                }
+                [UInt8]([1, 2, 3]).withUnsafeBytes { data in
+                    Array("/c".utf8).withUnsafeBytes { _ = tdb_store(handle, TDB_DATA($0), TDB_DATA(data), 0) }
+                }
             }
-            tdb_close(handle)
 
             let report = try StoreReport.check(shelf.path)
             #expect(!report.isGood)

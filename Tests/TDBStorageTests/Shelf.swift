@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
+    import CTDB
     import Glibc
     import TestSupport
     import XenStoreKernel
@@ -63,6 +64,16 @@
                 throw Trouble.system("write")
             }
             close(descriptor)
+        }
+
+        /// Has a test use libtdb itself on the file, which no other test may open or close meanwhile.
+        func withLibTDB(creating: Bool = false, _ body: (OpaquePointer) -> Void) throws {
+            try LibTDB.opening.withLock { _ in
+                let flags = O_RDWR | (creating ? O_CREAT : 0)
+                guard let handle = tdb_open(path, 31, 0, flags, 0o600) else { throw Trouble.system("open \(path)") }
+                body(handle)
+                tdb_close(handle)
+            }
         }
 
         /// Removes all files.

@@ -23,9 +23,6 @@
         private var descriptor: Int32
         private var handle: OpaquePointer?
 
-        /// libtdb keeps a list of what is open, and does not lock it.
-        private static let opening = Mutex(())
-
         init(_ path: String, syncs: Bool) throws(StorageError) {
             self.path = path
             self.syncs = syncs
@@ -46,7 +43,7 @@
             let draft = StoreFiles.draft(of: path)
             unlink(draft)
             errno = 0
-            let handle = opening.withLock { _ in
+            let handle = LibTDB.opening.withLock { _ in
                 tdb_open(
                     draft, Int32(settings.hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
                     mode_t(settings.mode))
@@ -63,7 +60,7 @@
             if failure == nil, fchmod(tdb_fd(handle), mode_t(settings.mode)) != 0 || fsync(tdb_fd(handle)) != 0 {
                 failure = .system("write", draft)
             }
-            opening.withLock { _ in _ = tdb_close(handle) }
+            LibTDB.opening.withLock { _ in _ = tdb_close(handle) }
             if failure == nil, rename(draft, path) != 0 { failure = .system("rename", draft) }
             if let failure {
                 unlink(draft)
@@ -151,7 +148,7 @@
             let name = "/proc/self/fd/\(descriptor)"
             let flags = TDB_NOLOCK | TDB_NOMMAP | TDB_DISALLOW_NESTING | (syncs ? 0 : TDB_NOSYNC)
             errno = 0
-            handle = Self.opening.withLock { _ in
+            handle = LibTDB.opening.withLock { _ in
                 nonisolated(unsafe) let opened = tdb_open(name, 0, flags, O_RDWR | O_CLOEXEC, 0)
                 return opened
             }
@@ -162,7 +159,7 @@
         private func closeHandle() {
             guard let handle else { return }
             nonisolated(unsafe) let closing = handle
-            Self.opening.withLock { _ in _ = tdb_close(closing) }
+            LibTDB.opening.withLock { _ in _ = tdb_close(closing) }
             self.handle = nil
         }
 
@@ -221,6 +218,13 @@
             case .truncated(let missing): StorageError("'\(path)' has been truncated: \(missing) bytes are missing")
             }
         }
+    }
+
+    /// What all of the process has to agree on about libtdb.
+    enum LibTDB {
+        /// libtdb keeps one list of all that is open and does not lock it: whoever opens or closes a file,
+        /// of whatever kind, holds this.
+        static let opening = Mutex(())
     }
 
     /// Locks of a whole file that belong to a descriptor. They exclude those of libtdb.
