@@ -96,6 +96,24 @@
             try shelf.serve { #expect($0.read("/still") == .text("there")) }
         }
 
+        /// What is refused leaves nobody else's descriptor closed.
+        @Test func aRefusedLockClosesItsDescriptorOnce() async {
+            await #expect(processExitsWith: .success) {
+                let shelf = try Shelf()
+                let storage = try shelf.storage()
+                _ = try EmbeddedHost(storage: storage)
+                let before = TemporaryFolder.names(in: "/proc/self/fd").count
+                for _ in 0..<10 {
+                    #expect(throws: StorageError.self) { _ = try EmbeddedHost(storage: shelf.storage()) }
+                }
+                try #require(TemporaryFolder.names(in: "/proc/self/fd").count == before)
+                errno = 0
+                _ = try? StoreLock(StoreFiles(table: shelf.path))
+                try #require(errno != EBADF)
+                storage.close()
+            }
+        }
+
         @Test func sizeIsLimited() throws {
             try shelf.serve(["size-max": .number(100_000)]) { table in
                 let value = String(repeating: "x", count: 4000)

@@ -26,9 +26,15 @@
         init(_ path: String, syncs: Bool) throws(StorageError) {
             self.path = path
             self.syncs = syncs
-            descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
-            guard descriptor >= 0 else { throw .system("open", path) }
-            identity = try FileIdentity(descriptor, path)
+            let file = Glibc.open(path, O_RDWR | O_CLOEXEC)
+            guard file >= 0 else { throw .system("open", path) }
+            do throws(StorageError) {
+                identity = try FileIdentity(file, path)
+            } catch {
+                Glibc.close(file)
+                throw error
+            }
+            descriptor = file
         }
 
         deinit {
