@@ -115,6 +115,13 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
+        // The store in a file, and all that can happen to the file and to the daemon.
+        .testTarget(
+            name: "TDBStorageTests",
+            dependencies: [
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TDBStorage", "CTDB", "CLinux", "TestSupport",
+                "sxenstored",
+            ]),
         // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
         .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
         .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),

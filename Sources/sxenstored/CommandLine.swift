@@ -75,6 +75,16 @@ struct DaemonCommand: ParsableCommand {
 
     @Flag(exclusivity: .exclusive)
     var report: Report?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Say what is in the file of a store, and end (0 good, 1 damaged).", valueName: "file"))
+    var checkStore: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Save what can be saved of a damaged one, set the old aside, and end.", valueName: "file"))
+    var repairStore: String?
 }
 
 /// What a command line comes to.
@@ -83,6 +93,8 @@ struct Invocation {
         case run(EffectiveConfiguration, RunOptions)
         /// Nothing but text for standard output.
         case say(String)
+        /// The same, and the exit status says whether all is well.
+        case report(String, isGood: Bool)
     }
 
     var action: Action
@@ -115,6 +127,11 @@ extension DaemonCommand {
         over compatible: [Overlay], in surroundings: Surroundings
     ) throws -> Invocation.Action {
         if report == .plugins { return .say(PluginRegistry.compiledIn.listing) }
+        if let file = try checkStore.map(surroundings.absolute).map(StoreTool.check)
+            ?? repairStore.map(surroundings.absolute).map(StoreTool.repair)
+        {
+            return .report(file.text, isGood: file.isGood)
+        }
 
         let source = ConfigurationSource(
             file: config.map(surroundings.absolute)
@@ -169,7 +186,10 @@ func start(_ commandLine: [String]) -> Int32 {
         switch invocation.action {
         case .say(let text):
             say(text, on: STDOUT_FILENO)
-            return 0
+            return EXIT_SUCCESS
+        case .report(let text, let isGood):
+            say(text, on: STDOUT_FILENO)
+            return isGood ? EXIT_SUCCESS : EXIT_FAILURE
         case .run(let configuration, let options):
             return try run(configuration, options)
         }

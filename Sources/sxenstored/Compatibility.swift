@@ -57,6 +57,8 @@ extension CompatibilityOption {
         .init("h", "help", .none, .ours),
         .init(nil, "config", .required("file"), .ours),
         .init(nil, "set", .required("key=value"), .ours),
+        .init(nil, "check-store", .required("file"), .ours),
+        .init(nil, "repair-store", .required("file"), .ours),
 
         .init("H", "help", .none, .spelling("--help")),
         .init(nil, "config-test", .none, .spelling("--check-config")),

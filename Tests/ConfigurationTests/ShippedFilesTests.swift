@@ -104,7 +104,7 @@ import XenStoreKernel
     /// there, too.
     @Test func examplesOfPluginsWork() throws {
         for kind in names(in: "\(packageFolder)/Plugins") {
-            for plugin in names(in: "\(packageFolder)/Plugins/\(kind)") {
+            for plugin in names(in: "\(packageFolder)/Plugins/\(kind)") where !plugin.hasSuffix(".md") {
                 let file = "Plugins/\(kind)/\(plugin)/README.md"
                 let readme = try #require(contents(of: "\(packageFolder)/\(file)"), "\(file)")
                 for example in examples(in: String(decoding: readme, as: UTF8.self)) {

@@ -23,10 +23,8 @@ public final class RawClient {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard result == 0 else {
-            close(descriptor)
-            throw Trouble.system("connect to \(path)")
-        }
+        // Once all properties are set it is deinit that closes, also when init throws.
+        guard result == 0 else { throw Trouble.system("connect to \(path)") }
     }
 
     deinit { close(descriptor) }

@@ -45,6 +45,8 @@ enum SourceTree {
     static var pluginFolders: [String] {
         let plugins = "\(root)/Plugins"
         let paths = FileManager.default.subpaths(atPath: plugins) ?? []
-        return paths.filter { $0.split(separator: "/").count == 2 }.sorted().map { "Plugins/\($0)" }
+        return paths.filter { $0.split(separator: "/").count == 2 && !$0.hasSuffix(".md") }.sorted().map {
+            "Plugins/\($0)"
+        }
     }
 }

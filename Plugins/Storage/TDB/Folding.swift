@@ -46,8 +46,12 @@
 
         /// A journal of this size is folded at once.
         private static let enough = 1 << 20
+        /// So much waits that each commit gives the thread a little time.
+        private static let much = 32 << 20
         /// As much as may wait: beyond it, whoever commits waits, too.
         private static let tooMuch = 64 << 20
+        /// What is folded at the end; more is left in the journals, so that the end does not take long.
+        private static let enoughAtEnd = 8 << 20
         private static let seconds = 1
 
         init(_ table: TableFile, _ files: StoreFiles, _ content: StoreContent, syncs: Bool, log: Logger) {
@@ -126,7 +130,9 @@
         func stop(orderly: Bool = true) {
             guard let thread else { return }
             pthread_mutex_lock(mutex)
-            ending = orderly ? .orderly : .atOnce
+            let isMuch = journals.reduce(0) { $0 + $1.content.count } > Self.enoughAtEnd
+            ending = orderly && !isMuch ? .orderly : .atOnce
+            if ending == .atOnce { table.isHurried.store(true, ordering: .relaxed) }
             pthread_cond_broadcast(change)
             pthread_mutex_unlock(mutex)
             pthread_join(thread, nil)
@@ -144,6 +150,7 @@
             }
             if failure != nil { awaitAttempt() }
             if let failure { throw failure }
+            if journals[current].content.count > Self.much, obstacle == nil { awaitChange(milliseconds: 5) }
             while journals[current].content.count > Self.tooMuch, failure == nil, obstacle == nil { awaitAttempt() }
             if journals[current].content.count > Self.tooMuch, let refusal = failure ?? obstacle { throw refusal }
         }
@@ -153,6 +160,12 @@
             isAttemptWanted = true
             pthread_cond_broadcast(change)
             while attempts == before { pthread_cond_wait(change, mutex) }
+        }
+
+        /// Waits until the thread has done something, but no longer than this.
+        private func awaitChange(milliseconds: Int) {
+            var deadline = Self.now(milliseconds: milliseconds)
+            pthread_cond_timedwait(change, mutex, &deadline)
         }
 
         // MARK: The thread
@@ -179,10 +192,8 @@
             }
         }
 
-        private var isDone: Bool {
-            journals.allSatisfy(\.content.isEmpty) || failure != nil && attemptsAtEnd > 0
-                || obstacle != nil && attemptsAtEnd > 100
-        }
+        /// At the end each journal has its turn, whether that works or not.
+        private var isDone: Bool { journals.allSatisfy(\.content.isEmpty) || attemptsAtEnd > 2 }
 
         private var attemptsAtEnd = 0
 

@@ -109,21 +109,27 @@
         private let descriptor: Int32
 
         init(_ files: StoreFiles) throws(StorageError) {
-            descriptor = open(files.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw .system("open", files.lock) }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            // The property is set last: an init that throws when all are set has deinit run, too.
+            let file = open(files.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard file >= 0 else { throw .system("open", files.lock) }
+            guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
                 let failure = errno
-                let holder = Self.holder(descriptor)
-                close(descriptor)
+                let holder = Self.holder(file)
+                close(file)
                 if failure != EWOULDBLOCK { throw .system("lock", files.lock, failure) }
                 throw StorageError("another daemon\(holder.map { ", process \($0)," } ?? "") uses '\(files.table)'")
             }
-            ftruncate(descriptor, 0)
+            ftruncate(file, 0)
             let text = Array("\(getpid())\n".utf8)
-            pwrite(descriptor, text, text.count, 0)
+            pwrite(file, text, text.count, 0)
+            descriptor = file
         }
 
-        deinit { close(descriptor) }
+        deinit {
+            // Not left to closing: a process that is just being started may have the descriptor, too.
+            flock(descriptor, LOCK_UN)
+            close(descriptor)
+        }
 
         private static func holder(_ descriptor: Int32) -> Int? {
             var text = [UInt8](repeating: 0, count: 20)

@@ -15,7 +15,7 @@
 
         private let settings: Settings
         private let files: StoreFiles
-        private let log = Logger(label: TDB.name)
+        var log = Logger(label: TDB.name)
         private var lock: StoreLock?
         private var folding: Folding?
         private var batch = Batch()
@@ -27,7 +27,7 @@
             files = StoreFiles(table: settings.path)
         }
 
-        deinit { folding?.stop(orderly: false) }
+        deinit { abandon() }
 
         public var wantsBatches: Bool { true }
 
@@ -52,6 +52,13 @@
 
         public func close() {
             folding?.stop()
+            folding = nil
+            lock = nil
+        }
+
+        /// Leaves everything as a daemon does that is killed.
+        func abandon() {
+            folding?.stop(orderly: false)
             folding = nil
             lock = nil
         }
@@ -81,7 +88,7 @@
                 case .outdated: return try startAnew(.notice, "is of an earlier boot of the host")
                 case .foreign(let reason): return try startAnew(.error, "is no store of ours: \(reason)")
                 case .damaged(let reason):
-                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'tdbtool FILE check'")
+                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'sxenstored --repair-store'")
                 }
             }
         }

@@ -17,19 +17,24 @@
         let path: String
         private(set) var identity: FileIdentity
         private let syncs: Bool
+        /// The daemon is about to end: what is being changed is given up.
+        let isHurried = Atomic(false)
         /// Ours, whatever happens to the name: the content can be saved through it.
         private var descriptor: Int32
         private var handle: OpaquePointer?
 
-        /// libtdb keeps a list of what is open, and does not lock it.
-        private static let opening = Mutex(())
-
         init(_ path: String, syncs: Bool) throws(StorageError) {
             self.path = path
             self.syncs = syncs
-            descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
-            guard descriptor >= 0 else { throw .system("open", path) }
-            identity = try FileIdentity(descriptor, path)
+            let file = Glibc.open(path, O_RDWR | O_CLOEXEC)
+            guard file >= 0 else { throw .system("open", path) }
+            do throws(StorageError) {
+                identity = try FileIdentity(file, path)
+            } catch {
+                Glibc.close(file)
+                throw error
+            }
+            descriptor = file
         }
 
         deinit {
@@ -44,7 +49,7 @@
             let draft = StoreFiles.draft(of: path)
             unlink(draft)
             errno = 0
-            let handle = opening.withLock { _ in
+            let handle = LibTDB.opening.withLock { _ in
                 tdb_open(
                     draft, Int32(settings.hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
                     mode_t(settings.mode))
@@ -61,7 +66,7 @@
             if failure == nil, fchmod(tdb_fd(handle), mode_t(settings.mode)) != 0 || fsync(tdb_fd(handle)) != 0 {
                 failure = .system("write", draft)
             }
-            opening.withLock { _ in _ = tdb_close(handle) }
+            LibTDB.opening.withLock { _ in _ = tdb_close(handle) }
             if failure == nil, rename(draft, path) != 0 { failure = .system("rename", draft) }
             if let failure {
                 unlink(draft)
@@ -104,6 +109,7 @@
             guard tdb_transaction_start(handle) == 0 else { throw Self.error(handle, "change", path) }
             var isGood = true
             for (key, record) in outcome.records where isGood {
+                if isHurried.load(ordering: .relaxed) { break }
                 if let record { isGood = Self.store(handle, key, record) } else { isGood = Self.remove(handle, key) }
             }
             let last = Array("\(outcome.last)".utf8)
@@ -112,7 +118,7 @@
                 && RecordKey.folded.withUnsafeBytes { key in
                     last.withUnsafeBytes { Self.store(handle, Bytes(key), $0) }
                 }
-            guard isGood else {
+            guard isGood, !isHurried.load(ordering: .relaxed) else {
                 let failure = Self.error(handle, "change", path)
                 tdb_transaction_cancel(handle)
                 throw failure
@@ -148,7 +154,7 @@
             let name = "/proc/self/fd/\(descriptor)"
             let flags = TDB_NOLOCK | TDB_NOMMAP | TDB_DISALLOW_NESTING | (syncs ? 0 : TDB_NOSYNC)
             errno = 0
-            handle = Self.opening.withLock { _ in
+            handle = LibTDB.opening.withLock { _ in
                 nonisolated(unsafe) let opened = tdb_open(name, 0, flags, O_RDWR | O_CLOEXEC, 0)
                 return opened
             }
@@ -159,7 +165,7 @@
         private func closeHandle() {
             guard let handle else { return }
             nonisolated(unsafe) let closing = handle
-            Self.opening.withLock { _ in _ = tdb_close(closing) }
+            LibTDB.opening.withLock { _ in _ = tdb_close(closing) }
             self.handle = nil
         }
 
@@ -218,6 +224,13 @@
             case .truncated(let missing): StorageError("'\(path)' has been truncated: \(missing) bytes are missing")
             }
         }
+    }
+
+    /// What all of the process has to agree on about libtdb.
+    enum LibTDB {
+        /// libtdb keeps one list of all that is open and does not lock it: whoever opens or closes a file,
+        /// of whatever kind, holds this.
+        static let opening = Mutex(())
     }
 
     /// Locks of a whole file that belong to a descriptor. They exclude those of libtdb.

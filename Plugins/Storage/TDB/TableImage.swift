@@ -3,7 +3,6 @@
     import CLinux
     import CTDB
     import Glibc
-    import Synchronization
     import XenStoreKernel
 
     /// Why a file was not taken for a store.
@@ -27,8 +26,6 @@
         let byteCount: Int
         /// The daemon died in the middle of a transaction.
         private(set) var wasInterrupted = false
-
-        private static let opening = Mutex(())
 
         init(of path: String) throws(TableProblem) {
             let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -72,7 +69,7 @@
             let name = "/proc/self/fd/\(descriptor)"
             errno = 0
             nonisolated(unsafe) var handle: OpaquePointer?
-            Self.opening.withLock { _ in
+            LibTDB.opening.withLock { _ in
                 handle = tdb_open(name, 0, TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CLOEXEC, 0)
             }
             guard let handle else { throw .damaged("libtdb cannot open it: \(String(cString: strerror(errno)))") }
@@ -85,7 +82,7 @@
                     return 0
                 }, Unmanaged.passUnretained(visitor).toOpaque())
             let reason = tdb_errorstr(handle).map { String(cString: $0) }
-            Self.opening.withLock { _ in _ = tdb_close(handle) }
+            LibTDB.opening.withLock { _ in _ = tdb_close(handle) }
             if result != 0 { throw .damaged("its inner structure is broken (\(reason ?? "libtdb does not say how"))") }
         }
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import XenStoreKernel
+
+    /// Finds records in what is left of a table. It relies on nothing that stands elsewhere in the file:
+    /// a record is taken if its own hash fits its key.
+    struct Salvage {
+        private var bytes: [UInt8]
+
+        init(_ bytes: [UInt8]) {
+            self.bytes = bytes
+            takeBackInterrupted()
+        }
+
+        /// Calls `body` with each record that is whole. The same key may come more than once.
+        func forEachRecord(_ body: (Bytes, UnsafeRawBufferPointer) -> Void) {
+            let layout = TableLayout.self
+            bytes.withUnsafeBytes { bytes in
+                var offset = layout.headerSize
+                while offset + layout.recordSize <= bytes.count {
+                    let end = end(ofRecordAt: offset, in: bytes)
+                    if let record = record(at: offset, in: bytes) {
+                        body(record.key, record.data)
+                        offset = max(record.end, end ?? 0)
+                    } else {
+                        // Whatever is free is skipped, as it may hold what was removed long ago.
+                        offset = end ?? offset + 4
+                    }
+                }
+            }
+        }
+
+        /// The end of what looks like a record's room, used or not; nil if nothing does.
+        private func end(ofRecordAt offset: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
+            let layout = TableLayout.self
+            let magic: UInt32 = bytes.number(at: offset + layout.magicOffset)
+            let known = [layout.usedMagic, layout.freeMagic, layout.deadMagic, layout.recoveryMagic]
+            let isRecovery = offset == Int(bytes.number(at: layout.recoveryOffset) as UInt32)
+            guard known.contains(magic) || isRecovery && magic == 0 else { return nil }
+            let room = Int(bytes.number(at: offset + layout.roomOffset) as UInt32)
+            let end = offset + layout.recordSize + room
+            return room > 0 && end <= bytes.count && end % 4 == 0 ? end : nil
+        }
+
+        private func record(
+            at offset: Int, in bytes: UnsafeRawBufferPointer
+        ) -> (key: Bytes, data: UnsafeRawBufferPointer, end: Int)? {
+            let layout = TableLayout.self
+            guard bytes.number(at: offset + layout.magicOffset) as UInt32 == layout.usedMagic else { return nil }
+            let keyLength = Int(bytes.number(at: offset + layout.keyLengthOffset) as UInt32)
+            let dataLength = Int(bytes.number(at: offset + layout.dataLengthOffset) as UInt32)
+            let start = offset + layout.recordSize
+            let end = start + keyLength + dataLength
+            guard keyLength > 0, end <= bytes.count else { return nil }
+            let key = UnsafeRawBufferPointer(rebasing: bytes[start..<start + keyLength])
+            guard layout.hash(key) == bytes.number(at: offset + layout.hashOffset) else { return nil }
+            return (Bytes(key), UnsafeRawBufferPointer(rebasing: bytes[start + keyLength..<end]), (end + 3) & ~3)
+        }
+
+        /// Undoes a transaction that was interrupted, if what that takes is whole.
+        private mutating func takeBackInterrupted() {
+            let layout = TableLayout.self
+            guard bytes.count > layout.headerSize else { return }
+            let offset = Int(bytes.number(at: layout.recoveryOffset) as UInt32)
+            guard offset > 0, offset <= bytes.count - layout.recordSize,
+                bytes.number(at: offset + layout.magicOffset) as UInt32 == layout.recoveryMagic
+            else { return }
+            let length = Int(bytes.number(at: offset + layout.dataLengthOffset) as UInt32)
+            let start = offset + layout.recordSize
+            guard length <= bytes.count - start else { return }
+            let data = Array(bytes[start..<start + length])
+            let count = bytes.count
+            guard layout.forEachRecovered(in: data, { $0 + $1.count <= count }) else { return }
+            _ = layout.forEachRecovered(in: data) { place, old in
+                bytes.replaceSubrange(place..<place + old.count, with: old)
+                return true
+            }
+        }
+    }
+
+    extension StoreContent {
+        /// What can be saved of a damaged store.
+        convenience init(salvaging files: StoreFiles) throws(StorageError) {
+            let image: TableImage
+            do throws(TableProblem) {
+                image = try TableImage(of: files.table)
+            } catch {
+                if case .unreadable(let error) = error { throw error }
+                throw StorageError("'\(files.table)': \(error)")
+            }
+            self.init()
+            Salvage(try image.bytes()).forEachRecord { key, data in
+                // Of a node's older states some may be left, too.
+                if key.isNode, let old = self[key].flatMap(StoredNode.init), let new = StoredNode(data),
+                    new.generation <= old.generation
+                {
+                    return
+                }
+                set(key, data)
+            }
+            try addJournals(files)
+        }
+    }
+#endif

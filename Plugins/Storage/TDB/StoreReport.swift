@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import XenStoreKernel
+
+    /// What an operator wants to know of a store's file, and the repair of a damaged one.
+    public struct StoreReport: Sendable {
+        /// For standard output.
+        public private(set) var text: String
+        public private(set) var isGood: Bool
+
+        private static let listed = 100
+
+        /// Looks at a store and changes nothing. A daemon that uses it may go on.
+        public static func check(_ path: String) throws(StorageError) -> StoreReport {
+            let files = StoreFiles(table: path)
+            do throws(TableProblem) {
+                let content = try StoreContent(files)
+                if let problem = content.foreignness { throw problem }
+                return StoreReport(content, path)
+            } catch {
+                switch error {
+                case .unreadable(let error): throw error
+                case .foreign(let reason): return StoreReport(text: "\(path): \(reason)", isGood: false)
+                case .damaged(let reason):
+                    return StoreReport(text: "\(path): damaged: \(reason)\nTry --repair-store.", isGood: false)
+                case .outdated: return StoreReport(text: "\(path): outdated", isGood: false)
+                }
+            }
+        }
+
+        private init(_ content: StoreContent, _ path: String) {
+            let tree = StoreTree(of: content)
+            let notes = content.records.count { $0.data != nil && $0.key.noteKey != nil }
+            var lines = ["\(path): \(tree.order.count) nodes, \(notes) notes, \(content.tableSize) bytes"]
+            let boot = content.boot ?? ""
+            lines.append("boot: \(boot)\(boot == TDB.bootOfThisHost() ? ", this one" : ", not this one")")
+            let batches = content.pending.reduce(0) { $0 + $1.sequences.count }
+            if batches > 0 { lines.append("journals: \(batches) batches that are not in the file yet") }
+            if content.isInterrupted { lines.append("a transaction was interrupted, and will be taken back") }
+            lines += Self.list(tree.problems, "problems")
+            self.init(text: lines.joined(separator: "\n"), isGood: tree.problems.isEmpty)
+        }
+
+        private init(text: String, isGood: Bool) {
+            self.text = text
+            self.isGood = isGood
+        }
+
+        private static func list(_ lines: [String], _ what: String) -> [String] {
+            if lines.isEmpty { return ["no \(what)"] }
+            let more = lines.count > listed ? ["  and \(lines.count - listed) more"] : []
+            return ["\(lines.count) \(what):"] + lines.prefix(listed).map { "  \($0)" } + more
+        }
+
+        /// Writes what can be saved of a store under its name, and sets the old one aside.
+        public static func repair(_ path: String) throws(StorageError) -> StoreReport {
+            let files = StoreFiles(table: path)
+            guard access(path, F_OK) == 0 else { throw .system("find", path) }
+            let lock = try StoreLock(files)
+            defer { withExtendedLifetime(lock) {} }
+            let content = try readable(files)
+            let tree = RepairedTree(of: content)
+            guard tree.count > 0 else { throw StorageError("'\(path)' has nothing that could be saved") }
+
+            let notes = content.records.compactMap { key, data in
+                key.noteKey == nil ? nil : data.map { (key: Array(key.raw), data: Array($0)) }
+            }
+            let own = RecordKey.all(boot: content.boot ?? TDB.bootOfThisHost(), folded: 0)
+            let repaired = path + ".repaired"
+            try TableFile.make(
+                repaired, .init(ConfigurationBlock(defaultsOf: Settings.keys)), own + notes + tree.records)
+            let old = try files.setAside() ?? ""
+            guard rename(repaired, path) == 0 else { throw .system("rename", repaired) }
+            try StoreFiles.syncFolder(of: path)
+            let lines = ["\(path): \(tree.count) nodes, \(notes.count) notes; as it was: \(old)"]
+            return StoreReport(text: (lines + list(tree.changes, "changes")).joined(separator: "\n"), isGood: true)
+        }
+
+        private static func readable(_ files: StoreFiles) throws(StorageError) -> StoreContent {
+            do throws(TableProblem) {
+                return try StoreContent(files)
+            } catch {
+                if case .unreadable(let error) = error { throw error }
+                return try StoreContent(salvaging: files)
+            }
+        }
+    }
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import CTDB
+    import Glibc
+    import TestSupport
+    import XenStoreKernel
+    import XenStoreTestKit
+    import XenStoreWire
+
+    @testable import TDBStorage
+
+    /// A folder with a store in it.
+    final class Shelf {
+        let folder: TemporaryFolder
+        let path: String
+
+        init(in folder: TemporaryFolder? = nil) throws {
+            self.folder = try folder ?? TemporaryFolder()
+            path = self.folder.file("store")
+        }
+
+        /// A daemon's storage over the store.
+        func storage(_ values: [String: ConfigurationValue] = [:], boot: String? = nil) throws -> TDB {
+            var block = ConfigurationBlock(defaultsOf: TDB.keys).with("path", .text(path)).with(
+                "hash-size", .number(31))
+            for (key, value) in values { block = block.with(key, value) }
+            let storage = try TDB(block)
+            if let boot { storage.boot = { boot } }
+            // Most of it is of files that tests have damaged.
+            storage.log.logLevel = .critical
+            return storage
+        }
+
+        /// Runs a kernel over the store, and closes it.
+        @discardableResult
+        func serve<Result>(
+            _ values: [String: ConfigurationValue] = [:], boot: String? = nil, _ body: (Table) throws -> Result
+        ) throws -> Result {
+            let storage = try storage(values, boot: boot)
+            defer { storage.close() }
+            return try body(Table(EmbeddedHost(storage: storage)))
+        }
+
+        /// Runs a kernel over the store, and ends as if it was killed.
+        func serveAndDie(_ values: [String: ConfigurationValue] = [:], _ body: (Table) throws -> Void) throws {
+            let storage = try storage(values)
+            defer { storage.abandon() }
+            try body(Table(EmbeddedHost(storage: storage)))
+        }
+
+        /// What the store's files are called besides the three that every store has.
+        var asides: [String] {
+            TemporaryFolder.names(in: folder.path).filter { $0.hasPrefix("store.2") && !$0.contains("journal") }
+        }
+
+        /// All files of the store, by the end of their names.
+        var names: [String] { TemporaryFolder.names(in: folder.path).sorted() }
+
+        func bytes(_ suffix: String = "") throws -> [UInt8] { try WholeFile.read(path + suffix) ?? [] }
+
+        func put(_ bytes: [UInt8], _ suffix: String = "") throws {
+            let descriptor = open(path + suffix, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+            guard descriptor >= 0, bytes.withUnsafeBytes({ WholeFile.write($0, to: descriptor, at: 0) }) else {
+                throw Trouble.system("write")
+            }
+            close(descriptor)
+        }
+
+        /// Has a test use libtdb itself on the file, which no other test may open or close meanwhile.
+        func withLibTDB(creating: Bool = false, _ body: (OpaquePointer) -> Void) throws {
+            try LibTDB.opening.withLock { _ in
+                let flags = O_RDWR | (creating ? O_CREAT : 0)
+                guard let handle = tdb_open(path, 31, 0, flags, 0o600) else { throw Trouble.system("open \(path)") }
+                body(handle)
+                tdb_close(handle)
+            }
+        }
+
+        /// Removes all files.
+        func clear() { for name in names { unlink(folder.file(name)) } }
+    }
+
+    /// dom0's client of an embedded host.
+    struct Table {
+        let host: EmbeddedHost
+        let client: EmbeddedClient
+
+        init(_ host: EmbeddedHost) {
+            self.host = host
+            client = host.connect(domain: .control)
+        }
+
+        @discardableResult
+        func write(_ path: String, _ value: String) -> Reply { host.ask(client, .write, "\(path)\0\(value)") }
+        func read(_ path: String) -> Reply { host.ask(client, .read, "\(path)\0") }
+        func list(_ path: String) -> Reply { host.ask(client, .directory, "\(path)\0") }
+        @discardableResult
+        func remove(_ path: String) -> Reply { host.ask(client, .remove, "\(path)\0") }
+
+        /// Some nodes, more or less nested.
+        func fill(_ count: Int = 20) {
+            for index in 0..<count { write("/top/\(index % 4)/node-\(index)", "value of \(index)") }
+        }
+    }
+#endif

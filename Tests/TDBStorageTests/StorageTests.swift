@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import TestSupport
+    import Testing
+    import XenStoreKernel
+    import XenStoreTestKit
+    import XenStoreWire
+
+    @testable import TDBStorage
+
+    @Suite struct StorageTests {
+        let shelf: Shelf
+
+        init() throws { shelf = try Shelf() }
+
+        @Test(arguments: StorageConformance.Ending.allCases, ["none", "commit"])
+        func keepsAll(ending: StorageConformance.Ending, sync: String) throws {
+            var last: TDB?
+            let kit = StorageConformance(ending: ending) { [shelf] in
+                last?.abandon()
+                let storage = try shelf.storage(["sync": .text(sync)])
+                last = storage
+                return storage
+            }
+            #expect(try kit.problems() == [])
+        }
+
+        @Test func oneFileIsLeftAfterAnOrderlyEnd() throws {
+            try shelf.serve { $0.fill() }
+            #expect(shelf.names == ["store", "store.lock"])
+            #expect(try StoreReport.check(shelf.path).isGood)
+        }
+
+        @Test func nodesAreLaidOutAsInXen() throws {
+            var bytes: [UInt8] = []
+            let permissions = [
+                Permission([], DomainID(3)), Permission([.read, .write], DomainID(0x1234), isStale: true),
+            ]
+            Array("/a".utf8).withUnsafeBytes { path in
+                [UInt8](arrayLiteral: 1, 0).withUnsafeBytes { value in
+                    let node = NodeRecord(
+                        path: path, value: value, permissions: permissions, generation: 0x0102,
+                        children: Array("b\0cd\0".utf8))
+                    StoredNode.append(node, to: &bytes)
+                }
+            }
+            let expected: [UInt8] =
+                [2, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0]
+                + [3, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0, 0, 0x13, 0, 0, 0] + [1, 0] + Array("b\0cd\0".utf8) + [
+                    0, 0, 0, 0,
+                ]
+            #expect(bytes == expected)
+            try bytes.withUnsafeBytes { bytes in
+                let node = try #require(StoredNode(bytes))
+                #expect(node.permissions == permissions)
+                #expect(node.generation == 0x0102)
+                #expect(node.value.elementsEqual([1, 0]))
+                #expect(node.childNames.map { String(decoding: $0, as: UTF8.self) } == ["b", "cd"])
+                for count in 0..<bytes.count {
+                    #expect(StoredNode(UnsafeRawBufferPointer(rebasing: bytes[..<count])) == nil)
+                }
+            }
+        }
+
+        @Test(.enabled(if: access("/usr/bin/tdbdump", X_OK) == 0))
+        func toolsReadTheFile() throws {
+            try shelf.serve { $0.fill() }
+            let dump = try run(["tdbdump", shelf.path])
+            #expect(dump.status == 0)
+            #expect(dump.output.contains("key(13) = \"/top/3/node-7\"\ndata(42) = "))
+            #expect(dump.output.contains("value of 7\\00\\00\\00\\00\""))
+            let check = try run(["tdbtool", shelf.path, "check"])
+            #expect(check.output.contains("Database integrity is OK"), "\(check)")
+        }
+
+        @Test func aRebootSetsAside() throws {
+            try shelf.serve(boot: "one") { $0.fill() }
+            let before = try shelf.bytes()
+            try shelf.serve(boot: "two") { #expect($0.list("/") == .text("tool|")) }
+            let aside = try #require(shelf.asides.first)
+            #expect(try WholeFile.read(shelf.folder.file(aside)) == before)
+            try shelf.serve(boot: "two") { $0.write("/new", "x") }
+            try shelf.serve(["outlives-boot": .flag(true)], boot: "three") { #expect($0.read("/new") == .text("x")) }
+            #expect(shelf.asides.count == 1)
+        }
+
+        @Test func aSecondDaemonIsTold() throws {
+            let storage = try shelf.storage()
+            let table = Table(try EmbeddedHost(storage: storage))
+            #expect(throws: StorageError("another daemon, process \(getpid()), uses '\(shelf.path)'")) {
+                _ = try EmbeddedHost(storage: shelf.storage())
+            }
+            #expect(table.write("/still", "there") == .ok)
+            storage.close()
+            try shelf.serve { #expect($0.read("/still") == .text("there")) }
+        }
+
+        /// What is refused leaves nobody else's descriptor closed.
+        @Test func aRefusedLockClosesItsDescriptorOnce() async {
+            await #expect(processExitsWith: .success) {
+                let shelf = try Shelf()
+                let storage = try shelf.storage()
+                _ = try EmbeddedHost(storage: storage)
+                let before = TemporaryFolder.names(in: "/proc/self/fd").count
+                for _ in 0..<10 {
+                    #expect(throws: StorageError.self) { _ = try EmbeddedHost(storage: shelf.storage()) }
+                }
+                try #require(TemporaryFolder.names(in: "/proc/self/fd").count == before)
+                errno = 0
+                _ = try? StoreLock(StoreFiles(table: shelf.path))
+                try #require(errno != EBADF)
+                storage.close()
+            }
+        }
+
+        @Test func sizeIsLimited() throws {
+            try shelf.serve(["size-max": .number(100_000)]) { table in
+                let value = String(repeating: "x", count: 4000)
+                var number = 0
+                while number < 100, table.write("/a/\(number)", value) == .ok { number += 1 }
+                #expect((3..<100).contains(number))
+                #expect(table.write("/b", value) == .error(.EIO))
+                #expect(table.remove("/a/0") == .ok)
+                #expect(table.host.log.contains { $0.text.contains("larger than size-max allows, 100000 bytes") })
+            }
+        }
+    }
+
+    extension StorageError: Equatable {
+        public static func == (a: StorageError, b: StorageError) -> Bool { a.description == b.description }
+    }
+#endif

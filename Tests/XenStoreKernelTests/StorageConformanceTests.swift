@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import MemoryStorage
+import Testing
+import XenStoreKernel
+import XenStoreTestKit
+
+/// The conformance kit on the storages that need no files.
+@Suite struct StorageConformanceTests {
+    @Test func memoryKeepsNothing() throws {
+        #expect(try StorageConformance { try Memory(ConfigurationBlock([:])) }.problems() == [])
+    }
+
+    @Test(arguments: StorageConformance.Ending.allCases)
+    func failingKeepsAll(ending: StorageConformance.Ending) throws {
+        let storage = FailingStorage()
+        #expect(try StorageConformance(ending: ending) { storage }.problems() == [])
+    }
+}
