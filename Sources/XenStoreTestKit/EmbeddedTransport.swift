@@ -34,6 +34,8 @@ public final class EmbeddedClient: Link {
         if count > 0 { kernel.sent(count, on: session) }
     }
 
+    public var room: Int { appetite ?? .max }
+
     public func readingChanged(_ session: Session) { readingChanges += 1 }
 
     public func close(_ reason: EndReason) { isClosed = true }
