@@ -40,6 +40,8 @@ public final class Kernel {
 
     /// The watches that a change matches; kept for its capacity.
     var matches: [Watch] = []
+    /// The request that is being handled.
+    var inHand: Request?
     /// Whose request is being handled, as far as that one counts as outstanding.
     var requester: Session?
     var outstanding: OutstandingRequest?
@@ -91,17 +93,30 @@ public final class Kernel {
     // MARK: Sessions
 
     /// A client has connected. The kernel keeps `link` until the session ends.
-    public func connect(_ link: any Link, as peer: Peer) -> Session {
+    ///
+    /// `indexes` is how far the streams have got with a peer that was there before: it goes on from there,
+    /// or from where the daemon before this one has noted that it got.
+    public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes = StreamIndexes()) -> Session {
         sessionSerial += 1
         let session = Session(number: sessionSerial, peer: peer, link: link, kernel: self, pool: pool)
         session.place = sessions.count
+        session.origin = indexes
         sessions.append(session)
         // A transport that reaches domains without a toolstack, such as the test kit's.
         if domainTransport == nil, domains[peer.domain] == nil {
             domains[peer.domain] = Domain(isIntroduced: true)
         }
         if domainTransport == nil, !peer.isPrivileged { domains[peer.domain]?.session = session }
-        if handover != nil { restoreWatches(of: session) }
+        if handover != nil {
+            restoreWatches(of: session)
+            restoreStream(of: session)
+        }
+        // A peer that outlives the daemon is told that it is served, and that is noted. It is flushed before
+        // whoever has introduced it: what that one does next must find the ring in order.
+        if peer.outlivesDaemon {
+            session.isTouched = true
+            touched.insert(session, at: 0)
+        }
         return session
     }
 
@@ -120,6 +135,7 @@ public final class Kernel {
         settle(session, upTo: .max)
         charge(session, bytes: -session.outbox.count)
         session.outbox.consume(session.outbox.count)
+        forgetStream(of: session)
         let last = sessions.removeLast()
         if last !== session {
             sessions[session.place] = last
@@ -140,6 +156,9 @@ public final class Kernel {
     /// when this returns.
     public func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
         guard session.isOpen, !session.isEnding else { return }
+        session.receivedPosition &+= UInt64(bytes.count)
+        // What was taken is to be noted, or to be given back to the peer as room.
+        if session.peer.outlivesDaemon { touch(session) }
         if session.inbox.isEmpty, !session.isBacklogged {
             let done = drain(bytes, session)
             if done < bytes.count, session.isOpen, !session.isEnding {
@@ -209,7 +228,7 @@ public final class Kernel {
             index += 1
             session.isTouched = false
             if !session.isOpen { continue }
-            if !session.outbox.isEmpty { session.link.flush(session) }
+            if !session.outbox.isEmpty || session.peer.outlivesDaemon { session.link.flush(session) }
             if !session.isOpen { continue }
             reconsider(session)
             session.turnStart = session.outbox.position

@@ -36,6 +36,7 @@ extension Kernel {
         let request = Request(
             session: session, operation: operation, number: header.request,
             transaction: header.transaction, payload: payload)
+        inHand = request
         do throws(WireError) {
             try route(request)
         } catch {
@@ -48,6 +49,7 @@ extension Kernel {
     private func finish(_ session: Session) {
         if turn != nil { turn?.noteAnswered() }
         touch(session)
+        inHand = nil
         requester = nil
         outstanding = nil
     }

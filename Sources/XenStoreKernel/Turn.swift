@@ -54,26 +54,29 @@ extension Kernel {
         if isTakingBack { throw .EIO }
         if turn != nil { return }
         openTurn()
-        turn?.note(request.header, request.payload, of: request.session)
     }
 
-    /// From here on the turn can be taken back.
+    /// From here on the turn can be taken back, and with it the answer of the request in hand.
     func openTurn() {
         if !storage.wantsBatches || turn != nil { return }
         for session in touched { session.turnStart = session.outbox.position }
         turn = Turn(snapshot: store.openSnapshot(undoable: true))
+        if let request = inHand { turn?.note(request.header, request.payload, of: request.session) }
     }
 
     /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
     /// is as before, and whoever changed something is answered EIO.
     func commitTurn() {
-        if turn == nil && notes.isEmpty { return }
+        let streams = streamNotes()
+        if turn == nil && notes.isEmpty && streams.isEmpty { return }
         let turn = self.turn
         self.turn = nil
         do throws(StorageError) {
             try storage.commit(
-                ChangeBatch(store: store, since: turn?.snapshot ?? store.generation, notes: notes))
+                ChangeBatch(
+                    store: store, since: turn?.snapshot ?? store.generation, notes: notes.merging(streams) { $1 }))
             notes = [:]
+            streamsAreNoted(streams)
             if storageIsFailing { log(.notice, "storage \(type(of: storage).name) works again") }
             storageIsFailing = false
         } catch {

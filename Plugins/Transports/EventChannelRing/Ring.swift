@@ -21,8 +21,10 @@
         private var features = Feature.all
         /// Nil while the domain is given up.
         private var session: Session?
-        /// Requests were taken, and the domain has not been told yet that there is room again.
-        private var owesEvent = false
+        /// What the daemon's words of the page were set to last.
+        private var shown = StreamIndexes()
+        /// The rings are to be emptied, and the domain to be told, when that is safe to be seen.
+        private var isBeginning = false
         /// The log says once that the domain breaks the protocol: it may do so again and again.
         private var isKnownAsBroken = false
 
@@ -39,11 +41,14 @@
             self.features = features
             self.session = session
             isKnownAsBroken = false
-            guard let page else { return }
-            page.empty()
-            page[.error] = RingPage.Failure.none.rawValue
-            page[.features] = features.rawValue
-            if page[.connection] == RingPage.Connection.awaited { establish(page) }
+            isBeginning = true
+        }
+
+        /// What the page says, as the daemon before this one has left it.
+        var leftIndexes: StreamIndexes {
+            guard let page else { return StreamIndexes() }
+            shown = page.indexes
+            return server.record?.completed(shown, of: peer.domain) ?? shown
         }
 
         /// Begins to serve a peer that was there before the daemon, such as dom0's own kernel: what is in
@@ -70,9 +75,9 @@
         /// The domain has sent an event: there are requests, or there is room for replies again, or it
         /// wants to begin anew.
         func serve() {
-            guard let page else { return }
+            guard let page, !isBeginning else { return }
             if page[.connection] == RingPage.Connection.awaited, features.contains(.reconnection) {
-                return beginAnew(page)
+                return beginAnew()
             }
             guard let session else { return }
             server.kernel.resumeSending(on: session)
@@ -80,47 +85,82 @@
         }
 
         private func receive(_ page: RingPage, _ session: Session) {
+            follow(page, session)
             let buffer = server.buffer
-            guard let count = page.takeRequests(to: buffer) else { return giveUp(session, .wildIndexes) }
-            if count == 0 { return }
-            owesEvent = true
-            server.kernel.receive(UnsafeRawBufferPointer(start: buffer, count: count), on: session)
-            // One event tells of both the room and the replies; without replies it is due now.
-            if self.session != nil, session.unsent.isEmpty { tell() }
+            guard let count = page.copyRequests(from: session.indexes.taken, to: buffer) else {
+                return giveUp(session, .wildIndexes)
+            }
+            if count > 0 { server.kernel.receive(UnsafeRawBufferPointer(start: buffer, count: count), on: session) }
+        }
+
+        /// The words of the page are the domain's as much as ours: some clear the page before another
+        /// kernel takes over.
+        private func follow(_ page: RingPage, _ session: Session) {
+            let found = page.indexes
+            if found == shown { return }
+            server.kernel.indexesMoved(on: session, from: shown, to: found)
+            shown = found
         }
 
         /// Everything that was on its way is dropped, both ways.
-        private func beginAnew(_ page: RingPage) {
-            page.empty()
-            page[.error] = RingPage.Failure.none.rawValue
+        private func beginAnew() {
+            isBeginning = true
             if let session {
                 server.kernel.reset(session)
             } else {
                 session = server.kernel.reconnect(self, as: peer)
             }
-            establish(page)
         }
 
-        /// Tells the domain that the rings can be used.
+        /// Empties the rings, and tells the domain that they can be used.
         private func establish(_ page: RingPage) {
+            isBeginning = false
+            page.empty()
+            shown = page.indexes
+            server.record?.note(shown, of: peer.domain)
+            page[.error] = RingPage.Failure.none.rawValue
+            page[.features] = features.rawValue
+            guard page[.connection] == RingPage.Connection.awaited else { return }
             page[.connection] = RingPage.Connection.established
             tell()
         }
 
         /// One event, for whatever has changed in the page.
         private func tell() {
-            owesEvent = false
             if let port { server.channels.notify(port) }
         }
 
         // MARK: The kernel's side
 
+        var room: Int {
+            guard let page, let session else { return .max }
+            return isBeginning ? Int(RingPage.capacity) : page.room(from: session.indexes.put) ?? .max
+        }
+
+        /// What the turn has done is safe: the domain may see it. What it is sent and does not fit waits for
+        /// the event that tells of room.
         func flush(_ session: Session) {
             guard self.session != nil, let page else { return }
-            guard let count = page.putReplies(session.unsent) else { return giveUp(session, .wildIndexes) }
-            // What did not fit waits for the event that tells of room.
-            if count > 0 || owesEvent { tell() }
-            if count > 0 { server.kernel.sent(count, on: session) }
+            if isBeginning { establish(page) }
+            follow(page, session)
+            // The domain sends an event only if it finds the ring full. If it has made room just before it
+            // was full there is none, so that has to be looked at again.
+            var hasShown = false
+            repeat {
+                guard let room = page.room(from: shown.put) else { return giveUp(session, .wildIndexes) }
+                let bytes = UnsafeRawBufferPointer(rebasing: session.unsent.prefix(room))
+                let next = StreamIndexes(taken: session.indexes.taken, put: shown.put &+ UInt32(bytes.count))
+                if next == shown { break }
+                page.copyReplies(bytes, at: shown.put)
+                server.record?.note(next, of: peer.domain)
+                page.show(next)
+                shown = next
+                if !bytes.isEmpty { server.kernel.sent(bytes.count, on: session) }
+                hasShown = true
+            } while self.session != nil && !session.unsent.isEmpty
+            if hasShown { tell() }
+            // Nor does it send one if it finds that what it sent before was not taken yet.
+            if self.session != nil, session.isReading, page[.requestProducer] != shown.taken { server.awake(self) }
         }
 
         func readingChanged(_ session: Session) {

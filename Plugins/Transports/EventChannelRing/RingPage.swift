@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Synchronization
+    import XenStoreKernel
 
     /// The page that a domain shares with the daemon: one ring of bytes each way, and a few words.
     ///
@@ -70,37 +71,49 @@
             self[.replyProducer] = 0
         }
 
-        /// Copies all requests that are there to `buffer`, which holds a whole ring, and makes their room
-        /// free. Returns how many bytes that were; nil if the indexes make no sense.
-        func takeRequests(to buffer: UnsafeMutableRawPointer) -> Int? {
-            let consumer = self[.requestConsumer]
-            let producer = self[.requestProducer]
-            let count = producer &- consumer
+        /// What the daemon's own words say.
+        var indexes: StreamIndexes {
+            StreamIndexes(taken: self[.requestConsumer], put: self[.replyProducer])
+        }
+
+        /// Copies all requests that are there from the index `consumer` on to `buffer`, which holds a whole
+        /// ring. Returns how many bytes that were; nil if the indexes make no sense.
+        func copyRequests(from consumer: UInt32, to buffer: UnsafeMutableRawPointer) -> Int? {
+            let count = self[.requestProducer] &- consumer
             guard count <= Self.capacity else { return nil }
             if count == 0 { return 0 }
             let place = Place(of: consumer, count)
             buffer.copyMemory(from: base + place.start, byteCount: place.first)
             (buffer + place.first).copyMemory(from: base, byteCount: place.second)
-            // Released: the domain may write there only when the bytes are copied.
-            self[.requestConsumer] = producer
             return Int(count)
         }
 
-        /// Copies as many of `bytes` to the domain as there is room for. Returns how many that were; nil if
-        /// the indexes make no sense.
-        func putReplies(_ bytes: UnsafeRawBufferPointer) -> Int? {
-            let producer = self[.replyProducer]
+        /// How many bytes of replies there is room for from the index `producer` on; nil if the indexes make
+        /// no sense.
+        func room(from producer: UInt32) -> Int? {
             let used = producer &- self[.replyConsumer]
-            guard used <= Self.capacity else { return nil }
-            let count = min(UInt32(clamping: bytes.count), Self.capacity &- used)
-            guard count > 0, let source = bytes.baseAddress else { return 0 }
-            let place = Place(of: producer, count)
+            return used <= Self.capacity ? Int(Self.capacity &- used) : nil
+        }
+
+        /// Copies replies, for which there must be room, to where the index `producer` points. The domain sees
+        /// them when it sees the index.
+        func copyReplies(_ bytes: UnsafeRawBufferPointer, at producer: UInt32) {
+            guard let source = bytes.baseAddress else { return }
+            let place = Place(of: producer, UInt32(clamping: bytes.count))
             let ring = base + Self.replies
             (ring + place.start).copyMemory(from: source, byteCount: place.first)
             ring.copyMemory(from: source + place.first, byteCount: place.second)
-            // Released: the domain sees the index only with the bytes.
-            self[.replyProducer] = producer &+ count
-            return Int(count)
+        }
+
+        /// Shows the domain how far the daemon has got. The replies come first: a daemon that dies in
+        /// between finds in the ``IndexRecord`` what it was about to do.
+        func show(_ indexes: StreamIndexes) {
+            self[.replyProducer] = indexes.put
+            // Released: the domain may write there only when the bytes are copied.
+            self[.requestConsumer] = indexes.taken
+            // What is read from the page after this was written by a domain that knew it: one that did not
+            // know has sent an event.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
         }
 
         /// Where bytes lie in a ring: up to its end, and from its beginning on.

@@ -14,6 +14,9 @@
         /// Every ring's requests are copied here, so that idle ones hold nothing.
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(RingPage.capacity), alignment: 16)
 
+        /// Nil if its file cannot be used.
+        let record: IndexRecord?
+
         private let loop: any EventLoop
         private let mapper: any PageMapper
         private let afterwards: Wakeup
@@ -40,11 +43,25 @@
                 )
             }
             domainExceptions = port
+            record = Self.openRecord(settings.indexFile, log)
             try loop.add(channels.descriptor, for: .readable, self)
             try loop.add(afterwards.descriptor, for: .readable, self)
         }
 
         deinit { buffer.deallocate() }
+
+        private static func openRecord(_ path: String, _ log: Logger) -> IndexRecord? {
+            do throws(SystemError) {
+                return try IndexRecord(path)
+            } catch {
+                log.warning(
+                    """
+                    can't \(error.doing): \(String(cString: strerror(error.code))); rings are served all the same, but \
+                    if the daemon is killed in the middle of an answer, the next one may give it once more
+                    """)
+                return nil
+            }
+        }
 
         func stop() {
             loop.remove(channels.descriptor)
@@ -64,7 +81,7 @@
                 throw SystemError(errno, doing: "bind the event channel of dom0's kernel, its port \(control.port)")
             }
             rings[.control] = ring
-            ring.attach(.all, session: kernel.connect(ring, as: peer))
+            ring.attach(.all, session: kernel.connect(ring, as: peer, at: ring.leftIndexes))
         }
 
         func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
@@ -78,7 +95,7 @@
         func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
             // By now the domain may have written anything where Xen's own port stood.
             let ring = try connect(domain, frame: frame) { _ in port }
-            let session = kernel.connect(ring, as: ring.peer)
+            let session = kernel.connect(ring, as: ring.peer, at: ring.leftIndexes)
             ring.attach(features, session: session)
             return session
         }

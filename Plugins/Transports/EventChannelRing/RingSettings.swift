@@ -10,6 +10,8 @@
         var pageFile: String
         var backendDevice: String
 
+        var indexFile: String
+
         static let keys = [
             ConfigurationKey(
                 "map", .choice(["grant", "foreign"]), default: .text("grant"),
@@ -23,6 +25,9 @@
             ConfigurationKey(
                 "backend-device", .path, default: .text("/dev/xen/xenbus_backend"),
                 "Device that is asked for both when those files are not there."),
+            ConfigurationKey(
+                "index-file", .path, default: .text("${rundir}/rings"),
+                "File in which a daemon that is killed leaves how far it got in each ring; in memory, as /run is."),
         ]
 
         init(_ block: ConfigurationBlock) {
@@ -30,6 +35,7 @@
             portFile = block.text("xsd-port") ?? ""
             pageFile = block.text("xsd-kva") ?? ""
             backendDevice = block.text("backend-device") ?? ""
+            indexFile = block.text("index-file") ?? ""
         }
     }
 #endif

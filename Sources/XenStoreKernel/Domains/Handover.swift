@@ -2,7 +2,7 @@
 import XenStoreWire
 
 /// What a daemon that was killed leaves to the next one, beside the nodes: introduced domains, the
-/// watches of peers that do not notice a restart, and limits that were set at run time.
+/// watches and the streams of peers that do not notice a restart, and limits that were set at run time.
 ///
 /// Notes that storage could not take wait for it to work again; watches are no reason to refuse a
 /// guest its service.
@@ -11,6 +11,8 @@ struct Handover {
     var domains: [DomainID: DomainNote] = [:]
     /// Watches by the domain whose peer is to come back.
     var watches: [DomainID: [WatchNote]] = [:]
+    /// Streams by the domain whose peer is to come back.
+    var streams: [DomainID: StreamNote] = [:]
     var limits: [LimitNote] = []
 
     init(_ notes: [[UInt8]: [UInt8]]) {
@@ -24,6 +26,12 @@ struct Handover {
             case ("watch", 2):
                 guard let serial = UInt64(name[1]), let note = WatchNote(serial: serial, &reader) else { continue }
                 watches[note.domain, default: []].append(note)
+            case ("stream", 2):
+                guard let id = UInt16(name[1]) else { continue }
+                streams[DomainID(id), default: StreamNote()].read(&reader)
+            case ("unsent", 3):
+                guard let id = UInt16(name[1]), let position = UInt64(name[2]) else { continue }
+                streams[DomainID(id), default: StreamNote()].pieces[position] = value
             case ("limit", 3):
                 guard let note = LimitNote(domain: name[1], resource: name[2], &reader) else { continue }
                 limits.append(note)

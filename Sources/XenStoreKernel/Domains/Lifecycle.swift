@@ -61,6 +61,7 @@ extension Kernel {
         session.inbox.clear()
         sent(session.outbox.count, on: session)
         session.turnStart = session.outbox.position
+        restartIndexes(of: session)
         reconsider(session)
     }
 

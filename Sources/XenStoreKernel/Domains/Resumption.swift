@@ -48,6 +48,10 @@ extension Kernel {
         for watches in handover?.watches.values.map(\.self) ?? [] {
             for watch in watches { notes[Array("watch/\(watch.serial)".utf8)] = .some(nil) }
         }
+        for (id, note) in handover?.streams ?? [:] {
+            notes[StreamNote.key(id)] = .some(nil)
+            for position in note.pieces.keys { notes[StreamNote.key(id, pieceAt: position)] = .some(nil) }
+        }
         handover = nil
     }
 

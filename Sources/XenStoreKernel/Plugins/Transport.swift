@@ -17,13 +17,22 @@ public protocol Transport: Plugin {
 public protocol Link: AnyObject {
     /// Sends what the wire takes of the session's unsent bytes and reports it with
     /// ``Kernel/sent(_:on:)``. What it does not take must be tried again when the wire has room.
-    /// Called at the end of a turn, when what is to be sent is safe to be seen.
+    /// Called at the end of a turn, when what is to be sent is safe to be seen. For a peer that
+    /// outlives the daemon it is called whenever something has come from it, even if there is nothing
+    /// to be sent: only now may the peer learn what was taken (``Session/indexes``).
     func flush(_ session: Session)
+    /// How many bytes the wire takes at once. Asked only for peers that outlive the daemon: more than
+    /// that is noted before any of it is sent.
+    var room: Int { get }
     /// ``Session/isReading`` has changed: stop or resume reading from the peer.
     func readingChanged(_ session: Session)
     /// The kernel has dropped the session: close the connection. The session is already gone and
     /// must not be used any more.
     func close(_ reason: EndReason)
+}
+
+extension Link {
+    public var room: Int { .max }
 }
 
 /// Why the kernel has dropped a session.

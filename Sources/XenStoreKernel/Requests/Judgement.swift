@@ -156,6 +156,7 @@ extension Kernel {
                 let length = session.outbox.remove(gone)
                 session.turnStart = session.outbox.position
                 charge(session, bytes: -length)
+                unsentChanged(of: session)
                 reconsider(session)
             }
             let deadline = session.isOpen ? session.delivery.nextDeadline(sent: sent) : nil

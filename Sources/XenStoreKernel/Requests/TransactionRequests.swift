@@ -11,6 +11,7 @@ extension Kernel {
         session.lastTransaction = number
         session.transactions[number] = Transaction(number: number, store: store)
         ledger.adjustTransactions(of: session.domain, by: 1)
+        session.noted.isStale = true
         reserveIfDesperate(session)
         let end = scratch.writeDecimal(UInt64(number))
         scratch[end] = 0
@@ -19,6 +20,7 @@ extension Kernel {
 
     /// Drops a transaction and all it holds.
     func drop(_ transaction: Transaction, of session: Session) {
+        session.noted.isStale = true
         ledger.adjustTransactions(of: session.domain, by: -1)
         ledger.adjustMemory(of: session.domain, by: -transaction.charged)
         transaction.draft.close()
@@ -101,6 +103,7 @@ extension Kernel {
             endReservation(of: session)
         }
         if commits {
+            if transaction.isLost { throw .EAGAIN }
             if transaction.isPoisoned { throw .ENOMEM }
             if storage.wantsBatches { try beginChange(request) }
             try commit(transaction, of: session)

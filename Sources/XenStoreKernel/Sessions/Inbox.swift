@@ -11,6 +11,9 @@ struct Inbox: ~Copyable {
     var count: Int { buffer.count - start }
     var isEmpty: Bool { count == 0 }
 
+    /// What is there.
+    var bytes: [UInt8] { Array(buffer[start...]) }
+
     /// Whether there is a frame that can be handled, or that breaks the protocol.
     var hasWholeFrame: Bool {
         guard count >= Header.size else { return false }

@@ -32,6 +32,12 @@ public final class Session {
     var endReason = EndReason.answered
     /// The peer sends no more: the session ends when all is answered and sent.
     var isFinished = false
+    /// How many bytes have ever come from the peer.
+    var receivedPosition: UInt64 = 0
+    /// What the peer's indexes were when the session's positions in both streams were 0.
+    var origin = StreamIndexes()
+    /// What storage knows of the session's streams, if the peer outlives the daemon.
+    var noted = NotedStream()
     /// Where this turn's answers begin in the stream, as far as they may have to be taken back.
     var turnStart: UInt64 = 0
     /// In the kernel's list of sessions to flush when the turn ends.

@@ -14,6 +14,8 @@ final class Transaction {
     /// Something was refused for lack of room: what the client meant as a whole cannot be done as a
     /// whole any more, and END will say so.
     var isPoisoned = false
+    /// Was open when the daemon before this one ended, and what was done in it is not known any more.
+    var isLost = false
     /// Bytes of this transaction that are counted to its domain.
     var charged = 0
 

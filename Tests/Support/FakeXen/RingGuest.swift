@@ -129,17 +129,34 @@ public final class RingGuest {
         return count
     }
 
+    // MARK: As Linux does it
+
+    /// Puts what there is room for, and tells the daemon only if it has taken all that was sent before: a
+    /// daemon that has not looks again by itself.
+    public func putTelling(_ bytes: ArraySlice<UInt8>) throws -> Int {
+        let producer = self[.requestProducer]
+        let count = put(bytes)
+        if count > 0, producer == self[.requestConsumer] { try notify() }
+        return count
+    }
+
+    /// Takes what is there, and tells the daemon only if the ring was full.
+    public func takeTelling() throws -> [UInt8] {
+        let consumer = self[.replyConsumer]
+        let bytes = take()
+        if !bytes.isEmpty, self[.replyProducer] &- consumer >= UInt32(RingGuest.ringSize) { try notify() }
+        return bytes
+    }
+
     // MARK: Messages
 
     /// Sends all the bytes, taking replies meanwhile, as a daemon that can't send may not read either.
     public func send(_ bytes: [UInt8], _ deadline: Deadline = Deadline()) throws {
         var left = bytes[...]
         while !left.isEmpty {
-            let count = put(left)
+            let count = try putTelling(left)
             left = left.dropFirst(count)
-            let replies = take()
-            received += replies
-            if count > 0 || !replies.isEmpty { try notify() }
+            received += try takeTelling()
             if count == 0, try !wait(deadline) {
                 throw Trouble("the daemon reads no more, \(left.count) bytes are left")
             }
@@ -148,9 +165,7 @@ public final class RingGuest {
 
     /// The next message, if it is all there.
     public func receiveAtOnce() throws -> Message? {
-        let bytes = take()
-        received += bytes
-        if !bytes.isEmpty { try notify() }
+        received += try takeTelling()
         guard let (message, length) = try Message.first(in: received[...]) else { return nil }
         received.removeFirst(length)
         return message
@@ -163,11 +178,9 @@ public final class RingGuest {
                 received.removeFirst(length)
                 return message
             }
-            let bytes = take()
+            let bytes = try takeTelling()
             received += bytes
-            if !bytes.isEmpty {
-                try notify()
-            } else if try !wait(deadline) {
+            if bytes.isEmpty, try !wait(deadline) {
                 throw Trouble("the daemon does not answer domain \(domain)")
             }
         }

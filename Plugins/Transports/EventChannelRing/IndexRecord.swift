@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#if EventChannelRing
+    import CLinux
+    import Glibc
+    import Logging
+    import Synchronization
+    import XenStoreKernel
+    import XenStoreWire
+
+    /// What each ring's indexes were about to become, in a file that outlives the daemon but not the host.
+    ///
+    /// Answers that are put and requests that are taken show in two words of the page. A daemon that dies
+    /// between the two would find the requests again and answer them once more: so both are noted here
+    /// before, in one word. If the answers are there, so must be the other index.
+    final class IndexRecord {
+        private let base: UnsafeMutableRawPointer
+        private let descriptor: Int32
+        /// The pages of the file that there surely is memory for: on a full file system, writing to others
+        /// would kill the daemon.
+        private var isBacked = [Bool](repeating: false, count: pageCount)
+
+        private static let entrySize = 8
+        private static let byteCount = entrySize << 16
+        private static let pageSize = 4096
+        private static let pageCount = byteCount / pageSize
+
+        /// Opens the file, or makes it.
+        init(_ path: String) throws(SystemError) {
+            if let slash = path.lastIndex(of: "/") { mkdir(String(path[..<slash]), 0o755) }
+            let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            guard file >= 0 else { throw SystemError(errno, doing: "open '\(path)'") }
+            var memory: UnsafeMutableRawPointer?
+            if ftruncate(file, off_t(Self.byteCount)) == 0 {
+                memory = mmap(nil, Self.byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+            }
+            guard let memory, memory != MAP_FAILED else {
+                let failure = errno
+                close(file)
+                throw SystemError(failure, doing: "map '\(path)'")
+            }
+            base = memory
+            descriptor = file
+        }
+
+        deinit {
+            munmap(base, Self.byteCount)
+            close(descriptor)
+        }
+
+        /// What the ring's indexes have become, given what its page says: if the daemon died while it showed
+        /// them, what it was about to show.
+        func completed(_ shown: StreamIndexes, of domain: DomainID) -> StreamIndexes {
+            guard back(domain) else { return shown }
+            let word = entry(domain).pointee.load(ordering: .relaxed)
+            let intended = StreamIndexes(
+                taken: UInt32(truncatingIfNeeded: word), put: UInt32(truncatingIfNeeded: word >> 32))
+            return intended.put == shown.put ? intended : shown
+        }
+
+        /// The indexes are about to be shown to the domain.
+        func note(_ indexes: StreamIndexes, of domain: DomainID) {
+            guard back(domain) else { return }
+            entry(domain).pointee.store(UInt64(indexes.put) << 32 | UInt64(indexes.taken), ordering: .releasing)
+        }
+
+        private func entry(_ domain: DomainID) -> UnsafeMutablePointer<Atomic<UInt64>> {
+            (base + Int(domain.rawValue) * Self.entrySize).assumingMemoryBound(to: Atomic<UInt64>.self)
+        }
+
+        /// Makes sure that there is memory for the domain's entry.
+        private func back(_ domain: DomainID) -> Bool {
+            let page = Int(domain.rawValue) * Self.entrySize / Self.pageSize
+            if isBacked[page] { return true }
+            isBacked[page] = posix_fallocate(descriptor, off_t(page * Self.pageSize), off_t(Self.pageSize)) == 0
+            return isBacked[page]
+        }
+    }
+#endif
