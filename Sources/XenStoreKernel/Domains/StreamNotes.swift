@@ -78,7 +78,7 @@ struct StreamNote {
             // A piece may have been sent in part; none is missing in between.
             guard start <= position, position - start <= UInt64(piece.count) else { continue }
             bytes += piece[Int(position - start)...]
-            position = start + UInt64(piece.count)
+            position = start &+ UInt64(piece.count)
         }
         return bytes
     }
