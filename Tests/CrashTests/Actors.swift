@@ -24,10 +24,13 @@
             return actor
         }
 
-        /// dom0's own kernel.
-        static func kernel(_ guest: RingGuest) -> Actor {
-            let model = ModelClient("dom0's kernel", tops: ["/kernel": ["n0"]])
-            let actor = Actor(model, top: "/kernel", usual(owner: 0) + [WatchWork()])
+        /// dom0's own kernel, whose backends write what guests watch.
+        static func kernel(_ guest: RingGuest, guests: [UInt16]) -> Actor {
+            var tops = ["/kernel": ["n0"]]
+            for guest in guests { tops[MailWork.top(of: guest, from: 9)] = ["n\(guest)"] }
+            let model = ModelClient("dom0's kernel", tops: tops)
+            let actor = Actor(
+                model, top: "/kernel", usual(owner: 0) + [WatchWork(), MailWork(guests: guests, sender: 9)])
             actor.carrier = RingCarrier(guest)
             return actor
         }

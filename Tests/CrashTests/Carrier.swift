@@ -12,15 +12,12 @@
         func send(_ bytes: ArraySlice<UInt8>, _ random: inout Randomness) throws -> Int
         /// What has come; nil if nothing will come any more.
         func receive(_ random: inout Randomness) throws -> [UInt8]?
-        /// There is something to be done, whatever the descriptor says.
-        var isAwake: Bool { get }
     }
 
     /// A socket of the toolstack.
     final class SocketCarrier: Carrier {
         let client: RawClient
         var descriptor: Int32 { client.descriptor }
-        let isAwake = false
         private var block = [UInt8](repeating: 0, count: 65536)
 
         init(_ daemon: CrashDaemon) throws { client = try daemon.connect() }
@@ -38,28 +35,30 @@
 
     /// A guest's ring, which outlives the daemon. As a guest's kernel does it looks at the ring when an event
     /// has come, not otherwise.
-    final class RingCarrier: Carrier {
+    final class RingCarrier: Carrier, CustomStringConvertible {
         private let guest: RingGuest
         /// Takes only a little at a time, so that replies wait in the daemon.
         var isSlow = false
-        private(set) var isAwake = true
+        private var isAwake = true
         /// No room was left; an event will tell of some.
         private var isFull = false
-        /// Something has changed in the page that the daemon was not told of yet.
-        private var owesEvent = false
 
         var descriptor: Int32 { guest.descriptor }
 
         init(_ guest: RingGuest) { self.guest = guest }
 
+        var description: String {
+            "its ring, by words of the page: "
+                + RingGuest.Word.allCases.map { "\($0) \(guest[$0])" }.joined(separator: ", ")
+                + (guest.isBound ? "" : "; its channel is not bound")
+        }
+
         /// A few bytes or all that there is room for: the daemon sees requests in any pieces.
         func send(_ bytes: ArraySlice<UInt8>, _ random: inout Randomness) throws -> Int {
             if isFull { return 0 }
             let wanted = random.once(in: 4) ? min(random.number(1...40), bytes.count) : bytes.count
-            let count = guest.put(bytes.prefix(wanted))
+            let count = try guest.putTelling(bytes.prefix(wanted))
             isFull = count < wanted
-            owesEvent = owesEvent || count > 0
-            if !random.once(in: 8) { try tell() }
             return count
         }
 
@@ -68,20 +67,10 @@
                 isAwake = true
                 isFull = false
             }
-            if isAwake {
-                let bytes = guest.take(atMost: isSlow ? random.number(1...200) : RingGuest.ringSize)
-                isAwake = !bytes.isEmpty
-                owesEvent = owesEvent || !bytes.isEmpty
-                if !random.once(in: 8) { try tell() }
-                return bytes
-            }
-            try tell()
-            return []
-        }
-
-        private func tell() throws {
-            if owesEvent { try guest.notify() }
-            owesEvent = false
+            guard isAwake else { return [] }
+            let bytes = try guest.takeTelling(atMost: isSlow ? random.number(1...200) : RingGuest.ringSize)
+            isAwake = !bytes.isEmpty
+            return bytes
         }
     }
 #endif

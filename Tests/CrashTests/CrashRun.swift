@@ -29,10 +29,12 @@
             random = Randomness(seed: seed)
             folder = try TemporaryFolder()
             xen = try FakeXen()
+            // Compiled now, and not while somebody waits for a daemon.
+            _ = try FakeXen.library.get()
             try CrashDaemon.configure(folder)
             try xen.create(0)
             _ = try xen.makeControlRing()
-            kernel = .kernel(try RingGuest(0, in: xen))
+            kernel = .kernel(try RingGuest(0, in: xen), guests: guests)
             lifecycle = Lifecycle(xen, domains: 10...13)
             daemon = try CrashDaemon(in: folder, sync: sync, xen)
             try daemon.awaitReady()
@@ -87,14 +89,17 @@
                     try settle()
                 }
                 try daemon.stop()
+                try afterDeath()
                 daemon = try CrashDaemon(in: folder, sync: sync, xen)
                 try daemon.awaitReady()
-                try afterDeath()
                 try settle()
             } catch {
+                if let kept = Setting.text("KEEP") { _ = try TestSupport.run(["cp", "-r", folder.path, kept]) }
                 throw Trouble(
-                    "SEED=\(seed), sync \(sync), round \(round), kill \(totals.kills): \(error); the log ends \(daemon.log.suffix(1000))"
-                )
+                    """
+                    SEED=\(seed), sync \(sync), round \(round), kill \(totals.kills): \(error)
+                    The log ends: \(daemon.log.suffix(1500))
+                    """)
             }
             return totals
         }
@@ -190,17 +195,12 @@
                 everybody.flatMap(\.model.tops),
                 quotas: guests.flatMap { guest in ["nodes", "watches", "transactions"].map { "\(guest) \($0)" } },
                 by: tool)
-            for actor in sockets {
-                try actor.model.settle(on: store)
-                mailboxes.take(actor.model.takeDone())
-            }
+            for actor in sockets { try actor.model.settle(on: store) }
             // Events are out before the answer to what is asked after them.
             for actor in rings { actor.ask(.home(1)) }
             try awaitAnswers()
-            for actor in rings {
-                try actor.model.check(against: store)
-                _ = actor.model.takeDone()
-            }
+            for actor in rings { try actor.model.check(against: store) }
+            for actor in everybody { mailboxes.take(actor.model.takeDone()) }
             try mailboxes.check()
             try lifecycle.checkEvents()
             try expectOK(tool, .control, "check\0")
@@ -216,7 +216,9 @@
                 let count = try rings.reduce(0) { try $0 + $1.pump(&random) }
                 if count > 0 { continue }
                 if .now > end {
-                    throw Trouble("\(actor.model.name) is not answered: \(actor.model.pending.map(\.request))")
+                    throw Trouble(
+                        "\(actor.model.name) is not answered: \(actor.model.pending.map(\.request)); \(actor.carrier.map { "\($0)" } ?? "")"
+                    )
                 }
                 sched_yield()
             }

@@ -6,7 +6,8 @@
 
     /// The whole daemon, killed at random moments of its work for clients on sockets and guests on rings.
     ///
-    /// `make crash-test` kills thousands; KILLS, SEED, SYNC and DAEMON say how many, which, and whom.
+    /// `make crash-test` kills thousands. KILLS, SEED, SYNC and DAEMON say how many, which, and whom; KEEP names a
+    /// folder that does not exist, for a copy of the store that a failure is about.
     @Suite(.serialized) struct CrashTests {
         private static let modes = Setting.text("SYNC").map { [$0] } ?? ["none", "commit"]
 

@@ -140,10 +140,10 @@ public final class RingGuest {
         return count
     }
 
-    /// Takes what is there, and tells the daemon only if the ring was full.
-    public func takeTelling() throws -> [UInt8] {
+    /// Takes what is there, or some of it, and tells the daemon only if the ring was full.
+    public func takeTelling(atMost most: Int = RingGuest.ringSize) throws -> [UInt8] {
         let consumer = self[.replyConsumer]
-        let bytes = take()
+        let bytes = take(atMost: most)
         if !bytes.isEmpty, self[.replyProducer] &- consumer >= UInt32(RingGuest.ringSize) { try notify() }
         return bytes
     }
