@@ -14,14 +14,16 @@
         convenience init(map: String = "grant") throws { try self.init(FakeXen(), map: map) }
 
         /// On a host that is there already; `environment` wins over what the host needs.
-        init(_ xen: FakeXen, map: String = "grant", _ environment: [String: String] = [:]) throws {
+        init(
+            _ xen: FakeXen, map: String = "grant", indexFile: String? = nil, _ environment: [String: String] = [:]
+        ) throws {
             self.xen = xen
             let configuration = try TemporaryFolder()
             try configuration.write(
                 """
                 transports:
                   - unix-socket: {}
-                  - event-channel-ring: { map: \(map) }
+                  - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings")) }
                 storage:
                   memory: {}
                 policies:

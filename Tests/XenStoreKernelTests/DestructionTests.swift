@@ -93,4 +93,26 @@ import XenStoreWire
         #expect(dom0.ask(.release, "5\0") == .ok)
         #expect(storage.nodes["/local/domain/5/secret"] == nil)
     }
+
+    /// A request that ends a domain opens the turn itself: its answer is as safe as those of others.
+    @Test func whoEndsADomainWhileStorageFailsIsAnsweredOnce() {
+        introduce(5)
+        introduce(6)
+        introduce(7)
+        storage.isFailing = true
+        #expect(dom0.ask(.release, "5\0") == .ok)
+        // Others have their numbers now, and nobody has told the daemon.
+        domains.states[DomainID(6)] = DomainState(uniqueID: 66)
+        domains.states[DomainID(7)] = DomainState(uniqueID: 77)
+        #expect(dom0.ask(.introduce, "6\01\01\0") == .ok)
+        dom0.send(.isDomainIntroduced, "7\0", number: 1)
+        dom0.send(.setTarget, "8\07\0", number: 2)
+        dom0.send(.setPermissions, "/tool\0n0\0r7\0", number: 3)
+        house.host.settle()
+        #expect(dom0.client.takeMessages().map(\.header.request) == [1, 2, 3])
+        storage.isFailing = false
+        house.host.settle()
+        #expect(dom0.takeAll() == [])
+        house.expectSound()
+    }
 }

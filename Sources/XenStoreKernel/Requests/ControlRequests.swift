@@ -47,8 +47,7 @@ extension Kernel {
         }
         guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
         else { throw .EINVAL }
-        limits.setLimit(limit, of: .softMemory, for: nil)
-        note(limit, of: .softMemory, for: nil)
+        set(limit, of: .softMemory, for: nil, by: limits)
         replyOK(request)
     }
 
@@ -68,8 +67,7 @@ extension Kernel {
             guard let resource = Resource.allCases.first(where: { "\($0.name)" == words[1] }),
                 let limit = UInt32(words[2]), limit != .max
             else { throw .EINVAL }
-            limits.setLimit(limit, of: resource, for: nil)
-            note(limit, of: resource, for: nil)
+            set(limit, of: resource, for: nil, by: limits)
             replyOK(request)
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }

@@ -22,9 +22,15 @@ extension Kernel {
         // The largest number means "not set" in Xen's own interface.
         guard let limit = UInt32(exactly: value), limit != .max else { throw .EINVAL }
         let domain = arguments.count == 3 ? try knownDomain(arguments[0]) : nil
+        set(limit, of: resource, for: domain, by: limits)
+        replyOK(request)
+    }
+
+    /// Sets a limit at run time: noted for the next daemon, and looked at by whom it has blocked.
+    func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
         limits.setLimit(limit, of: resource, for: domain)
         note(limit, of: resource, for: domain)
-        replyOK(request)
+        for session in sessions where session.blockedBy != nil { reconsider(session) }
     }
 
     /// A domain that the kernel has to do with, or ENOENT.

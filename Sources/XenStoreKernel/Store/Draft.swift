@@ -236,7 +236,7 @@ extension Draft: Tree {
     private func remove(added id: NodeID, from parent: NodeID) {
         let node = store.pointer(id).pointee
         added[store.pathHash(of: id)] = nil
-        memory -= 24 + Int(node.valueLength)
+        memory -= 24 + store.path(of: id).count + Int(node.valueLength)
         if isAdded(parent) {
             store.unlink(id)
         } else {

@@ -4,7 +4,7 @@ import Glibc
 /// A Xen host in a folder: the daemon sees it through the library made of `Tests/FakeXen`, which is loaded before
 /// Xen's libraries, and says there how the files are laid out. This is the hypervisor's side.
 public final class FakeXen {
-    private let folder: TemporaryFolder
+    public let folder: TemporaryFolder
     private var lastUniqueID: UInt = 1000
     /// Daemons that have died: what was known of one's event channels is not true of the next one's.
     private(set) var daemonCount = 0
