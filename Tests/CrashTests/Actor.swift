@@ -35,8 +35,9 @@
         }
 
         /// Begins some work. A transaction is gone on with when its start is answered.
-        func work(_ random: inout Randomness) {
-            for request in random.any(of: workloads).requests(for: self, &random) { ask(request) }
+        func work(_ random: inout Randomness, onlyReads: Bool = false) {
+            let workload = onlyReads ? ReadWork() : random.any(of: workloads)
+            for request in workload.requests(for: self, &random) { ask(request) }
         }
 
         /// Sends and receives what can be sent and received at once. Returns how many replies came.

@@ -22,6 +22,8 @@
         private var sockets: [Actor] = []
         private let lifecycle: Lifecycle
         private let mailboxes = Mailboxes()
+        /// Nobody changes anything in this round.
+        private var onlyReads = false
 
         init(seed: UInt64, sync: String) throws {
             self.seed = seed
@@ -135,9 +137,10 @@
         // MARK: Work
 
         private func work() throws {
+            onlyReads = random.once(in: 6)
             for actor in residents { (actor.carrier as? RingCarrier)?.isSlow = random.once(in: 4) }
-            for actor in sockets + rings { actor.work(&random) }
-            try lifecycle.work(&random)
+            for actor in sockets + rings { actor.work(&random, onlyReads: onlyReads) }
+            if !onlyReads { try lifecycle.work(&random) }
             switch random.number(0...39) {
             case 0...14: try pump(untilAnswers: random.number(0...300))
             case 15...29: try pump(for: .microseconds(random.number(0...15_000)))
@@ -174,10 +177,12 @@
             var count = 0
             for actor in sockets + rings {
                 count += try actor.pump(&random)
-                if isWorking, actor.model.pending.count < 8, random.once(in: 4) { actor.work(&random) }
+                if isWorking, actor.model.pending.count < 8, random.once(in: 4) {
+                    actor.work(&random, onlyReads: onlyReads)
+                }
             }
             try lifecycle.pump()
-            if isWorking, random.once(in: 20) { try lifecycle.work(&random) }
+            if isWorking, !onlyReads, random.once(in: 20) { try lifecycle.work(&random) }
             return count
         }
 
