@@ -17,6 +17,10 @@ SWIFTFLAGS ?=
 BENCH ?=
 # What `make system-test` boots a machine for, each in about a minute.
 SCENARIOS ?= pv pvh devices lifecycle crash
+# How many daemons `make crash-test` kills for each way to sync, the seed of a run to be repeated, and one way only.
+KILLS ?= 3000
+SEED ?=
+SYNC ?=
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 
@@ -35,7 +39,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test system-test lint format check bench install clean
+.PHONY: help run build release test crash-test system-test lint format check bench install clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -62,6 +66,11 @@ release: ## Build what is to be installed: the daemon with Swift linked in, the 
 test: ## Run all tests (one: swift test --filter NAME)
 	@packaging/debian-packages build $(LIBRARIES) test
 	swift test $(TRAITS) $(SWIFTFLAGS)
+
+crash-test: release ## Kill the daemon at thousands of moments of its work (KILLS, SEED, SYNC=none or commit)
+	@packaging/debian-packages build $(LIBRARIES) test
+	KILLS='$(KILLS)' SEED='$(SEED)' SYNC='$(SYNC)' DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
+		swift test $(TRAITS) $(SWIFTFLAGS) --filter CrashTests
 
 system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default; skipped without Debian's packages)
 	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \

@@ -122,6 +122,8 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TDBStorage", "CTDB", "CLinux", "TestSupport",
                 "sxenstored",
             ]),
+        // The daemon killed over and over, with clients on sockets and guests on rings: `make crash-test`.
+        .testTarget(name: "CrashTests", dependencies: ["CLinux", "TestSupport", "sxenstored"]),
         // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
         .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
         .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),

@@ -73,7 +73,7 @@ public struct Message: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The message that `bytes` begin with, and how long it is. Nil if it isn't all there.
-    static func first(in bytes: ArraySlice<UInt8>) throws -> (message: Message, length: Int)? {
+    public static func first(in bytes: ArraySlice<UInt8>) throws -> (message: Message, length: Int)? {
         guard bytes.count >= 16 else { return nil }
         let words = bytes.prefix(16).withUnsafeBytes { raw in
             (0..<4).map { raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) }
@@ -117,7 +117,7 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
     ]
 
     /// The answer that a reply carries; throws if it isn't one.
-    init(_ message: Message) throws {
+    public init(_ message: Message) throws {
         guard message.op == .error else {
             self = .data(message.payload)
             return
@@ -161,7 +161,7 @@ public struct Event: Hashable, Sendable, CustomStringConvertible {
         self.token = token
     }
 
-    init(_ message: Message) throws {
+    public init(_ message: Message) throws {
         let parts = Answer.data(message.payload).strings
         guard parts.count == 2, message.payload.last == 0, message.number == 0, message.transaction == 0 else {
             throw Trouble("no event of the wire: \(message)")

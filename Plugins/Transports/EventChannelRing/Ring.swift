@@ -59,7 +59,8 @@
             page?[.features] = features.rawValue
             page?[.error] = RingPage.Failure.none.rawValue
             tell()
-            serve()
+            // Not before all domains are there again: what it asks for may concern the others' watches.
+            server.awake(self)
         }
 
         /// The domain is gone, or the daemon ends. Returns the page, which is no longer used.

@@ -67,6 +67,13 @@ final class FakeEventChannels {
         throw Trouble("no port is free")
     }
 
+    /// The other ends of all channels have been closed.
+    func unbindAll() {
+        for port in 1..<UInt32(Self.portCount) where load(port, .type) == Kind.interdomain {
+            word(port, .type).pointee.store(Kind.unbound, ordering: .sequentiallyConsistent)
+        }
+    }
+
     /// Ports bound to a virtual interrupt.
     func ports(ofInterrupt number: UInt32) -> [UInt32] {
         (1..<UInt32(Self.portCount)).filter { load($0, .type) == Kind.interrupt && load($0, .remoteDomain) == number }

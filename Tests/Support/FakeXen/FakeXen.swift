@@ -6,6 +6,8 @@ import Glibc
 public final class FakeXen {
     public let folder: TemporaryFolder
     private var lastUniqueID: UInt = 1000
+    /// Daemons that have died: what was known of one's event channels is not true of the next one's.
+    private(set) var daemonCount = 0
 
     public init() throws { folder = try TemporaryFolder() }
 
@@ -59,6 +61,16 @@ public final class FakeXen {
     public func daemonHasLooked() throws -> Bool {
         let daemon = try daemonsEnd()
         return daemon.ports(ofInterrupt: 3).allSatisfy(daemon.isQuiet)
+    }
+
+    /// The daemon's process is gone: dom0's kernel has closed its ports, and the other ends wait to be bound
+    /// again. Events that it had not taken are gone with it.
+    public func daemonHasDied() throws {
+        daemonCount += 1
+        for name in TemporaryFolder.names(in: folder.path) {
+            guard name.hasPrefix("dom"), let domain = UInt16(name.dropFirst(3)) else { continue }
+            try FakeEventChannels(in: path(domain)).unbindAll()
+        }
     }
 
     private func uniqueID(of domain: UInt16) -> UInt? {

@@ -15,8 +15,8 @@ public final class RingGuest {
     private var received: [UInt8] = []
     private var events: [Event] = []
     private var lastNumber: UInt32 = 0
-    /// Where events for the daemon go, as long as it is the same daemon.
-    private var daemon: FakeEventChannels?
+    /// Where events for the daemon go, and which daemon that was.
+    private var daemon: (number: Int, end: FakeEventChannels)?
 
     /// Words of the page, by their places.
     public enum Word: Int, CaseIterable, Sendable {
@@ -78,10 +78,10 @@ public final class RingGuest {
         return max(0, count)
     }
 
-    /// Takes what is in the reply ring. Nobody is told.
-    public func take() -> [UInt8] {
+    /// Takes what is in the reply ring, or some of it. Nobody is told.
+    public func take(atMost most: Int = RingGuest.ringSize) -> [UInt8] {
         let consumer = self[.replyConsumer]
-        let count = min(self[.replyProducer] &- consumer, 1024)
+        let count = min(self[.replyProducer] &- consumer, 1024, UInt32(most))
         let bytes = (0..<count).map { index in
             page.base.load(fromByteOffset: 1024 + Int((consumer &+ index) % 1024), as: UInt8.self)
         }
@@ -94,16 +94,24 @@ public final class RingGuest {
     /// Sends the daemon an event.
     public func notify() throws {
         guard let remote = channels.remotePort(of: port) else { return }
-        if daemon == nil { daemon = try xen.daemonsEnd() }
-        daemon?.raise(remote)
+        try daemonsEnd().raise(remote)
     }
 
     /// The daemon has done all that the guest's events have led to.
     public func isServed() throws -> Bool {
         guard let remote = channels.remotePort(of: port) else { return true }
-        if daemon == nil { daemon = try xen.daemonsEnd() }
-        return daemon?.isQuiet(remote) ?? true
+        return try daemonsEnd().isQuiet(remote)
     }
+
+    private func daemonsEnd() throws -> FakeEventChannels {
+        if let daemon, daemon.number == xen.daemonCount { return daemon.end }
+        let end = try xen.daemonsEnd()
+        daemon = (xen.daemonCount, end)
+        return end
+    }
+
+    /// Readable when the daemon has sent an event.
+    public var descriptor: Int32 { channels.descriptor }
 
     /// The daemon has bound its end of the channel.
     public var isBound: Bool { channels.remotePort(of: port) != nil }
@@ -132,10 +140,10 @@ public final class RingGuest {
         return count
     }
 
-    /// Takes what is there, and tells the daemon only if the ring was full.
-    public func takeTelling() throws -> [UInt8] {
+    /// Takes what is there, or some of it, and tells the daemon only if the ring was full.
+    public func takeTelling(atMost most: Int = RingGuest.ringSize) throws -> [UInt8] {
         let consumer = self[.replyConsumer]
-        let bytes = take()
+        let bytes = take(atMost: most)
         if !bytes.isEmpty, self[.replyProducer] &- consumer >= UInt32(RingGuest.ringSize) { try notify() }
         return bytes
     }

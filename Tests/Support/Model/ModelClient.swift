@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One client as the protocol says it must be served: holds each reply and each event against the model.
+///
+/// A client has its own subtrees, so all that it is answered is known, however many others there are. Its
+/// requests are carried out in their order: whatever a daemon leaves that was killed is the state after
+/// all that were answered and some of the others.
+public struct ModelClient: Sendable {
+    public let name: String
+    public private(set) var state: ModelState
+    /// Sent, and not answered yet.
+    public private(set) var pending: [Sent] = []
+    /// The topmost nodes of what is its own.
+    public let tops: [String]
+
+    /// Paths below are sent relative to it.
+    private let home: String?
+    private var lastNumber: UInt32 = 0
+    /// Own events that came since the last answer, and those that must have come by the next.
+    private var received: [Event] = []
+    private var owed: [Event] = []
+    /// Equal to one that may not have been taken yet, an event may be missing.
+    private var told: Set<Event> = []
+    private var generations: [String: (version: Int, generation: UInt64)] = [:]
+
+    public struct Sent: Sendable {
+        public let request: ModelRequest
+        public let transaction: UInt32
+        let message: Message
+        /// The daemon was killed before it was answered.
+        var isInDoubt = false
+    }
+
+    /// - Parameter home: the folder of a guest, which names its nodes and watches relative to it.
+    public init(_ name: String, home: String? = nil, tops: [String: [String]]) {
+        self.name = name
+        self.tops = tops.keys.sorted()
+        self.home = home.map { $0 + "/" }
+        state = ModelState(ModelTree(tops))
+    }
+
+    // MARK: Talking
+
+    public mutating func send(_ request: ModelRequest, in transaction: UInt32 = 0) -> Message {
+        lastNumber &+= 1
+        let message = Message(request.op, request.payload(spell), number: lastNumber, transaction: transaction)
+        pending.append(Sent(request: request, transaction: transaction, message: message))
+        return message
+    }
+
+    private func spell(_ path: String) -> String {
+        guard let home, path.hasPrefix(home) else { return path }
+        return String(path.dropFirst(home.count))
+    }
+
+    /// An event for a watch of the model's.
+    public mutating func receive(_ event: Event) {
+        received.append(event.path.hasPrefix("/") ? event : Event((home ?? "") + event.path, event.token))
+    }
+
+    /// Holds a reply against the model, and tells what it is the answer to.
+    public mutating func receive(reply: Message) throws -> (sent: Sent, answer: Answer) {
+        guard let sent = pending.first else { throw Trouble("\(name): \(reply), where nothing was asked") }
+        guard reply.number == sent.message.number, reply.transaction == sent.transaction,
+            reply.op == sent.message.op || reply.op == .error
+        else { throw Trouble("\(name): \(reply) is no reply to \(sent.message)") }
+        pending.removeFirst()
+        let answer = try Answer(reply)
+        let outcome = state.apply(sent.request, in: sent.transaction, answered: answer)
+        guard outcome.answer(answer) else {
+            throw Trouble("\(name): \(sent.message) is answered \(answer) and not \(outcome.expected)")
+        }
+        if sent.isInDoubt, case .start = sent.request, let number = answer.strings.first.flatMap({ UInt32($0) }) {
+            state.doubt(number)
+        }
+        try check(outcome, sent)
+        return (sent, answer)
+    }
+
+    /// All own events must have come, once: those of the request, and those that were due before.
+    private mutating func check(_ outcome: ModelState.Outcome, _ sent: Sent) throws {
+        var expected = owed + outcome.events
+        for event in received {
+            guard let at = expected.firstIndex(of: event) else {
+                throw Trouble("\(name): \(event) came without a cause, before the answer to \(sent.message)")
+            }
+            expected.remove(at: at)
+        }
+        for event in expected where !told.contains(event) && !received.contains(event) {
+            throw Trouble("\(name): \(event) did not come before the answer to \(sent.message)")
+        }
+        told.formUnion(received)
+        received = []
+        owed = outcome.laterEvent.map { [$0] } ?? []
+    }
+
+    // MARK: The daemon's death
+
+    /// The daemon was killed, and the session with it.
+    public mutating func loseSession() {
+        lastNumber = 0
+        received = []
+        owed = []
+    }
+
+    /// The daemon was killed; the session goes on with the next.
+    public mutating func keepSession() {
+        state.doubtTransactions()
+        for index in pending.indices { pending[index].isInDoubt = true }
+    }
+
+    /// Finds out how many of the requests without an answer have been carried out, of a session that is lost.
+    public mutating func settle(on store: StoreDump) throws {
+        var state = self.state
+        var wrong = Set(store.differences(from: state.tree).keys)
+        state.forgetTouched()
+        var count = 0
+        while !wrong.isEmpty || !store.agrees(with: state.quotas) {
+            guard count < pending.count else { throw Trouble(difference(store)) }
+            _ = state.apply(pending[count].request, in: pending[count].transaction, answered: nil)
+            for path in state.tree.touched {
+                if store.difference(at: path, from: state.tree) == nil {
+                    wrong.remove(path)
+                } else {
+                    wrong.insert(path)
+                }
+            }
+            state.forgetTouched()
+            count += 1
+        }
+        let settled = state
+        // What comes behind may have changed a node without a trace but its generation.
+        for sent in pending[count...] { _ = state.apply(sent.request, in: sent.transaction, answered: nil) }
+        for path in state.tree.touched { generations[path] = nil }
+        self.state = settled
+        self.state.forgetSession()
+        pending = []
+        try checkGenerations(store)
+    }
+
+    private func difference(_ store: StoreDump) -> String {
+        var state = self.state
+        let acknowledged = store.differences(from: state.tree).values.sorted()
+        for sent in pending { _ = state.apply(sent.request, in: sent.transaction, answered: nil) }
+        let all = store.differences(from: state.tree).values.sorted()
+        return """
+            \(name): the store is at no moment of what was asked for. After all that was acknowledged: \
+            \(acknowledged.prefix(3)); after the \(pending.count) requests behind, too: \(all.prefix(3)); quotas \
+            \(state.quotas), found \(store.quotas); the requests: \(pending.prefix(200).map(\.request))
+            """
+    }
+
+    /// The store must be just so, and no request without its answer.
+    public mutating func check(against store: StoreDump) throws {
+        guard pending.isEmpty else { throw Trouble("\(name): \(pending.count) requests are not answered") }
+        if let difference = store.differences(from: state.tree).values.min() { throw Trouble("\(name): \(difference)") }
+        state.forgetTouched()
+        told = []
+        try checkGenerations(store)
+    }
+
+    /// A node that has not changed has the generation that it had.
+    private mutating func checkGenerations(_ store: StoreDump) throws {
+        var seen: [String: (version: Int, generation: UInt64)] = [:]
+        for (path, node) in state.tree.nodes {
+            guard let generation = store.nodes[path]?.generation else { continue }
+            if let before = generations[path] {
+                let isSame = before.generation == generation
+                guard isSame == (before.version == node.version), generation >= before.generation else {
+                    throw Trouble(
+                        "\(name): \(path) had generation \(before.generation) and has \(generation) "
+                            + (isSame ? "though it has changed" : "without a change"))
+                }
+            }
+            seen[path] = (node.version, generation)
+        }
+        generations = seen
+    }
+
+    /// Changes to nodes that were carried out since this was last asked.
+    public mutating func takeDone() -> [ModelRequest] { state.takeDone() }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a client of the model asks for. Paths are absolute.
+public enum ModelRequest: Sendable, CustomStringConvertible {
+    case write(String, [UInt8])
+    case makeDirectory(String)
+    case remove(String)
+    case setPermissions(String, [String])
+    case read(String)
+    case directory(String)
+    case getPermissions(String)
+    case watch(String, token: String)
+    case unwatch(String, token: String)
+    /// A watch whose events are not the model's, as others cause them.
+    case listen(String, token: String, depth: Int?)
+    /// A transaction that touches nothing outside this subtree, which nothing else touches meanwhile.
+    case start(String)
+    case end(commits: Bool)
+    case setQuota(UInt16, String, UInt32)
+    case home(UInt16)
+    /// READ of a node that others write, always with one byte repeated.
+    case readUniform(String)
+
+    public var op: Op {
+        switch self {
+        case .write: .write
+        case .makeDirectory: .mkdir
+        case .remove: .rm
+        case .setPermissions: .setPerms
+        case .read, .readUniform: .read
+        case .directory: .directory
+        case .getPermissions: .getPerms
+        case .watch, .listen: .watch
+        case .unwatch: .unwatch
+        case .start: .transactionStart
+        case .end: .transactionEnd
+        case .setQuota: .setQuota
+        case .home: .getDomainPath
+        }
+    }
+
+    /// What is sent; `spell` says how the client names a path.
+    public func payload(_ spell: (String) -> String) -> [UInt8] {
+        func list(_ strings: [String]) -> [UInt8] { strings.flatMap { Array($0.utf8) + [0] } }
+        return switch self {
+        case .write(let path, let value): list([spell(path)]) + value
+        case .makeDirectory(let path), .remove(let path), .read(let path), .directory(let path),
+            .getPermissions(let path), .readUniform(let path):
+            list([spell(path)])
+        case .setPermissions(let path, let permissions): list([spell(path)] + permissions)
+        case .watch(let path, let token), .unwatch(let path, let token): list([spell(path), token])
+        case .listen(let path, let token, let depth): list([spell(path), token] + (depth.map { ["\($0)"] } ?? []))
+        case .start: [0]
+        case .end(let commits): list([commits ? "T" : "F"])
+        case .setQuota(let domain, let name, let limit): list(["\(domain)", name, "\(limit)"])
+        case .home(let domain): list(["\(domain)"])
+        }
+    }
+
+    public var description: String {
+        let payload = payload { $0 }
+        return "\(op) "
+            + (payload.count > 80
+                ? "\(printable(Array(payload.prefix(70)))) (\(payload.count) bytes)" : printable(payload))
+    }
+}

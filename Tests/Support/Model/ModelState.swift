@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// All that a client's requests lead to.
+public struct ModelState: Sendable {
+    public private(set) var tree: ModelTree
+    /// By domain and name.
+    public private(set) var quotas: [String: UInt32] = [:]
+    /// Path and token, in the order in which they were set.
+    public private(set) var watches: [Event] = []
+    public private(set) var transactions: [UInt32: Transaction] = [:]
+    /// Changes to nodes, since somebody has taken them.
+    private(set) var done: [ModelRequest] = []
+
+    public struct Transaction: Sendable {
+        public let subtree: String
+        fileprivate var draft: ModelTree
+        fileprivate var changes: [ModelRequest] = []
+        /// The daemon was killed meanwhile: what it held may be lost.
+        public fileprivate(set) var isInDoubt = false
+    }
+
+    /// What a request must be answered, and which events it causes.
+    struct Outcome {
+        var answer: (Answer) -> Bool
+        var expected: String
+        /// They come before the answer.
+        var events: [Event] = []
+        /// It comes after the answer.
+        var laterEvent: Event?
+
+        init(_ answer: Answer) {
+            self.answer = { $0 == answer }
+            expected = answer.description
+        }
+        init(_ expected: String, _ answer: @escaping (Answer) -> Bool) {
+            self.answer = answer
+            self.expected = expected
+        }
+    }
+
+    init(_ tree: ModelTree) { self.tree = tree }
+
+    /// Carries out a request. What it was answered decides what the model leaves open; it is nil for one that
+    /// may have been carried out without an answer.
+    mutating func apply(_ request: ModelRequest, in transaction: UInt32, answered: Answer?) -> Outcome {
+        switch request {
+        case .start(let subtree): return start(subtree, answered)
+        case .end(let commits): return end(transaction, commits, answered)
+        case .watch(let path, let token): return watch(Event(path, token))
+        case .unwatch(let path, let token):
+            guard let at = watches.firstIndex(of: Event(path, token)) else { return Outcome(.ENOENT) }
+            watches.remove(at: at)
+            return Outcome(.ok)
+        case .setQuota(let domain, let name, let limit):
+            quotas["\(domain) \(name)"] = limit
+            return Outcome(.ok)
+        case .home(let domain): return Outcome(.data("/local/domain/\(domain)\0"))
+        case .listen: return Outcome(.ok)
+        case .readUniform:
+            return Outcome("one byte repeated") { !$0.isError && $0.bytes.allSatisfy([$0.bytes.first].contains) }
+        default: break
+        }
+        guard transaction != 0 else { return change(request) }
+        guard var open = transactions[transaction] else { return Outcome(.ENOENT) }
+        let answer = open.draft.apply(request).answer
+        open.changes.append(request)
+        transactions[transaction] = open
+        // What it held is lost, and its end will say so; until then it answers as it likes.
+        if open.isInDoubt { return Outcome("an answer") { _ in true } }
+        return Outcome(answer)
+    }
+
+    private mutating func change(_ request: ModelRequest) -> Outcome {
+        let (answer, changes) = tree.apply(request)
+        var outcome = Outcome(answer)
+        outcome.events = changes.flatMap(events)
+        if !changes.isEmpty { done.append(request) }
+        return outcome
+    }
+
+    private mutating func watch(_ watch: Event) -> Outcome {
+        if watches.contains(watch) { return Outcome(.EEXIST) }
+        watches.append(watch)
+        var outcome = Outcome(.ok)
+        outcome.laterEvent = watch
+        return outcome
+    }
+
+    private func events(of change: ModelTree.Change) -> [Event] {
+        switch change {
+        case .changed(let path):
+            watches.filter { path == $0.path || path.hasPrefix($0.path + "/") }.map { Event(path, $0.token) }
+        case .goneBelow(let path): watches.filter { path == $0.path }
+        }
+    }
+
+    // MARK: Transactions
+
+    private mutating func start(_ subtree: String, _ answered: Answer?) -> Outcome {
+        guard let answered else { return Outcome("a number") { _ in true } }
+        let number = answered.strings.first.flatMap { UInt32($0) }
+        let isNew = number.map { $0 != 0 && transactions[$0] == nil } ?? false
+        if isNew, let number { transactions[number] = Transaction(subtree: subtree, draft: tree) }
+        return Outcome("the number of a new transaction") { _ in isNew }
+    }
+
+    private mutating func end(_ number: UInt32, _ commits: Bool, _ answered: Answer?) -> Outcome {
+        guard let open = transactions.removeValue(forKey: number) else { return Outcome(.ENOENT) }
+        guard commits else { return Outcome(.ok) }
+        if open.isInDoubt, answered == .EAGAIN { return Outcome(.EAGAIN) }
+        var outcome = Outcome(.ok)
+        for request in open.changes { outcome.events += change(request).events }
+        return outcome
+    }
+
+    // MARK: The daemon's death
+
+    /// What a session that ends with the daemon takes with it.
+    mutating func forgetSession() {
+        watches = []
+        transactions = [:]
+    }
+
+    /// What a session that outlives the daemon may lose.
+    mutating func doubtTransactions() {
+        for number in transactions.keys { transactions[number]?.isInDoubt = true }
+    }
+
+    mutating func doubt(_ number: UInt32) { transactions[number]?.isInDoubt = true }
+
+    mutating func takeDone() -> [ModelRequest] {
+        defer { done = [] }
+        return done
+    }
+
+    mutating func forgetTouched() { tree.touched = [] }
+}

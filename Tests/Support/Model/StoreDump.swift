@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a daemon says is in its store, read by a client of the toolstack.
+public struct StoreDump: Sendable {
+    public struct Node: Sendable {
+        public var value: [UInt8]
+        public var permissions: [String]
+        public var children: [String]
+        public var generation: UInt64
+    }
+
+    public private(set) var nodes: [String: Node] = [:]
+    public private(set) var quotas: [String: UInt32] = [:]
+
+    /// Reads all below these paths; and these limits, by domain and name.
+    public init(_ tops: [String], quotas: [String] = [], by client: RawClient) throws {
+        var level = tops
+        while !level.isEmpty {
+            // All at once: a turn of the daemon then answers many.
+            let requests = level.flatMap { path in
+                [Op.read, .getPerms, .directory].map { Message($0, "\(path)\0") }
+                    + [Message(.directoryPart, "\(path)\00\0")]
+            }
+            var answers = try client.ask(requests)[...]
+            var next: [String] = []
+            for path in level {
+                let four = Array(answers.prefix(4))
+                answers = answers.dropFirst(4)
+                guard let node = Self.node(four) else { continue }
+                nodes[path] = node
+                next += node.children.map { "\(path)/\($0)" }
+            }
+            level = next
+        }
+        let names = quotas.map { Message(.getQuota, $0.split(separator: " ").joined(separator: "\0") + "\0") }
+        for (name, answer) in zip(quotas, try client.ask(names)) {
+            self.quotas[name] = answer.strings.first.flatMap { UInt32($0) }
+        }
+    }
+
+    private static func node(_ answers: [Answer]) -> Node? {
+        if answers.allSatisfy({ $0 == .ENOENT }) { return nil }
+        return Node(
+            value: answers[0].bytes, permissions: answers[1].strings, children: answers[2].strings,
+            generation: answers[3].strings.first.flatMap { UInt64($0) } ?? 0)
+    }
+
+    /// What differs, by path, between this and all that the model knows of.
+    public func differences(from tree: ModelTree) -> [String: String] {
+        var found: [String: String] = [:]
+        for path in tree.nodes.keys { found[path] = difference(at: path, from: tree) }
+        // A node that is not the model's shows in its parent's children; one that is left behind does not.
+        for path in nodes.keys where tree.nodes[path] == nil && tree.nodes[ModelTree.parent(of: path)] != nil {
+            found[path] = difference(at: path, from: tree)
+        }
+        return found
+    }
+
+    public func difference(at path: String, from tree: ModelTree) -> String? {
+        switch (nodes[path], tree.nodes[path]) {
+        case (nil, nil): return nil
+        case (_?, nil): return "\(path) is there"
+        case (nil, _?): return "\(path) is not there"
+        case (let found?, let expected?):
+            if found.value != expected.value {
+                return "\(path) is \(printable(found.value)) and not \(printable(expected.value))"
+            }
+            if found.permissions != expected.permissions {
+                return "\(path) has permissions \(found.permissions) and not \(expected.permissions)"
+            }
+            if found.children != expected.children {
+                return "\(path) has children \(found.children) and not \(expected.children)"
+            }
+            return nil
+        }
+    }
+
+    /// Whether the limits are these; those that the model has not set may be anything.
+    func agrees(with quotas: [String: UInt32]) -> Bool { quotas.allSatisfy { self.quotas[$0.key] == $0.value } }
+}
+
+extension RawClient {
+    /// Asks a lot at once.
+    public func ask(_ requests: [Message]) throws -> [Answer] {
+        // Not more than the daemon may have to keep for somebody who does not read.
+        var answers: [Answer] = []
+        for start in stride(from: 0, to: requests.count, by: 200) {
+            let some = requests[start..<min(start + 200, requests.count)]
+            try send(some.flatMap(\.bytes))
+            for request in some { answers.append(try answer(to: request)) }
+        }
+        return answers
+    }
+}
