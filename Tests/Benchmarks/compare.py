@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures sxenstored against other XenStore daemons and an echo server, and prints Markdown.
 
-Client and daemons share one core (but in the set `storage`, where threads and the disk work beside the daemon), and take turns (A B C A B C ...): a request's whole processor time counts,
+Client and daemons share one core, and take turns (A B C A B C ...): a request's whole processor time counts,
 no core has to be woken up, and what else the machine does hits all alike. Only ratios within one run mean
 anything. Each cell is operations per second (median / 99th percentile of latency in microseconds), the
 median of all rounds. The floor echoes requests of 32 bytes and does nothing else.
+
+The set `storage` is apart: there client and daemons have all cores, as what writes to the disk works beside the
+daemon, and each turn lasts at least a second. It needs some minutes, and a disk that nobody else is busy with.
 """
 import argparse
 import json
@@ -64,11 +67,11 @@ class Bench:
         self.arguments = arguments
         self.peers = peers
 
-    def run(self, peer, options, warmup=0.1, timeout=120):
+    def run(self, peer, options, warmup=0.1, seconds=None, timeout=120):
         """One run of xsbench: its result, or why there is none."""
         command = [
             str(self.arguments.build / "xsbench"), "--socket", peer.socket, "--pid", str(peer.pid), "--json",
-            "--warmup", str(warmup), "--seconds", str(self.arguments.seconds),
+            "--warmup", str(warmup), "--seconds", str(seconds or self.arguments.seconds),
             "--lib", str(self.arguments.build / "libfakexen.so"), *options]
         environment = {**os.environ, "FAKEXEN_DIR": peer.world}
         try:

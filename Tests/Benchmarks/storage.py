@@ -61,6 +61,7 @@ def measure_all(bench, ours, folder):
 # MARK: Writing
 
 def writes(bench, peers, bare):
+    seconds = max(1, bench.arguments.seconds)
     print("Writes per second (the daemon's processor time for each, in microseconds), and the disk's own syncs.\n")
     columns = [peer.name for peer in peers] + [bare.name]
     ratios = [pair for pair in RATIOS if set(pair) <= set(columns)]
@@ -70,7 +71,7 @@ def writes(bench, peers, bare):
         runs = {name: [] for name in columns}
         for turn in range(bench.arguments.rounds):
             for peer in peers:
-                result = bench.run(peer, options + ["--no-populate"] * bool(turn), warmup=0.3)
+                result = bench.run(peer, options + ["--no-populate"] * bool(turn), 0.3, seconds)
                 if isinstance(result, str):
                     raise RuntimeError(f"{peer.name}: {result}")
                 runs[peer.name].append(result)
@@ -81,8 +82,13 @@ def writes(bench, peers, bare):
         cells = [f"{medians[peer.name]:,.0f} ({median(runs[peer.name], 'daemon_cpu_ns_per_op') / 1e3:.1f})"
                  for peer in peers]
         row([f"{clients} client{'s' * (clients > 1)}, {nodes:,} nodes", *cells, f"{medians[bare.name]:,.0f}"]
-            + [f"{medians[a] / medians[b]:.2f}" for a, b in ratios])
+            + [f"{statistics.median(map(quotient, runs[a], runs[b])):.2f}" for a, b in ratios])
     print()
+
+
+def quotient(a, b):
+    """Of one turn: what slowed that turn down did so for both."""
+    return a["ops_per_s"] / b["ops_per_s"]
 
 
 def median(runs, key):
