@@ -87,14 +87,17 @@ public final class Reactor: EventLoop {
         isStopping = false
         var now = Self.now()
         var wait = turn(now)
-        while !isStopping {
-            dispatch(try ready(within: wait.milliseconds(from: now)))
+        while !isStopping || wait.isGathering {
+            let count = try ready(within: wait.milliseconds(from: now))
+            // Who is waited for may need this very core.
+            if count == 0, wait.isGathering { sched_yield() }
+            dispatch(count)
             now = Self.now()
             wait = turn(now)
         }
     }
 
-    /// Makes ``run(turn:)`` return at the end of the turn that is running.
+    /// Makes ``run(turn:)`` return at the end of the turn that is running, gathered as it may be.
     public func stop() { isStopping = true }
 
     /// The monotonic clock.
@@ -123,11 +126,15 @@ public final class Reactor: EventLoop {
 }
 
 extension Wait {
+    fileprivate var isGathering: Bool {
+        if case .gathering = self { true } else { false }
+    }
+
     /// What epoll_wait takes. Rounded up: a timer that wakes the loop too early would make it spin.
     fileprivate func milliseconds(from now: Moment) -> Int32 {
         switch self {
         case .forever: return -1
-        case .none: return 0
+        case .none, .gathering: return 0
         case .until(let moment):
             guard moment > now else { return 0 }
             let nanoseconds = moment.nanoseconds - now.nanoseconds
