@@ -88,10 +88,8 @@ public final class Reactor: EventLoop {
         var now = Self.now()
         var wait = turn(now)
         while !isStopping || wait.isGathering {
-            let count = try ready(within: wait.milliseconds(from: now))
-            // Who is waited for may need this very core.
-            if count == 0, wait.isGathering { sched_yield() }
-            dispatch(count)
+            if case .gathering(let end) = wait { awaitAny(nanoseconds: end.nanoseconds &- now.nanoseconds) }
+            dispatch(try ready(within: wait.milliseconds(from: now)))
             now = Self.now()
             wait = turn(now)
         }
@@ -105,6 +103,14 @@ public final class Reactor: EventLoop {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Moment(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
+    }
+
+    /// Sleeps less than a millisecond, or until a descriptor is ready. Looking again and again instead
+    /// would take the processor away from those who are waited for.
+    private func awaitAny(nanoseconds: UInt64) {
+        var descriptor = pollfd(fd: epoll, events: Int16(POLLIN), revents: 0)
+        var time = timespec(tv_sec: 0, tv_nsec: Int(min(nanoseconds, 999_999_999)))
+        ppoll(&descriptor, 1, &time, nil)
     }
 
     private func ready(within milliseconds: Int32) throws(SystemError) -> Int {

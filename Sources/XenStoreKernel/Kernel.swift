@@ -240,7 +240,7 @@ public enum Wait: Sendable, Equatable {
     case forever
     /// Not at all: there is work left over from this turn.
     case none
-    /// Not at all: the turn goes on, and ends at this moment if nothing comes that ends it before.
+    /// Until a descriptor is ready, but to the nanosecond no longer than this: the turn is not over.
     case gathering(until: Moment)
     /// Until a descriptor is ready, but no longer than this.
     case until(Moment)
