@@ -87,14 +87,15 @@ public final class Reactor: EventLoop {
         isStopping = false
         var now = Self.now()
         var wait = turn(now)
-        while !isStopping {
+        while !isStopping || wait.isGathering {
+            if case .gathering(let end) = wait { awaitAny(nanoseconds: end.nanoseconds &- now.nanoseconds) }
             dispatch(try ready(within: wait.milliseconds(from: now)))
             now = Self.now()
             wait = turn(now)
         }
     }
 
-    /// Makes ``run(turn:)`` return at the end of the turn that is running.
+    /// Makes ``run(turn:)`` return at the end of the turn that is running, gathered as it may be.
     public func stop() { isStopping = true }
 
     /// The monotonic clock.
@@ -102,6 +103,14 @@ public final class Reactor: EventLoop {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Moment(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
+    }
+
+    /// Sleeps less than a millisecond, or until a descriptor is ready. Looking again and again instead
+    /// would take the processor away from those who are waited for.
+    private func awaitAny(nanoseconds: UInt64) {
+        var descriptor = pollfd(fd: epoll, events: Int16(POLLIN), revents: 0)
+        var time = timespec(tv_sec: 0, tv_nsec: Int(min(nanoseconds, 999_999_999)))
+        ppoll(&descriptor, 1, &time, nil)
     }
 
     private func ready(within milliseconds: Int32) throws(SystemError) -> Int {
@@ -123,11 +132,15 @@ public final class Reactor: EventLoop {
 }
 
 extension Wait {
+    fileprivate var isGathering: Bool {
+        if case .gathering = self { true } else { false }
+    }
+
     /// What epoll_wait takes. Rounded up: a timer that wakes the loop too early would make it spin.
     fileprivate func milliseconds(from now: Moment) -> Int32 {
         switch self {
         case .forever: return -1
-        case .none: return 0
+        case .none, .gathering: return 0
         case .until(let moment):
             guard moment > now else { return 0 }
             let nanoseconds = moment.nanoseconds - now.nanoseconds

@@ -51,6 +51,8 @@ public final class Kernel {
     var reservation: Reservation?
     /// The journal of this turn, if storage wants batches and something has changed.
     var turn: Turn?
+    /// Who is waited for before a turn ends.
+    var gathering = Gathering()
     /// What storage is to keep beside the nodes, by key, and nil for what it is to forget; nothing if it
     /// wants no batches.
     var notes: [[UInt8]: [UInt8]?] = [:]
@@ -205,6 +207,7 @@ public final class Kernel {
     public func endTurn(at now: Moment) -> Wait {
         self.now = now
         drainBacklog()
+        if let moment = putOffTurn() { return .gathering(until: moment) }
         commitTurn()
         flushTouched()
         let deadlines = [expireReservation(), waiting.isEmpty ? nil : expireEvents()]
@@ -256,6 +259,8 @@ public enum Wait: Sendable, Equatable {
     case forever
     /// Not at all: there is work left over from this turn.
     case none
+    /// Until a descriptor is ready, but to the nanosecond no longer than this: the turn is not over.
+    case gathering(until: Moment)
     /// Until a descriptor is ready, but no longer than this.
     case until(Moment)
 }

@@ -22,6 +22,8 @@ public final class FailingStorage: Storage {
     /// What else was committed, by key.
     public private(set) var notes: [[UInt8]: [UInt8]] = [:]
     public private(set) var commits = 0
+    /// Nanoseconds that a commit may be put off.
+    public var patience: UInt64 = 0
 
     public init() {}
     public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}

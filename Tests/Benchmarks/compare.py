@@ -6,6 +6,9 @@ Client and daemons share one core, and take turns (A B C A B C ...): a request's
 no core has to be woken up, and what else the machine does hits all alike. Only ratios within one run mean
 anything. Each cell is operations per second (median / 99th percentile of latency in microseconds), the
 median of all rounds. The floor echoes requests of 32 bytes and does nothing else.
+
+The set `storage` is apart: there client and daemons have all cores, as what writes to the disk works beside the
+daemon, and each turn lasts at least a second. It needs some minutes, and a disk that nobody else is busy with.
 """
 import argparse
 import json
@@ -16,6 +19,7 @@ import subprocess
 import tempfile
 
 import peers as known
+import storage
 
 
 class Workload:
@@ -63,11 +67,11 @@ class Bench:
         self.arguments = arguments
         self.peers = peers
 
-    def run(self, peer, options, seconds=None, timeout=120):
+    def run(self, peer, options, warmup=0.1, seconds=None, timeout=120):
         """One run of xsbench: its result, or why there is none."""
         command = [
             str(self.arguments.build / "xsbench"), "--socket", peer.socket, "--pid", str(peer.pid), "--json",
-            "--warmup", "0.1", "--seconds", str(seconds or self.arguments.seconds),
+            "--warmup", str(warmup), "--seconds", str(seconds or self.arguments.seconds),
             "--lib", str(self.arguments.build / "libfakexen.so"), *options]
         environment = {**os.environ, "FAKEXEN_DIR": peer.world}
         try:
@@ -146,7 +150,7 @@ def ratio(ours, theirs):
 
 
 def main():
-    groups = list(dict.fromkeys(workload.group for workload in WORKLOADS)) + ["memory"]
+    groups = list(dict.fromkeys(workload.group for workload in WORKLOADS)) + ["memory", "storage"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--daemon", required=True, help="our daemon, as it is installed")
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of xsbench and echofloor")
@@ -159,6 +163,13 @@ def main():
     if unknown := set(chosen) - set(groups):
         parser.error(f"no such set: {', '.join(unknown)}; there are {', '.join(groups)}")
 
+    if "storage" in chosen:
+        # Below the build: temporary folders are often in memory, and that is no disk.
+        with tempfile.TemporaryDirectory(prefix="xsbench-", dir=arguments.build) as folder:
+            bench = Bench(arguments, [])
+            storage.measure_all(bench, os.path.abspath(arguments.daemon), pathlib.Path(folder).absolute())
+    if set(chosen) == {"storage"}:
+        return
     # Inherited by all that is started from here.
     os.sched_setaffinity(0, {arguments.core})
     with tempfile.TemporaryDirectory(prefix="xsbench-") as folder:

@@ -29,7 +29,7 @@ class Peer:
     def pid(self):
         return self.process.pid
 
-    def start(self):
+    def start(self, patience=10):
         """Starts it; returns the seconds until its first answer."""
         for part in ("run", "lib", "world"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ class Peer:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         while not self.answers():
-            if self.process.poll() is not None or time.monotonic() - begin > 10:
+            if self.process.poll() is not None or time.monotonic() - begin > patience:
                 raise RuntimeError(f"{self.name} does not start:\n{(self.folder / 'output').read_text()}")
             time.sleep(0.0002)
         return time.monotonic() - begin
@@ -54,15 +54,29 @@ class Peer:
         except (FileNotFoundError, ConnectionError):
             return False
 
-    def stop(self):
+    def stop(self, patience=5):
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def settle(self, patience=10):
+        """Waits until it does nothing any more: longer than what it may put off for a second."""
+        begin = time.monotonic()
+        busy, since = self.processor_time(), begin
+        while time.monotonic() - since < 1.2 and time.monotonic() - begin < patience:
+            time.sleep(0.05)
+            if (now := self.processor_time()) != busy:
+                busy, since = now, time.monotonic()
+
+    def processor_time(self):
+        """Nanoseconds, of all its threads."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     def resident_kb(self):
         for line in open(f"/proc/{self.pid}/status"):

@@ -136,6 +136,16 @@ import XenStoreKernel
         #expect(count == 4)
     }
 
+    @Test func aTurnThatGathersNeitherSleepsNorIsLeftUnended() throws {
+        var count = 0
+        try reactor.run { now in
+            count += 1
+            if count == 1 { reactor.stop() }
+            return count < 4 ? .gathering(until: now.advanced(byMilliseconds: 60_000)) : .forever
+        }
+        #expect(count == 4)
+    }
+
     @Test func runsAgainAfterAStop() throws {
         try turns(1)
         try turns(1)

@@ -114,6 +114,47 @@
             }
         }
 
+        @Test func onlyCommitsThatSyncArePutOff() throws {
+            for (sync, expected) in [("none", 0...0), ("commit", 1...1_000_000)] as [(String, ClosedRange<UInt64>)] {
+                let storage = try shelf.storage(["sync": .text(sync)])
+                defer { storage.close() }
+                #expect(storage.patience == 0, "nothing has been committed yet")
+                Table(try EmbeddedHost(storage: storage)).fill(1)
+                #expect(expected.contains(storage.patience))
+            }
+        }
+
+        /// A sync of a file that has just grown costs the file system a commit of its own.
+        @Test func aJournalThatIsSyncedGrowsSeldom() throws {
+            try shelf.serveAndDie(["sync": .text("commit")]) { table in
+                var sizes: Set<Int> = []
+                for number in 0..<20 {
+                    table.write("/a", String(repeating: "x", count: number))
+                    sizes.insert(try shelf.bytes(".journal-0").count)
+                }
+                #expect(sizes.count == 1)
+                #expect(sizes.allSatisfy { $0 > 1 << 20 })
+            }
+            try shelf.serve { #expect($0.read("/a") == .text(String(repeating: "x", count: 19))) }
+        }
+
+        /// Where the file may not grow that far, it grows as it can.
+        @Test func aJournalDoesNotTakeTheLastRoom() async {
+            await #expect(processExitsWith: .success) {
+                let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+                var limit = rlimit()
+                getrlimit(resource, &limit)
+                limit.rlim_cur = 1 << 19
+                try #require(setrlimit(resource, &limit) == 0)
+                let shelf = try Shelf()
+                try shelf.serveAndDie(["sync": .text("commit")]) { table in
+                    table.fill()
+                    try #require(shelf.bytes(".journal-0").count < 1 << 16)
+                }
+                try shelf.serve { try #require($0.read("/top/0/node-0") == .text("value of 0")) }
+            }
+        }
+
         @Test func sizeIsLimited() throws {
             try shelf.serve(["size-max": .number(100_000)]) { table in
                 let value = String(repeating: "x", count: 4000)

@@ -45,7 +45,7 @@
         }
 
         /// A journal of this size is folded at once.
-        private static let enough = 1 << 20
+        private static let enough = 4 << 20
         /// So much waits that each commit gives the thread a little time.
         private static let much = 32 << 20
         /// As much as may wait: beyond it, whoever commits waits, too.

@@ -7,7 +7,9 @@
     ///
     /// A batch is safe from the daemon's death when it is written, and from the host's when it is synced.
     /// A journal is emptied without touching the file: the batch that is written at its beginning next
-    /// has a number that tells it from the older ones behind it.
+    /// has a number that tells it from the older ones behind it. Nor does a sync find a file that has just
+    /// grown, which costs the file system a commit of its own: a journal that is synced grows by
+    /// ``stride`` at a time.
     struct JournalFile {
         let path: String
         /// What the file begins with, as far as it counts.
@@ -17,8 +19,15 @@
         /// The file may not hold what it should, and is written anew before anything is added.
         private var isSuspect = true
 
+        /// Bytes that the file has, or would have if there was room, if it is synced.
+        private var allocated = 0
+
         /// An emptied file is cut to this, so that one that was large once does not stay so.
-        private static let spareSize = 4 << 20
+        private static let spareSize = 16 << 20
+        /// An emptied journal that was larger than this gives its memory back.
+        private static let spareMemory = 1 << 20
+        /// What a journal that is synced grows by.
+        private static let stride = 1 << 20
 
         init(path: String, content: [UInt8]) {
             self.path = path
@@ -33,6 +42,7 @@
                 retract()
                 throw .system("write", path, failure)
             }
+            if syncs { allocate(beyond: content.count + batch.count) }
             if syncs, fdatasync(descriptor) != 0 {
                 let failure = errno
                 retract()
@@ -46,11 +56,12 @@
 
         /// All of it is in the table.
         mutating func empty() {
-            content.removeAll(keepingCapacity: content.capacity <= Self.spareSize)
+            content.removeAll(keepingCapacity: content.capacity <= Self.spareMemory)
             identity?.size = 0
             var status = stat()
             if descriptor >= 0, fstat(descriptor, &status) == 0, status.st_size > Self.spareSize {
                 ftruncate(descriptor, off_t(Self.spareSize))
+                allocated = min(allocated, Self.spareSize)
             }
         }
 
@@ -63,6 +74,23 @@
         /// A batch that nobody is told of must not be found by the next daemon.
         private mutating func retract() {
             if ftruncate(descriptor, off_t(content.count)) != 0 { isSuspect = true }
+            allocated = 0
+        }
+
+        /// Writes zeros behind what there is, so that the next batches change blocks that are the file's
+        /// already. Where there is no room for that, batches make the file grow.
+        private mutating func allocate(beyond end: Int) {
+            if end <= allocated { return }
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { return }
+            allocated = Int(status.st_size)
+            if end < allocated { return }
+            allocated = end + Self.stride
+            let zeros = [UInt8](repeating: 0, count: Self.stride)
+            // The last bytes of a disk are for batches and the table.
+            if !zeros.withUnsafeBytes({ WholeFile.write($0, to: descriptor, at: end) }) {
+                ftruncate(descriptor, off_t(end))
+            }
         }
 
         private mutating func makeSound(syncs: Bool) throws(StorageError) {
@@ -86,6 +114,7 @@
             }
             close()
             descriptor = fresh
+            allocated = 0
             isSuspect = false
         }
     }

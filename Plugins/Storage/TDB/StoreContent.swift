@@ -20,6 +20,7 @@
         init(_ files: StoreFiles) throws(TableProblem) {
             let image = try TableImage(of: files.table)
             tableSize = image.byteCount
+            reserve(recordsOf: tableSize)
             try image.forEachRecord { [unowned self] key, data in set(key, data) }
             isInterrupted = image.wasInterrupted
             do throws(StorageError) { try addJournals(files) } catch { throw .unreadable(error) }
@@ -59,15 +60,32 @@
 
         /// Copies a record here, or drops it.
         func set(_ key: Bytes, _ data: UnsafeRawBufferPointer?) {
-            let data = data.map(arena.copy)
-            if let position = index[key] {
-                records[position].data = data
-            } else if data != nil {
-                let key = Bytes(arena.copy(key.raw))
-                index[key] = records.count
-                records.append((key, data))
+            guard let data = data.map(arena.copy) else {
+                if let position = index[key] { records[position].data = nil }
+                return
             }
+            // Looked up once: of a large store each time costs as much as all else about a record.
+            let key = Bytes(arena.copy(key.raw))
+            let next = records.count
+            let position = place(of: key, or: next)
+            if position == next { records.append((key, data)) } else { records[position].data = data }
         }
+
+        private func place(of key: Bytes, or next: Int) -> Int {
+            func look(_ place: inout Int) -> Int { place }
+            return look(&index[key, default: next])
+        }
+
+        /// Growing step by step copies all of the index each time.
+        private func reserve(recordsOf bytes: Int) {
+            let count = min(bytes / Self.usualRecord, Self.reservedMax)
+            index.reserveCapacity(count)
+            records.reserveCapacity(count)
+        }
+
+        /// Bytes of a small node in the table, with what libtdb leaves free.
+        private static let usualRecord = 200
+        private static let reservedMax = 1 << 21
 
         private func text(_ key: [UInt8]) -> String? {
             key.withBytes { self[Bytes($0)] }.map { String(decoding: $0, as: UTF8.self) }

@@ -19,6 +19,8 @@
         private var lock: StoreLock?
         private var folding: Folding?
         private var batch = Batch()
+        /// Nanoseconds that the last commit took.
+        private var commitTime: UInt64 = 0
         /// The boot of the host that the content belongs to.
         var boot: () -> String = TDB.bootOfThisHost
 
@@ -47,8 +49,14 @@
         public func commit(_ changes: borrowing ChangeBatch) throws(StorageError) {
             guard let folding else { throw StorageError("'\(files.table)' is not open") }
             try batch.take(changes)
+            let begin = settings.syncs ? Self.now() : 0
             try folding.append(&batch, sizeMax: settings.sizeMax)
+            if settings.syncs { commitTime = Self.now() &- begin }
         }
+
+        /// A sync lasts as long as dozens of requests. Half as long is well spent on having more of them
+        /// in it; a slow disk makes nobody wait noticeably longer.
+        public var patience: UInt64 { settings.syncs ? min(commitTime / 2, 1_000_000) : 0 }
 
         public func close() {
             folding?.stop()
@@ -124,6 +132,12 @@
             for (key, data) in content.records {
                 if let data, let key = key.noteKey { loader.add(key: key, value: data) }
             }
+        }
+
+        private static func now() -> UInt64 {
+            var time = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &time)
+            return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
         }
 
         static func bootOfThisHost() -> String {

@@ -3,16 +3,20 @@
 #ifndef SXENSTORED_CLINUX_H
 #define SXENSTORED_CLINUX_H
 #include <getopt.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 // Declared by the C library for GNU sources only, which the Glibc module isn't.
 int memfd_create(const char *name, unsigned flags);
+int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
 // Enumerations in C, and so of another type than the `int` they are passed as.

@@ -12,8 +12,15 @@ public protocol Storage: Plugin {
     /// Makes one turn's changes durable: all of them, or none and an error. Replies that
     /// acknowledge the changes are sent only after this has returned.
     func commit(_ batch: borrowing ChangeBatch) throws(StorageError)
+    /// For how many nanoseconds a commit may be put off while more comes that it can take along: 0, which
+    /// is the default, if a commit costs little more than a request.
+    var patience: UInt64 { get }
     /// The daemon ends in an orderly way.
     func close()
+}
+
+extension Storage {
+    public var patience: UInt64 { 0 }
 }
 
 /// A storage that could not do what it was asked for.

@@ -40,6 +40,8 @@ public final class Session {
     var noted = NotedStream()
     /// Where this turn's answers begin in the stream, as far as they may have to be taken back.
     var turnStart: UInt64 = 0
+    /// The last commit that it had a part in.
+    var lastCommit: UInt64 = 0
     /// In the kernel's list of sessions to flush when the turn ends.
     var isTouched = false
     /// In the kernel's list of sessions with whole frames left over from this turn.

@@ -135,7 +135,8 @@ final class Store {
                 let name = name(of: id)
                 end -= name.count + 1
                 bytes[end] = UInt8(ascii: "/")
-                for (offset, byte) in name.enumerated() { bytes[end + 1 + offset] = byte }
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[(end + 1)...])
+                    .copyMemory(from: name)
                 id = pointer(id).pointee.parent
             }
         }
