@@ -88,7 +88,7 @@ public final class Reactor: EventLoop {
         var now = Self.now()
         var wait = turn(now)
         while !isStopping || wait.isGathering {
-            if case .gathering(let end) = wait { awaitAny(nanoseconds: end.nanoseconds &- now.nanoseconds) }
+            if case .gathering(let end) = wait, end > now { awaitAny(nanoseconds: end.nanoseconds - now.nanoseconds) }
             dispatch(try ready(within: wait.milliseconds(from: now)))
             now = Self.now()
             wait = turn(now)
@@ -105,7 +105,7 @@ public final class Reactor: EventLoop {
         return Moment(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
     }
 
-    /// Sleeps less than a millisecond, or until a descriptor is ready. Looking again and again instead
+    /// Sleeps for less than a second, or until a descriptor is ready. Looking again and again instead
     /// would take the processor away from those who are waited for.
     private func awaitAny(nanoseconds: UInt64) {
         var descriptor = pollfd(fd: epoll, events: Int16(POLLIN), revents: 0)

@@ -136,14 +136,28 @@ import XenStoreKernel
         #expect(count == 4)
     }
 
-    @Test func aTurnThatGathersNeitherSleepsNorIsLeftUnended() throws {
-        var count = 0
+    @Test func aTurnThatGathersSleepsUntilItsMomentAndIsNotLeftUnended() throws {
+        var turns: [Moment] = []
         try reactor.run { now in
-            count += 1
-            if count == 1 { reactor.stop() }
-            return count < 4 ? .gathering(until: now.advanced(byMilliseconds: 60_000)) : .forever
+            turns.append(now)
+            if turns.count == 1 { reactor.stop() }
+            return turns.count < 3 ? .gathering(until: Moment(nanoseconds: turns[0].nanoseconds + 300_000)) : .forever
         }
-        #expect(count == 4)
+        #expect(turns.count == 3)
+        #expect(turns[1].nanoseconds >= turns[0].nanoseconds + 300_000)
+    }
+
+    @Test func aTurnThatGathersWakesForWhatIsReady() throws {
+        let pair = SocketPair()
+        pair.fill()
+        var calls = 0
+        try reactor.add(pair.ours, for: .readable, Handler { _, _ in calls += 1 })
+        let begin = Reactor.now()
+        try reactor.run { now in
+            if calls > 0 { reactor.stop() }
+            return calls > 0 ? .forever : .gathering(until: begin.advanced(byMilliseconds: 60_000))
+        }
+        #expect(calls == 1)
     }
 
     @Test func runsAgainAfterAStop() throws {
