@@ -40,8 +40,9 @@ struct Gathering {
 extension Kernel {
     /// Until when the turn is put off, or nil if it ends now.
     func putOffTurn() -> Moment? {
+        if turn == nil || storageIsFailing { return nil }
         let patience = storage.patience
-        if turn == nil || patience == 0 || storageIsFailing { return nil }
+        if patience == 0 { return nil }
         if let moment = gathering.deadline(for: touched, patience: patience, now: now) { return moment }
         gathering.end(touched)
         return nil

@@ -74,7 +74,8 @@ extension Kernel {
         do throws(StorageError) {
             try storage.commit(
                 ChangeBatch(
-                    store: store, since: turn?.snapshot ?? store.generation, notes: notes.merging(streams) { $1 }))
+                    store: store, since: turn?.snapshot ?? store.generation, notes: notes.merging(streams) { $1 },
+                    endsWithBoot: turn == nil && notes.isEmpty))
             notes = [:]
             streamsAreNoted(streams)
             if storageIsFailing { log(.notice, "storage \(type(of: storage).name) works again") }

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 XEN = pathlib.Path("/usr/lib/xen-4.17/bin")
-SHIPPED = pathlib.Path(__file__).parents[2] / "etc/sxenstored-standalone.yaml"
+SHIPPED = pathlib.Path(__file__).parents[2] / "etc"
 # Debian's configuration of oxenstored, but for where its files go.
 OXENSTORED = pathlib.Path("/etc/xen/oxenstored.conf")
 
@@ -88,14 +88,12 @@ class Peer:
 def all_peers(ours, build, folder):
     """The echo floor, ours, and those of the others that can run on this machine."""
     floor = folder / "floor"
-    peers = [
-        Peer("floor", floor, [str(build / "echofloor"), str(floor / "run/socket")]),
-        Peer("sxenstored", folder / "ours", [ours, "--no-fork", "--config", str(SHIPPED)]),
-    ]
+    peers = [Peer("floor", floor, [str(build / "echofloor"), str(floor / "run/socket")])]
     hypervisor = build / "libfakexen.so"
     if not hypervisor.exists():
-        print("Without Tests/FakeXen there is no hypervisor for the other daemons: they are left out.\n")
-        return peers
+        print("Without Tests/FakeXen there is no hypervisor: the other daemons and rings are left out.\n")
+        alone = [ours, "--no-fork", "--config", str(SHIPPED / "sxenstored-standalone.yaml")]
+        return peers + [Peer("sxenstored", folder / "ours", alone)]
 
     def simulated(name, command, environment=()):
         home = folder / name
@@ -103,6 +101,7 @@ def all_peers(ours, build, folder):
             "LD_PRELOAD": str(hypervisor.resolve()), "FAKEXEN_DIR": str(home / "world"),
             "XENSTORED_ROOTDIR": str(home / "lib"), **dict(environment)})
 
+    peers.append(simulated("sxenstored", [ours, "--no-fork", "--config", str(SHIPPED / "sxenstored.yaml")]))
     if (XEN / "xenstored").exists():
         peers.append(simulated("C 4.17", [str(XEN / "xenstored"), "-N"]))
     if (XEN / "oxenstored").exists() and OXENSTORED.exists():

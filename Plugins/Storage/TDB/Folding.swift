@@ -106,8 +106,8 @@
             thread = made
         }
 
-        /// Makes a batch safe, or throws and has changed nothing.
-        func append(_ batch: inout Batch, sizeMax: Int) throws(StorageError) {
+        /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing.
+        func append(_ batch: inout Batch, sizeMax: Int, needsSync: Bool) throws(StorageError) {
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             try makeReady()
@@ -116,7 +116,7 @@
                 throw StorageError("'\(table.path)' would be larger than size-max allows, \(sizeMax) bytes")
             }
             batch.seal(sequence: nextSequence, store: store)
-            try journals[current].append(batch.bytes, syncs: syncs)
+            try journals[current].append(batch.bytes, syncs: syncs, needsSync: needsSync)
             nextSequence &+= 1
             if deadline == nil {
                 deadline = Self.now(plus: Self.seconds)

@@ -34,8 +34,9 @@
             self.content = content
         }
 
-        /// Adds a batch, all of it or nothing.
-        mutating func append(_ batch: [UInt8], syncs: Bool) throws(StorageError) {
+        /// Adds a batch, all of it or nothing. One that needs no sync is safe from a power cut with the next
+        /// that does, if the journal is one that `syncs`.
+        mutating func append(_ batch: [UInt8], syncs: Bool, needsSync: Bool) throws(StorageError) {
             try makeSound(syncs: syncs)
             guard batch.withUnsafeBytes({ WholeFile.write($0, to: descriptor, at: content.count) }) else {
                 let failure = errno
@@ -43,7 +44,7 @@
                 throw .system("write", path, failure)
             }
             if syncs { allocate(beyond: content.count + batch.count) }
-            if syncs, fdatasync(descriptor) != 0 {
+            if needsSync, fdatasync(descriptor) != 0 {
                 let failure = errno
                 retract()
                 // What the system could not write it may have dropped: it must be given all of it again.

@@ -49,9 +49,10 @@
         public func commit(_ changes: borrowing ChangeBatch) throws(StorageError) {
             guard let folding else { throw StorageError("'\(files.table)' is not open") }
             try batch.take(changes)
-            let begin = settings.syncs ? Self.now() : 0
-            try folding.append(&batch, sizeMax: settings.sizeMax)
-            if settings.syncs { commitTime = Self.now() &- begin }
+            let needsSync = settings.syncs && !changes.endsWithBoot
+            let begin = needsSync ? Self.now() : 0
+            try folding.append(&batch, sizeMax: settings.sizeMax, needsSync: needsSync)
+            if needsSync { commitTime = Self.now() &- begin }
         }
 
         /// A sync lasts as long as dozens of requests. Half as long is well spent on having more of them

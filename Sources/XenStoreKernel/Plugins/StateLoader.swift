@@ -55,11 +55,15 @@ public struct ChangeBatch: ~Copyable {
     private let store: Store
     private let snapshot: UInt64
     private let notes: [[UInt8]: [UInt8]?]
+    /// Nothing in it is of use when the host has been rebooted, so that it needs no sync: it is about
+    /// peers that are gone then.
+    public let endsWithBoot: Bool
 
-    init(store: Store, since snapshot: UInt64, notes: [[UInt8]: [UInt8]?]) {
+    init(store: Store, since snapshot: UInt64, notes: [[UInt8]: [UInt8]?], endsWithBoot: Bool = false) {
         self.store = store
         self.snapshot = snapshot
         self.notes = notes
+        self.endsWithBoot = endsWithBoot
     }
 
     /// Calls `body` with each node that is new or has changed, with each path that is gone, and with
