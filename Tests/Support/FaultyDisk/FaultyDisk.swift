@@ -105,8 +105,12 @@ public final class FaultyDisk {
     /// How long the log is. All that the daemon did before what is known of it is behind nothing but this.
     public var position: Int { Int(word(.length).pointee.load(ordering: .sequentiallyConsistent)) }
 
-    public var log: DiskLog {
-        DiskLog(UnsafeRawBufferPointer(start: shared.base + Self.headerSize, count: position), keeping: self)
+    public var log: DiskLog { log(from: 0) }
+
+    /// What has come since the log was so long.
+    public func log(from start: Int) -> DiskLog {
+        DiskLog(
+            UnsafeRawBufferPointer(start: shared.base + Self.headerSize, count: position), from: start, keeping: self)
     }
 }
 
@@ -132,21 +136,21 @@ public struct DiskLog {
     public private(set) var entries: [Entry] = []
     private let disk: FaultyDisk
 
-    fileprivate init(_ bytes: UnsafeRawBufferPointer, keeping disk: FaultyDisk) {
+    fileprivate init(_ bytes: UnsafeRawBufferPointer, from start: Int, keeping disk: FaultyDisk) {
         self.disk = disk
-        var at = 0
+        var at = start
         while at < bytes.count {
             func half(_ offset: Int) -> Int { Int(bytes.loadUnaligned(fromByteOffset: at + offset, as: UInt32.self)) }
             let size = Int(bytes.loadUnaligned(fromByteOffset: at + 24, as: UInt64.self))
             guard let kind = Kind(rawValue: half(4)) else { return }
             let hasBytes = kind == .written || kind == .there
-            let start = at + 32 + half(12)
+            let data = at + 32 + half(12)
             entries.append(
                 Entry(
                     kind: kind, file: half(8),
-                    names: bytes[at + 32..<start].split(separator: 0).map { String(decoding: $0, as: UTF8.self) },
+                    names: bytes[at + 32..<data].split(separator: 0).map { String(decoding: $0, as: UTF8.self) },
                     offset: Int(bytes.loadUnaligned(fromByteOffset: at + 16, as: UInt64.self)), size: size,
-                    bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + (hasBytes ? size : 0)]),
+                    bytes: UnsafeRawBufferPointer(rebasing: bytes[data..<data + (hasBytes ? size : 0)]),
                     end: at + half(0)))
             at += half(0)
         }

@@ -85,22 +85,33 @@
     }
 
     extension Table {
-        /// A part of the store: a line for each node, in the order of children.
+        /// A part of the store, a line for each node. All of a level is asked for at once: this is done often.
         func state(of root: String) -> [String] {
             var lines: [String] = []
-            var waiting = [root]
-            while let path = waiting.popLast() {
-                let permissions = text(.getPermissions, path)
-                guard let permissions else { continue }
-                let value = text(.read, path) ?? ""
-                lines.append("\(path) \(permissions) \(value.utf8.count) \(value.prefix(30)) \(value.hashValue)")
-                waiting += (text(.directory, path) ?? "").split(separator: "|").reversed().map { "\(path)/\($0)" }
+            var level = [root]
+            while !level.isEmpty {
+                for path in level {
+                    for operation in [XenStoreWire.Operation.getPermissions, .read, .directory] {
+                        client.send(operation.rawValue, Array("\(path)\0".utf8))
+                    }
+                }
+                host.settle()
+                let answers = client.takeMessages()
+                var next: [String] = []
+                for (number, path) in level.enumerated() where answers.count >= 3 * (number + 1) {
+                    let (permissions, value, children) = (
+                        answers[3 * number], answers[3 * number + 1], answers[3 * number + 2]
+                    )
+                    if permissions.isError { continue }
+                    let (start, names) = (String(decoding: value.payload.prefix(20), as: UTF8.self), children.text)
+                    lines.append(
+                        "\(path) \(permissions.text) \(names) \(value.payload.count) \(start) \(value.payload.hashValue)"
+                    )
+                    next += names.split(separator: "|").map { "\(path)/\($0)" }
+                }
+                level = next
             }
             return lines
-        }
-
-        private func text(_ operation: XenStoreWire.Operation, _ path: String) -> String? {
-            if case .text(let text) = host.ask(client, operation, "\(path)\0") { text } else { nil }
         }
     }
 #endif
