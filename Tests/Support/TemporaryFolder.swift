@@ -5,10 +5,17 @@ import Glibc
 public final class TemporaryFolder {
     public let path: String
 
-    public init() throws {
-        var template = Array("/tmp/sxenstored-test-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { throw Trouble.system("make a folder in /tmp") }
+    public convenience init() throws { try self.init(in: "/tmp") }
+
+    private init(in place: String) throws {
+        var template = Array("\(place)/sxenstored-test-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else { throw Trouble.system("make a folder in \(place)") }
         path = String(cString: made)
+    }
+
+    /// A folder whose files are never written to a disk, where there is such a place.
+    public static func inMemory() throws -> TemporaryFolder {
+        try TemporaryFolder(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")
     }
 
     deinit { TemporaryFolder.remove(path) }

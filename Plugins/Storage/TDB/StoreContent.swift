@@ -10,6 +10,8 @@
         private var index: [Bytes: Int] = [:]
         private(set) var records: [(key: Bytes, data: UnsafeRawBufferPointer?)] = []
         private(set) var isInterrupted = false
+        /// The table holds something that does not count, and has to be written anew.
+        private(set) var isAltered = false
         private(set) var tableSize = 0
         /// Batches that are not in the table, oldest first, and in which journal they are.
         private(set) var pending: [(journal: Int, content: [UInt8], sequences: ClosedRange<UInt64>)] = []
@@ -19,10 +21,11 @@
         /// Reads a store. Nothing is changed; a daemon that uses it may go on.
         init(_ files: StoreFiles) throws(TableProblem) {
             let image = try TableImage(of: files.table)
-            tableSize = image.byteCount
-            reserve(recordsOf: tableSize)
+            reserve(recordsOf: image.byteCount)
             try image.forEachRecord { [unowned self] key, data in set(key, data) }
+            tableSize = image.byteCount
             isInterrupted = image.wasInterrupted
+            isAltered = image.isAltered
             do throws(StorageError) { try addJournals(files) } catch { throw .unreadable(error) }
             guard pending.first.map({ $0.sequences.lowerBound == folded &+ 1 }) ?? true,
                 pending.count < 2 || pending[1].sequences.lowerBound == pending[0].sequences.upperBound &+ 1

@@ -40,7 +40,9 @@
             lock = try StoreLock(files)
             let (content, tree) = try openContent()
             try hand(content, tree, to: loader)
-            let table = try TableFile(files.table, syncs: settings.syncs)
+            // What survives a reboot must be whole after it, at least as it was when it was folded.
+            let table = try TableFile(
+                files.table, syncs: settings.syncs || settings.outlivesBoot, isSuspect: content.isAltered)
             let folding = Folding(table, files, content, syncs: settings.syncs, log: log)
             try folding.start()
             self.folding = folding

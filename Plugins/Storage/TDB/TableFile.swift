@@ -19,13 +19,20 @@
         private let syncs: Bool
         /// The daemon is about to end: what is being changed is given up.
         let isHurried = Atomic(false)
+        /// The file may not hold what it should, or hold more: it is written anew before it is changed.
+        private var isSuspect: Bool
+        /// The file's name may not outlive a power cut yet.
+        private var isNameOpen = false
+        /// A transaction has failed, and the file does not say so.
+        private var isMarkerOpen = false
         /// Ours, whatever happens to the name: the content can be saved through it.
         private var descriptor: Int32
         private var handle: OpaquePointer?
 
-        init(_ path: String, syncs: Bool) throws(StorageError) {
+        init(_ path: String, syncs: Bool, isSuspect: Bool = false) throws(StorageError) {
             self.path = path
             self.syncs = syncs
+            self.isSuspect = isSuspect
             let file = Glibc.open(path, O_RDWR | O_CLOEXEC)
             guard file >= 0 else { throw .system("open", path) }
             do throws(StorageError) {
@@ -92,7 +99,7 @@
 
         /// Takes over what a journal comes to, all of it or nothing.
         func apply(_ outcome: Batch.Outcome) throws(Failure) {
-            do throws(StorageError) { try restoreIfVanished() } catch { throw .failed(error) }
+            try makeSound()
             try lock()
             defer { unlock() }
             do throws(StorageError) { try applyLocked(outcome) } catch {
@@ -123,8 +130,31 @@
                 tdb_transaction_cancel(handle)
                 throw failure
             }
-            guard tdb_transaction_commit(handle) == 0 else { throw Self.error(handle, "write", path) }
+            guard tdb_transaction_prepare_commit(handle) == 0 else {
+                let failure = Self.error(handle, "write", path)
+                checkSync()
+                throw failure
+            }
+            let isCommitted = tdb_transaction_commit(handle) == 0
+            let failure = isCommitted ? StorageError.system("sync", path, EIO) : Self.error(handle, "write", path)
+            // libtdb does not tell whether it could take its marker back.
+            guard isCommitted, checkSync(), marker() == 0 else {
+                // From here on the next opening takes the transaction back; this one knows too little.
+                closeHandle()
+                isSuspect = true
+                setMarker()
+                throw failure
+            }
             identity = try FileIdentity(descriptor, path)
+        }
+
+        /// Whether all that was written has reached the disk. What the system could not write it may have
+        /// dropped, and tells each descriptor of it once: libtdb's and ours.
+        @discardableResult
+        private func checkSync() -> Bool {
+            if !syncs || fdatasync(descriptor) == 0 { return true }
+            isSuspect = true
+            return false
         }
 
         private static func store(_ handle: OpaquePointer, _ key: Bytes, _ data: UnsafeRawBufferPointer) -> Bool {
@@ -180,17 +210,32 @@
 
         // MARK: What happens behind our back
 
-        /// Makes the file anew from what is left of it if its name is gone, and fails if it is not the
-        /// file that it was.
-        private func restoreIfVanished() throws(StorageError) {
-            guard let problem = identity.problem(at: path) else { return }
-            guard case .vanished(ENOENT) = problem, identity.isWhole(descriptor) else {
-                throw .happened(problem, to: path)
+        /// Writes the file anew if its name is gone or it may be wrong, and fails if it is not the file that
+        /// it was.
+        private func makeSound() throws(Failure) {
+            if let problem = identity.problem(at: path) {
+                guard case .vanished(ENOENT) = problem, identity.isWhole(descriptor) else {
+                    throw .failed(.happened(problem, to: path))
+                }
+                isSuspect = true
             }
+            if !isSuspect, !isNameOpen { return }
+            try lock()
+            defer { unlock() }
+            do throws(StorageError) {
+                if isSuspect { try renew() }
+                if syncs { try StoreFiles.syncFolder(of: path) }
+                isNameOpen = false
+            } catch {
+                throw .failed(error)
+            }
+        }
+
+        private func renew() throws(StorageError) {
             let draft = StoreFiles.draft(of: path)
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
-            let content = try WholeFile.read(descriptor, path)
+            let content = try wholeContent()
             let fresh = Glibc.open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             guard fresh >= 0 else { throw .system("make", draft) }
             guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }),
@@ -204,7 +249,45 @@
             closeHandle()
             Glibc.close(descriptor)
             descriptor = fresh
+            isSuspect = false
+            isNameOpen = true
             identity = try FileIdentity(fresh, path)
+        }
+
+        /// What is in the file, checked, without a transaction that has failed.
+        private func wholeContent() throws(StorageError) -> [UInt8] {
+            if isMarkerOpen { setMarker() }
+            if isMarkerOpen { throw .system("write", path) }
+            let image: TableImage
+            do throws(TableProblem) {
+                image = try TableImage(of: descriptor, path)
+                try image.forEachRecord { _, _ in }
+            } catch {
+                throw StorageError("can't restore '\(path)': \(error)")
+            }
+            return try image.bytes()
+        }
+
+        // MARK: The marker of a transaction
+
+        /// Where libtdb says that a transaction is to be taken back, and has it kept what it takes.
+        private func markerPlace() -> off_t? {
+            var area: UInt32 = 0
+            guard pread(descriptor, &area, 4, off_t(TableLayout.recoveryOffset)) == 4 else { return nil }
+            return off_t(UInt32(littleEndian: area)) + off_t(TableLayout.magicOffset)
+        }
+
+        private func marker() -> UInt32? {
+            var magic: UInt32 = 0
+            guard let place = markerPlace(), pread(descriptor, &magic, 4, place) == 4 else { return nil }
+            return UInt32(littleEndian: magic)
+        }
+
+        /// Has a transaction whose end has failed taken back whenever the file is opened. libtdb would have
+        /// it forgotten when it cannot take it back itself.
+        private func setMarker() {
+            var magic = TableLayout.recoveryMagic.littleEndian
+            isMarkerOpen = markerPlace().map { pwrite(descriptor, &magic, 4, $0) != 4 } ?? true
         }
     }
 

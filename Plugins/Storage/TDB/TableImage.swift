@@ -23,19 +23,26 @@
     /// first, as far as libtdb takes it for granted.
     final class TableImage {
         private let descriptor: Int32
-        let byteCount: Int
+        private(set) var byteCount: Int
         /// The daemon died in the middle of a transaction.
         private(set) var wasInterrupted = false
+        /// It is not what is in the file: a transaction has left something there that does not count.
+        private(set) var isAltered = false
 
-        init(of path: String) throws(TableProblem) {
+        convenience init(of path: String) throws(TableProblem) {
             let file = open(path, O_RDONLY | O_CLOEXEC)
             guard file >= 0 else { throw .unreadable(.system("open", path)) }
             defer { close(file) }
+            // Nobody is in the middle of a transaction then.
+            guard FileLock.take(file, F_RDLCK, waits: true) else { throw .unreadable(.system("lock", path)) }
+            try self.init(of: file, path)
+        }
+
+        /// Of a file that is open, and that nobody else may be changing.
+        init(of file: Int32, _ path: String) throws(TableProblem) {
             var status = stat()
             guard fstat(file, &status) == 0 else { throw .unreadable(.system("look at", path)) }
             guard status.st_mode & S_IFMT == S_IFREG else { throw .foreign("it is no regular file") }
-            // Nobody is in the middle of a transaction then.
-            guard FileLock.take(file, F_RDLCK, waits: true) else { throw .unreadable(.system("lock", path)) }
             descriptor = memfd_create("sxenstored-table", linux_mfd_cloexec)
             guard descriptor >= 0 else { throw .unreadable(.system("copy", path)) }
             do throws(StorageError) {
@@ -105,23 +112,10 @@
             guard hashSize > 0, layout.firstRecord(hashSize: hashSize) <= byteCount, byteCount <= UInt32.max else {
                 throw .damaged("its header does not fit its \(byteCount) bytes")
             }
-            let recovery = Int(header.number(at: layout.recoveryOffset) as UInt32)
-            if recovery != 0 { wasInterrupted = try checkRecovery(at: recovery) }
-        }
-
-        /// Whether there is something to be taken back. libtdb does so on opening, and believes what it
-        /// reads there.
-        private func checkRecovery(at offset: Int) throws(TableProblem) -> Bool {
-            let layout = TableLayout.self
-            guard let record = read(layout.recordSize, at: offset) else {
-                throw .damaged("what an interrupted transaction was to be taken back with lies outside")
-            }
-            if record.number(at: layout.magicOffset) as UInt32 != layout.recoveryMagic { return false }
-            let length = Int(record.number(at: layout.dataLengthOffset) as UInt32)
-            guard let data = read(length, at: offset + layout.recordSize),
-                layout.forEachRecovered(in: data, { $0 + $1.count <= byteCount })
-            else { throw .damaged("an interrupted transaction cannot be taken back") }
-            return true
+            var leftovers = Leftovers(in: descriptor, byteCount)
+            defer { (wasInterrupted, isAltered) = (leftovers.isInterrupted, leftovers.isAltered) }
+            try leftovers.remove(hashSize: hashSize)
+            byteCount = leftovers.byteCount
         }
 
         private func read(_ count: Int, at offset: Int) -> [UInt8]? {

@@ -85,22 +85,11 @@ public final class FakeXen {
     /// The daemon's end of all channels, as it is now: a daemon that starts makes it anew.
     func daemonsEnd() throws -> FakeEventChannels { try FakeEventChannels(in: folder.file("xenstored")) }
 
-    public static let compiler = "/usr/bin/cc"
+    public static let compiler = Preloaded.compiler
 
-    /// The toy hypervisor as a library to preload, made once and kept beside the other products.
+    /// The toy hypervisor as a library to preload.
     public static let library = Result { () throws -> String in
-        let sources = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/FakeXen"
-        let files = TemporaryFolder.names(in: sources).filter { $0.hasSuffix(".c") }.map { "\(sources)/\($0)" }
-        let library = built("libfakexen.so")
-        // Another run of the tests may be using the one that is there.
-        let fresh = "\(library).\(getpid())"
-        let result = try run(
-            [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh]
-                + files)
-        guard result.status == 0, rename(fresh, library) == 0 else {
-            throw Trouble("the toy hypervisor does not compile: \(result.errors)")
-        }
-        return library
+        try Preloaded.library(of: "FakeXen", as: "libfakexen.so")
     }
 }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+
+    /// Brings the copy of a table to where its last whole transaction has left it.
+    ///
+    /// libtdb can take back a transaction itself, but leaves what the transaction has written behind the
+    /// former end of the file, and takes that for damage later. Nor does it know files that have grown for
+    /// a transaction that never began, of which power loss may keep any part.
+    struct Leftovers {
+        private let descriptor: Int32
+        private(set) var byteCount: Int
+        /// There was a transaction to be taken back.
+        private(set) var isInterrupted = false
+        /// The copy is not what the file is.
+        private(set) var isAltered = false
+
+        private typealias Layout = TableLayout
+
+        init(in descriptor: Int32, _ byteCount: Int) {
+            self.descriptor = descriptor
+            self.byteCount = byteCount
+        }
+
+        mutating func remove(hashSize: Int) throws(TableProblem) {
+            try takeBack()
+            let end = try endOfRecords(from: Layout.firstRecord(hashSize: hashSize))
+            if end < byteCount { try cut(to: end) }
+            // It may lie behind the end; whoever has no such place makes one.
+            if area + Layout.recordSize > byteCount { try put(0, at: Layout.recoveryOffset) }
+        }
+
+        /// Where the latest transaction keeps what it replaces; 0 if there is no such place.
+        private var area: Int { number(at: Layout.recoveryOffset) ?? 0 }
+
+        private mutating func takeBack() throws(TableProblem) {
+            let area = area
+            guard area != 0, number(at: area + Layout.magicOffset) == Int(Layout.recoveryMagic) else { return }
+            guard let end = number(at: area + Layout.keyLengthOffset), end <= byteCount,
+                let length = number(at: area + Layout.dataLengthOffset),
+                let data = read(length, at: area + Layout.recordSize),
+                Layout.forEachRecovered(in: data, { $0 + $1.count <= byteCount })
+            else { throw .damaged("an interrupted transaction cannot be taken back") }
+            isInterrupted = true
+            var isWritten = true
+            _ = Layout.forEachRecovered(in: data) { place, old in
+                isWritten = isWritten && old.withUnsafeBytes { WholeFile.write($0, to: descriptor, at: place) }
+                return isWritten
+            }
+            guard isWritten else { throw .unreadable(.system("change", "the copy of the table")) }
+            if area < end { try put(0, at: area + Layout.magicOffset) }
+            try cut(to: end)
+        }
+
+        /// Where the records end that follow each other from here on. What is behind the last one holds
+        /// nothing: each record that counts is in a chain, and libtdb misses those that are not there.
+        private func endOfRecords(from start: Int) throws(TableProblem) -> Int {
+            guard byteCount > 0 else { return 0 }
+            guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
+                throw .unreadable(.system("map", "the copy of the table"))
+            }
+            defer { munmap(base, byteCount) }
+            let bytes = UnsafeRawBufferPointer(start: base, count: byteCount)
+            let area = area
+            let magics = [Layout.usedMagic, Layout.freeMagic, Layout.deadMagic]
+            func isRecord(_ offset: Int) -> Bool {
+                offset + Layout.recordSize <= byteCount
+                    && (offset == area || magics.contains(bytes.number(at: offset + Layout.magicOffset)))
+            }
+            var offset = start
+            while offset < byteCount {
+                guard isRecord(offset) else {
+                    // As libtdb does: zeros between records are room that was lost once.
+                    let next = bytes[offset...].firstIndex { $0 != 0 } ?? byteCount
+                    guard next > offset, isRecord(next) else { return offset }
+                    offset = next
+                    continue
+                }
+                let end = offset + Layout.recordSize + Int(bytes.number(at: offset + Layout.roomOffset) as UInt32)
+                // The last one may not be all there.
+                if end > byteCount { return offset == area ? offset : byteCount }
+                offset = end
+            }
+            return byteCount
+        }
+
+        // MARK: The copy
+
+        private mutating func cut(to end: Int) throws(TableProblem) {
+            guard ftruncate(descriptor, off_t(end)) == 0 else {
+                throw .unreadable(.system("change", "the copy of the table"))
+            }
+            isAltered = true
+            byteCount = end
+        }
+
+        private mutating func put(_ number: UInt32, at offset: Int) throws(TableProblem) {
+            isAltered = true
+            let isWritten = withUnsafeBytes(of: number.littleEndian) {
+                WholeFile.write($0, to: descriptor, at: offset)
+            }
+            guard isWritten else { throw .unreadable(.system("change", "the copy of the table")) }
+        }
+
+        private func read(_ count: Int, at offset: Int) -> [UInt8]? {
+            guard count <= byteCount, offset <= byteCount - count else { return nil }
+            var bytes = [UInt8](repeating: 0, count: count)
+            return pread(descriptor, &bytes, count, off_t(offset)) == count ? bytes : nil
+        }
+
+        private func number(at offset: Int) -> Int? {
+            read(4, at: offset).map { Int($0.number(at: 0) as UInt32) }
+        }
+    }
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Synchronization
+
+/// A daemon's files on a disk that fails when told to and knows what would be on it if power were lost: the library
+/// made of `Tests/FaultyDisk` stands below the daemon, and says there how this file is laid out.
+public final class FaultyDisk {
+    public let folder: TemporaryFolder
+    private let place: TemporaryFolder
+    private let shared: SharedFile
+
+    private static let headerSize = 4096
+
+    private enum Word: Int {
+        case length = 0
+        case calls = 8
+        case hits = 160
+    }
+
+    private enum HalfWord: Int {
+        case kinds = 16
+        case countdown = 20
+        case repeats = 24
+        case error = 28
+    }
+
+    /// - Parameter room: bytes that the log may take.
+    public init(over folder: TemporaryFolder, room: Int = 512 << 20) throws {
+        self.folder = folder
+        place = try TemporaryFolder.inMemory()
+        try SharedFile.create(place.file("disk"), Self.headerSize + room)
+        shared = try SharedFile(place.file("disk"), Self.headerSize + room)
+    }
+
+    /// What the daemon has to be started with. Each daemon needs a disk of its own.
+    public func environment() throws -> [String: String] {
+        [
+            "FAULTYDISK": place.file("disk"), "FAULTYDISK_DIR": folder.path,
+            "LD_PRELOAD": try FaultyDisk.library.get(),
+        ]
+    }
+
+    public static let library = Result { () throws -> String in
+        try Preloaded.library(of: "FaultyDisk", as: "libfaultydisk.so")
+    }
+
+    private func word(_ word: Word) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        (shared.base + word.rawValue).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    private func put(_ value: UInt32, _ word: HalfWord) {
+        (shared.base + word.rawValue).assumingMemoryBound(to: Atomic<UInt32>.self).pointee
+            .store(value, ordering: .sequentiallyConsistent)
+    }
+
+    // MARK: Failing
+
+    /// What happens to a call.
+    public enum Fault: Sendable {
+        case error(Int32)
+        /// Half of the bytes are written. Calls that write none fail.
+        case short
+        /// It works, but a file is removed by somebody else right before it.
+        case removal(of: String)
+
+        fileprivate var number: Int32 {
+            switch self {
+            case .error(let code): code
+            case .short: 0
+            case .removal: -1
+            }
+        }
+    }
+
+    /// Has the `call`th of these calls from now on fail, and those behind it up to `times`.
+    public func fail(
+        _ call: Int, of kinds: Set<DiskLog.Kind> = Set(DiskLog.Kind.allCases), on name: String = "", times: Int = 1,
+        _ fault: Fault
+    ) {
+        put(0, .countdown)
+        put(kinds.reduce(0) { $0 | 1 << $1.rawValue }, .kinds)
+        put(UInt32(times), .repeats)
+        put(UInt32(bitPattern: fault.number), .error)
+        set(name, at: 32)
+        if case .removal(let victim) = fault { set(victim, at: 96) }
+        put(UInt32(call), .countdown)
+    }
+
+    public func failNoMore() { put(0, .countdown) }
+
+    private func set(_ name: String, at offset: Int) {
+        for (index, byte) in (Array(name.utf8.prefix(63)) + [0]).enumerated() {
+            (shared.base + offset + index).storeBytes(of: byte, as: UInt8.self)
+        }
+    }
+
+    /// Calls that have failed.
+    public var failures: Int { Int(word(.hits).pointee.load(ordering: .sequentiallyConsistent)) }
+
+    /// Calls that could have failed.
+    public var calls: Int { Int(word(.calls).pointee.load(ordering: .sequentiallyConsistent)) }
+
+    // MARK: The log
+
+    /// How long the log is. All that the daemon did before what is known of it is behind nothing but this.
+    public var position: Int { Int(word(.length).pointee.load(ordering: .sequentiallyConsistent)) }
+
+    public var log: DiskLog { log(from: 0) }
+
+    /// What has come since the log was so long.
+    public func log(from start: Int) -> DiskLog {
+        DiskLog(
+            UnsafeRawBufferPointer(start: shared.base + Self.headerSize, count: position), from: start, keeping: self)
+    }
+}
+
+/// All that has reached the files of a folder, in order.
+public struct DiskLog {
+    public enum Kind: Int, CaseIterable, Sendable {
+        case made, written, sized, synced, renamed, unlinked, opened, lost, there
+    }
+
+    public struct Entry {
+        public let kind: Kind
+        /// 0 is the folder.
+        public let file: Int
+        public let names: [String]
+        public let offset: Int
+        public let size: Int
+        /// They belong to the disk.
+        public let bytes: UnsafeRawBufferPointer
+        /// Where it ends in the log.
+        public let end: Int
+    }
+
+    public private(set) var entries: [Entry] = []
+    private let disk: FaultyDisk
+
+    fileprivate init(_ bytes: UnsafeRawBufferPointer, from start: Int, keeping disk: FaultyDisk) {
+        self.disk = disk
+        var at = start
+        while at < bytes.count {
+            func half(_ offset: Int) -> Int { Int(bytes.loadUnaligned(fromByteOffset: at + offset, as: UInt32.self)) }
+            let size = Int(bytes.loadUnaligned(fromByteOffset: at + 24, as: UInt64.self))
+            guard let kind = Kind(rawValue: half(4)) else { return }
+            let hasBytes = kind == .written || kind == .there
+            let data = at + 32 + half(12)
+            entries.append(
+                Entry(
+                    kind: kind, file: half(8),
+                    names: bytes[at + 32..<data].split(separator: 0).map { String(decoding: $0, as: UTF8.self) },
+                    offset: Int(bytes.loadUnaligned(fromByteOffset: at + 16, as: UInt64.self)), size: size,
+                    bytes: UnsafeRawBufferPointer(rebasing: bytes[data..<data + (hasBytes ? size : 0)]),
+                    end: at + half(0)))
+            at += half(0)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import TestSupport
+    import Testing
+
+    /// The built daemon at work on a disk that keeps a log, and what its clients know.
+    final class Load {
+        let disk: FaultyDisk
+        var histories: [History]
+        /// Parts of the log in which a file was missing that somebody else had removed.
+        private(set) var gaps: [Range<Int>] = []
+        private(set) var daemon: Daemon
+        private var clients: [RawClient]
+        private var random: Randomness
+
+        static let options = ["storage=tdb", "storage.tdb.hash-size=31", "storage.tdb.outlives-boot=true"]
+
+        init(_ folder: TemporaryFolder, sync: String, seed: UInt64) throws {
+            disk = try FaultyDisk(over: folder)
+            let settings = Self.options + ["storage.tdb.path=\(folder.file("store"))", "storage.tdb.sync=\(sync)"]
+            daemon = try Daemon(settings.flatMap { ["--set", $0] }, environment: disk.environment())
+            clients = []
+            histories = (0..<3).map { History(root: "/client-\($0)") }
+            random = Randomness(seed: seed)
+            for _ in histories { clients.append(try daemon.connect()) }
+        }
+
+        /// Has the clients change their parts until the table has been brought up to date so many times.
+        func run(folds: Int, rounds: Int) throws {
+            var round = 0
+            let before = countFolds()
+            while round < rounds || countFolds() < before + folds {
+                round += 1
+                if random.once(in: 12) {
+                    try changeMuch(random.number(0...2))
+                } else if random.once(in: 8) {
+                    try ask(random.number(0...2), inTransaction: (0..<random.number(2...6)).map { _ in request() })
+                } else {
+                    try askAll()
+                }
+            }
+        }
+
+        /// How often a table has been changed: the marker of a transaction is four bytes, set and taken back.
+        private func countFolds() -> Int {
+            let log = disk.log(from: looked)
+            for entry in log.entries {
+                if entry.kind == .made, entry.names[0] == "store.new" { tables.insert(entry.file) }
+                if entry.kind == .written, entry.size == 4, tables.contains(entry.file) { marks += 1 }
+                looked = entry.end
+            }
+            return marks / 2
+        }
+
+        private var looked = 0
+        private var tables: Set<Int> = []
+        private var marks = 0
+
+        /// Somebody removes a file in the middle of a commit; it is there again when the next one is answered.
+        func lose(_ name: String) throws {
+            let before = disk.position
+            disk.fail(1, of: [.written], on: "journal", .removal(of: name))
+            for _ in 0..<2 { try ask(0, inTransaction: [(.write, "/x\0\(random.next())")]) }
+            gaps.append(before..<disk.position)
+        }
+
+        func end() throws { #expect(try daemon.stop() == 0) }
+
+        // MARK: Requests
+
+        /// A request of a client's, with its path below the client's part.
+        private func request() -> (Op, String) {
+            let path = random.any(of: ["/a", "/a/b", "/a/b/c", "/d", "/d/e", "/f", "/g/h", "/g/i", "/g"])
+            switch random.number(0...9) {
+            case 0: return (.rm, "\(path)\0")
+            case 1: return (.mkdir, "\(path)\0")
+            case 2: return (.setPerms, "\(path)\0n\(random.number(0...9))\0r\(random.number(1...9))\0")
+            default:
+                let value = String(repeating: "\(random.next())", count: random.any(of: [0, 1, 1, 1, 5, 30]))
+                return (.write, "\(path)\0\(value)")
+            }
+        }
+
+        /// A journal's worth of large values, now and then.
+        private func changeMuch(_ client: Int) throws {
+            let value = String(repeating: "\(random.next())", count: 190)
+            try ask(client, inTransaction: (0..<40).map { (.write, "/big/\($0)\0\(value.prefix(3800))") })
+        }
+
+        /// Each client sends a few requests before any answer is waited for.
+        private func askAll() throws {
+            var waiting: [(client: Int, change: Int, message: Message)] = []
+            for client in clients.indices {
+                for number in 0..<random.number(0...5) {
+                    let (op, payload) = request()
+                    let root = histories[client].root
+                    let message = Message(op, root + payload, number: UInt32(1000 + number))
+                    histories[client].changes.append(.init(requests: [(op, root + payload)], sent: disk.position))
+                    try clients[client].send(message)
+                    waiting.append((client, histories[client].changes.count - 1, message))
+                }
+            }
+            for (client, change, message) in waiting {
+                let answer = try clients[client].answer(to: message)
+                histories[client].changes[change].answered = disk.position
+                histories[client].changes[change].isRefused = answer == .EIO
+            }
+        }
+
+        /// One change that is all of these.
+        @discardableResult
+        func ask(_ client: Int, inTransaction requests: [(Op, String)]) throws -> Answer {
+            let requests = requests.map { (op: $0.0, payload: histories[client].root + $0.1) }
+            var change = History.Change(requests: requests)
+            let number = requests.count > 1 ? try clients[client].startTransaction() : 0
+            var last = Answer.ok
+            for (op, payload) in requests {
+                change.sent = disk.position
+                last = try clients[client].ask(op, payload, in: number)
+            }
+            if number != 0 {
+                change.sent = disk.position
+                last = try clients[client].commit(number)
+            }
+            change.answered = disk.position
+            change.isRefused = last == .EIO
+            histories[client].changes.append(change)
+            return last
+        }
+    }
+#endif

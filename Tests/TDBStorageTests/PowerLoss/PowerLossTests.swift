@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import Glibc
+    import TestSupport
+    import Testing
+    import XenStoreKernel
+    import XenStoreTestKit
+
+    @testable import TDBStorage
+
+    /// The host loses power at random moments: a daemon's disk is cut there, and another daemon starts on
+    /// what is left.
+    ///
+    /// POWER_LOSS_CUTS says how many cuts there are, POWER_LOSS_SEED repeats a run.
+    @Suite(.serialized) struct PowerLossTests {
+        private static let cuts = number("POWER_LOSS_CUTS") ?? 100
+        private static let cutsOfLoad = 500
+
+        static func number(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
+
+        @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: ["commit", "none"])
+        func whatIsAcknowledgedIsThere(sync: String) throws {
+            let first = Self.number("POWER_LOSS_SEED") ?? .random(in: 0...(.max))
+            print("POWER_LOSS_SEED=\(first), sync: \(sync)")
+            var left = Int(Self.cuts)
+            var seed = first
+            while left > 0 {
+                try loseParts(min(left, Self.cutsOfLoad), sync, seed)
+                left -= Self.cutsOfLoad
+                seed &+= 1
+            }
+        }
+
+        private func loseParts(_ count: Int, _ sync: String, _ seed: UInt64) throws {
+            let load = try Load(TemporaryFolder.inMemory(), sync: sync, seed: seed)
+            try load.run(folds: 2, rounds: 30)
+            if sync == "commit" {
+                for name in ["store", "store.journal-0", "store.journal-1"] {
+                    try load.lose(name)
+                    try load.run(folds: 1, rounds: 10)
+                }
+            }
+            try load.end()
+            let cuts = try Cuts(load, sync, seed)
+            try cuts.make(count)
+        }
+    }
+
+    /// Cuts of one load's log.
+    struct Cuts {
+        private let load: Load
+        private let sync: String
+        private let seed: UInt64
+        private let states: [[[String]]]
+        private let log: [DiskLog.Entry]
+
+        init(_ load: Load, _ sync: String, _ seed: UInt64) throws {
+            self.load = load
+            self.sync = sync
+            self.seed = seed
+            states = try load.histories.map { try $0.states() }
+            log = load.disk.log.entries
+        }
+
+        func make(_ count: Int, from start: Int = 0) throws {
+            var random = Randomness(seed: seed &+ 1)
+            var disk = Disk()
+            var at = 0
+            for cut in chosen(count, from: start, &random) {
+                while at < log.count, log[at].end <= cut {
+                    disk.add(log[at])
+                    at += 1
+                }
+                try check(disk.folder(&random), at: cut, &random)
+            }
+        }
+
+        /// Half of the cuts anywhere, half where more happens than that batches are written.
+        private func chosen(_ count: Int, from start: Int, _ random: inout Randomness) -> [Int] {
+            let all = log.filter { entry in
+                entry.end > start && entry.kind != .there && !load.gaps.contains { $0.contains(entry.end) }
+            }
+            let journals = Set(log.filter { $0.kind == .made && $0.names[0].contains("journal") }.map(\.file))
+            let others = all.filter { !journals.contains($0.file) }
+            return (0..<count).compactMap { _ in
+                let entries = random.once(in: 2) || others.isEmpty ? all : others
+                return entries.isEmpty ? nil : random.any(of: entries).end
+            }.sorted()
+        }
+
+        private func check(_ folder: [String: [UInt8]], at cut: Int, _ random: inout Randomness) throws {
+            let moment: Comment = "POWER_LOSS_SEED=\(seed), sync: \(sync), cut at \(cut)"
+            let shelf = try Shelf(in: .inMemory())
+            for (name, bytes) in folder { try shelf.put(bytes, String(name.dropFirst("store".count))) }
+            let values: [String: ConfigurationValue] = ["sync": .text(sync), "outlives-boot": .flag(true)]
+            let value = "\(random.next())"
+            var found: [[String]] = []
+            try shelf.serve(values, boot: "the next") { table in
+                found = load.histories.map { table.state(of: $0.root) }
+                #expect(table.write("/after", value) == .ok, moment)
+            }
+            let report = try StoreReport.check(shelf.path)
+            #expect(report.isGood, "\(moment): \(report.text)")
+            if random.once(in: 10) {
+                try shelf.serve(values) { table in
+                    #expect(table.read("/after") == .text(value), moment)
+                    let again = load.histories.map { table.state(of: $0.root) }
+                    #expect(again == found, moment)
+                }
+            }
+            if sync == "none", !shelf.asides.isEmpty {
+                let isEmpty = found.allSatisfy(\.isEmpty)
+                #expect(isEmpty, moment)
+                return
+            }
+            let reason = try shelf.asides.first.map { try StoreReport.check(shelf.folder.file($0)).text }
+            #expect(reason == nil, moment)
+            try expectPossible(found, at: cut, moment)
+        }
+
+        /// Each client's part is in a state that it was in, and no change is there without those that were
+        /// acknowledged before it was asked for.
+        private func expectPossible(_ found: [[String]], at cut: Int, _ moment: Comment) throws {
+            var counts: [[Int]] = []
+            for (client, history) in load.histories.enumerated() {
+                let certain = sync == "commit" ? history.certain(at: cut) : 0
+                let last = history.possible(at: cut)
+                let matching = (certain...max(certain, last)).filter { states[client][$0] == found[client] }
+                if matching.isEmpty, try history.statesOfRefused(after: certain).contains(found[client]) { return }
+                let isOld = states[client].firstIndex(of: found[client])
+                #expect(
+                    !matching.isEmpty,
+                    "\(moment): \(history.root) should be at \(certain)...\(last), is at \(isOld.map(String.init) ?? "none of its states")"
+                )
+                counts.append(matching)
+            }
+            guard counts.allSatisfy({ !$0.isEmpty }) else { return }
+            let latest = zip(load.histories, counts).map { history, counts in
+                counts[0] == 0 ? 0 : history.changes[counts[0] - 1].sent
+            }.max()
+            for (history, counts) in zip(load.histories, counts) {
+                #expect((counts.last ?? 0) >= history.certain(at: latest ?? 0), "\(moment): a change is missing")
+            }
+        }
+    }
+#endif
