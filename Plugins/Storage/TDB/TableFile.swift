@@ -134,7 +134,8 @@
             }
             guard tdb_transaction_prepare_commit(handle) == 0 else {
                 let failure = Self.error(handle, "write", path)
-                checkSync()
+                closeHandle()
+                shrink()
                 throw failure
             }
             markerPlace = area().map { $0 + TableLayout.magicOffset }
@@ -150,6 +151,19 @@
                 throw failure
             }
             identity = try FileIdentity(descriptor, path)
+        }
+
+        /// Cuts off what the file has grown by for a transaction that never began: room behind the last
+        /// record that libtdb does not know of would be a gap later.
+        private func shrink() {
+            var none: UInt32 = 0
+            let isOutside = area().map { $0 + TableLayout.recordSize > identity.size } ?? false
+            if ftruncate(descriptor, off_t(identity.size)) != 0
+                || isOutside && pwrite(descriptor, &none, 4, off_t(TableLayout.recoveryOffset)) != 4
+            {
+                isSuspect = true
+            }
+            checkSync()
         }
 
         /// Whether all that was written has reached the disk. What the system could not write it may have
@@ -265,7 +279,7 @@
             let image: TableImage
             do throws(TableProblem) {
                 image = try TableImage(of: descriptor, path)
-                try image.forEachRecord { _, _ in }
+                try image.forEachRecord({ _, _ in })
             } catch {
                 throw StorageError("can't restore '\(path)': \(error)")
             }
