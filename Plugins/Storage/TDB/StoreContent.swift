@@ -21,10 +21,12 @@
         /// Reads a store. Nothing is changed; a daemon that uses it may go on.
         init(_ files: StoreFiles) throws(TableProblem) {
             let image = try TableImage(of: files.table)
-            try image.forEachRecord({ [unowned self] key, data in set(key, data) }) {
-                records = []
-                index = [:]
-            }
+            try image.forEachRecord(
+                { [unowned self] key, data in set(key, data) },
+                startOver: {
+                    records = []
+                    index = [:]
+                })
             tableSize = image.byteCount
             isInterrupted = image.wasInterrupted
             isAltered = image.isAltered
