@@ -81,6 +81,17 @@ EXPORT int close(int fd)
     return syscall(SYS_close, fd);
 }
 
+EXPORT int dup2(int fd, int other)
+{
+    if (disk_begin()) {
+        struct opened *file = disk_opened(other);
+        if (file && fd != other)
+            file->tracked = 0;
+        disk_end();
+    }
+    return syscall(SYS_dup3, fd, other, 0);
+}
+
 /* With an offset of -1 the file's own position counts. */
 static ssize_t write_at(int fd, const void *bytes, size_t count, off_t offset)
 {

@@ -30,6 +30,16 @@
             if area + Layout.recordSize > byteCount { try put(0, at: Layout.recoveryOffset) }
         }
 
+        /// Cuts the table to its end before the latest transaction, as far as that is known.
+        mutating func cutToFormerEnd() throws(TableProblem) -> Bool {
+            guard area != 0, let end = number(at: area + Layout.keyLengthOffset), end >= Layout.headerSize,
+                end < byteCount
+            else { return false }
+            try cut(to: end)
+            if area + Layout.recordSize > byteCount { try put(0, at: Layout.recoveryOffset) }
+            return true
+        }
+
         /// Where the latest transaction keeps what it replaces; 0 if there is no such place.
         private var area: Int { number(at: Layout.recoveryOffset) ?? 0 }
 

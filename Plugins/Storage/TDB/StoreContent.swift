@@ -21,8 +21,13 @@
         /// Reads a store. Nothing is changed; a daemon that uses it may go on.
         init(_ files: StoreFiles) throws(TableProblem) {
             let image = try TableImage(of: files.table)
-            reserve(recordsOf: image.byteCount)
-            try image.forEachRecord { [unowned self] key, data in set(key, data) }
+reserve(recordsOf: image.byteCount)
+            try image.forEachRecord(
+                { [unowned self] key, data in set(key, data) },
+                startOver: {
+                    records = []
+                    index = [:]
+                })
             tableSize = image.byteCount
             isInterrupted = image.wasInterrupted
             isAltered = image.isAltered

@@ -23,6 +23,8 @@
         private var isSuspect: Bool
         /// The file's name may not outlive a power cut yet.
         private var isNameOpen = false
+        /// Where libtdb marks that a transaction is to be taken back.
+        private var markerPlace: Int?
         /// A transaction has failed, and the file does not say so.
         private var isMarkerOpen = false
         /// Ours, whatever happens to the name: the content can be saved through it.
@@ -132,20 +134,36 @@
             }
             guard tdb_transaction_prepare_commit(handle) == 0 else {
                 let failure = Self.error(handle, "write", path)
-                checkSync()
+                closeHandle()
+                shrink()
                 throw failure
             }
+            markerPlace = area().map { $0 + TableLayout.magicOffset }
             let isCommitted = tdb_transaction_commit(handle) == 0
             let failure = isCommitted ? StorageError.system("sync", path, EIO) : Self.error(handle, "write", path)
             // libtdb does not tell whether it could take its marker back.
             guard isCommitted, checkSync(), marker() == 0 else {
-                // From here on the next opening takes the transaction back; this one knows too little.
-                closeHandle()
+                // The file is written anew without the transaction, here or at the next start.
                 isSuspect = true
+                if !isCommitted { keepMarker() }
+                closeHandle()
                 setMarker()
                 throw failure
             }
             identity = try FileIdentity(descriptor, path)
+        }
+
+        /// Cuts off what the file has grown by for a transaction that never began: room behind the last
+        /// record that libtdb does not know of would be a gap later.
+        private func shrink() {
+            var none: UInt32 = 0
+            let isOutside = area().map { $0 + TableLayout.recordSize > identity.size } ?? false
+            if ftruncate(descriptor, off_t(identity.size)) != 0
+                || isOutside && pwrite(descriptor, &none, 4, off_t(TableLayout.recoveryOffset)) != 4
+            {
+                isSuspect = true
+            }
+            checkSync()
         }
 
         /// Whether all that was written has reached the disk. What the system could not write it may have
@@ -261,7 +279,7 @@
             let image: TableImage
             do throws(TableProblem) {
                 image = try TableImage(of: descriptor, path)
-                try image.forEachRecord { _, _ in }
+                try image.forEachRecord({ _, _ in })
             } catch {
                 throw StorageError("can't restore '\(path)': \(error)")
             }
@@ -270,24 +288,38 @@
 
         // MARK: The marker of a transaction
 
-        /// Where libtdb says that a transaction is to be taken back, and has it kept what it takes.
-        private func markerPlace() -> off_t? {
+        /// Where libtdb has kept what the transaction replaces.
+        private func area() -> Int? {
             var area: UInt32 = 0
-            guard pread(descriptor, &area, 4, off_t(TableLayout.recoveryOffset)) == 4 else { return nil }
-            return off_t(UInt32(littleEndian: area)) + off_t(TableLayout.magicOffset)
+            guard pread(descriptor, &area, 4, off_t(TableLayout.recoveryOffset)) == 4, area != 0 else { return nil }
+            return Int(UInt32(littleEndian: area))
         }
 
         private func marker() -> UInt32? {
             var magic: UInt32 = 0
-            guard let place = markerPlace(), pread(descriptor, &magic, 4, place) == 4 else { return nil }
+            guard let markerPlace, pread(descriptor, &magic, 4, off_t(markerPlace)) == 4 else { return nil }
             return UInt32(littleEndian: magic)
+        }
+
+        /// libtdb takes its marker back as it closes, whatever has become of the transaction: it must not
+        /// reach the file any more.
+        private func keepMarker() {
+            let nothing = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard nothing >= 0, let handle else { return }
+            dup2(nothing, tdb_fd(handle))
+            Glibc.close(nothing)
         }
 
         /// Has a transaction whose end has failed taken back whenever the file is opened. libtdb would have
         /// it forgotten when it cannot take it back itself.
         private func setMarker() {
+            guard let markerPlace else { return }
+            var area = UInt32(truncatingIfNeeded: markerPlace - TableLayout.magicOffset).littleEndian
             var magic = TableLayout.recoveryMagic.littleEndian
-            isMarkerOpen = markerPlace().map { pwrite(descriptor, &magic, 4, $0) != 4 } ?? true
+            isMarkerOpen =
+                pwrite(descriptor, &area, 4, off_t(TableLayout.recoveryOffset)) != 4
+                || pwrite(descriptor, &magic, 4, off_t(markerPlace)) != 4
+                || syncs && fdatasync(descriptor) != 0
         }
     }
 

@@ -71,8 +71,22 @@
         func bytes() throws(StorageError) -> [UInt8] { try WholeFile.read(descriptor, "the copy of the table") }
 
         /// Checks all of the table and calls `body` with each record.
-        func forEachRecord(_ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void) throws(TableProblem) {
-            try checkHeader()
+        ///
+        /// Where a transaction was taken back but for what it has left behind the table's former end, that
+        /// is seen only now: `startOver` is called, and then `body` once more with all records.
+        func forEachRecord(
+            _ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void, startOver: () -> Void = {}
+        ) throws(TableProblem) {
+            var leftovers = try checkHeader()
+            do throws(TableProblem) { try visit(body) } catch {
+                guard try leftovers.cutToFormerEnd() else { throw error }
+                (byteCount, isAltered) = (leftovers.byteCount, true)
+                startOver()
+                try visit(body)
+            }
+        }
+
+        private func visit(_ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void) throws(TableProblem) {
             let name = "/proc/self/fd/\(descriptor)"
             errno = 0
             nonisolated(unsafe) var handle: OpaquePointer?
@@ -98,7 +112,7 @@
             init(_ visit: @escaping (Bytes, UnsafeRawBufferPointer) -> Void) { self.visit = visit }
         }
 
-        private func checkHeader() throws(TableProblem) {
+        private func checkHeader() throws(TableProblem) -> Leftovers {
             let layout = TableLayout.self
             guard byteCount > 0 else { throw .foreign("it is empty") }
             guard let header = read(layout.headerSize, at: 0), header.starts(with: layout.magic) else {
@@ -116,6 +130,7 @@
             defer { (wasInterrupted, isAltered) = (leftovers.isInterrupted, leftovers.isAltered) }
             try leftovers.remove(hashSize: hashSize)
             byteCount = leftovers.byteCount
+            return leftovers
         }
 
         private func read(_ count: Int, at offset: Int) -> [UInt8]? {

@@ -16,8 +16,11 @@
 
         static let options = ["storage=tdb", "storage.tdb.hash-size=31", "storage.tdb.outlives-boot=true"]
 
-        init(_ folder: TemporaryFolder, sync: String, seed: UInt64) throws {
-            disk = try FaultyDisk(over: folder)
+        init(
+            _ folder: TemporaryFolder, sync: String, seed: UInt64, _ prepare: (FaultyDisk) -> Void = { _ in }
+        ) throws {
+            disk = try FaultyDisk(over: folder, room: 256 << 20)
+            prepare(disk)
             let settings = Self.options + ["storage.tdb.path=\(folder.file("store"))", "storage.tdb.sync=\(sync)"]
             daemon = try Daemon(settings.flatMap { ["--set", $0] }, environment: disk.environment())
             clients = []
@@ -43,10 +46,14 @@
         }
 
         /// How often a table has been changed: the marker of a transaction is four bytes, set and taken back.
-        private func countFolds() -> Int {
+        func countFolds() -> Int {
             let log = disk.log(from: looked)
             for entry in log.entries {
-                if entry.kind == .made, entry.names[0] == "store.new" { tables.insert(entry.file) }
+                if entry.kind == .made && entry.names[0] == "store.new"
+                    || entry.kind == .there && entry.names[0] == "store"
+                {
+                    tables.insert(entry.file)
+                }
                 if entry.kind == .written, entry.size == 4, tables.contains(entry.file) { marks += 1 }
                 looked = entry.end
             }
@@ -86,6 +93,20 @@
         private func changeMuch(_ client: Int) throws {
             let value = String(repeating: "\(random.next())", count: 190)
             try ask(client, inTransaction: (0..<40).map { (.write, "/big/\($0)\0\(value.prefix(3800))") })
+        }
+
+        /// So much that the table is brought up to date at once.
+        func changeMuch(_ client: Int, bytes: Int) throws {
+            let value = String(repeating: "v", count: 3800)
+            for _ in 0..<bytes / 3800 / 40 + 1 {
+                try ask(client, inTransaction: (0..<40).map { (.write, "/big/\($0)\0\(value)") })
+            }
+        }
+
+        /// Waits until the table has been changed so often, whether that works at once or not.
+        func awaitFold(_ count: Int) throws {
+            let start = ContinuousClock.now
+            while countFolds() < count, .now - start < Deadline.usual { _ = try clients[2].ask(.read, "/\0") }
         }
 
         /// Each client sends a few requests before any answer is waited for.

@@ -51,10 +51,12 @@
         private let load: Load
         private let sync: String
         private let seed: UInt64
+        private let label: String
         private let states: [[[String]]]
         private let log: [DiskLog.Entry]
 
-        init(_ load: Load, _ sync: String, _ seed: UInt64) throws {
+        init(_ load: Load, _ sync: String, _ seed: UInt64, _ label: String = "") throws {
+            self.label = label
             self.load = load
             self.sync = sync
             self.seed = seed
@@ -89,7 +91,7 @@
         }
 
         private func check(_ folder: [String: [UInt8]], at cut: Int, _ random: inout Randomness) throws {
-            let moment: Comment = "POWER_LOSS_SEED=\(seed), sync: \(sync), cut at \(cut)"
+            let moment: Comment = "POWER_LOSS_SEED=\(seed), sync: \(sync), \(label) cut at \(cut)"
             let shelf = try Shelf(in: .inMemory())
             for (name, bytes) in folder { try shelf.put(bytes, String(name.dropFirst("store".count))) }
             let values: [String: ConfigurationValue] = ["sync": .text(sync), "outlives-boot": .flag(true)]
@@ -130,7 +132,7 @@
                 let isOld = states[client].firstIndex(of: found[client])
                 #expect(
                     !matching.isEmpty,
-                    "\(moment): \(history.root) should be at \(certain)...\(last), is at \(isOld.map(String.init) ?? "none of its states")"
+                    "\(moment): \(history.root) should be at \(certain)...\(last), is at \(isOld.map(String.init) ?? "none of its states"), refused: \(history.changes.indices.filter { history.changes[$0].isRefused })"
                 )
                 counts.append(matching)
             }
