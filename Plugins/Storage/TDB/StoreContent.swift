@@ -21,7 +21,7 @@
         /// Reads a store. Nothing is changed; a daemon that uses it may go on.
         init(_ files: StoreFiles) throws(TableProblem) {
             let image = try TableImage(of: files.table)
-reserve(recordsOf: image.byteCount)
+            reserve(recordsOf: image.byteCount)
             try image.forEachRecord(
                 { [unowned self] key, data in set(key, data) },
                 startOver: {
