@@ -53,6 +53,8 @@ extension Kernel {
             for position in note.pieces.keys { notes[StreamNote.key(id, pieceAt: position)] = .some(nil) }
         }
         handover = nil
+        // Some may have shut down when nobody was there to be told.
+        domainsChanged()
     }
 
     private func resume(_ id: DomainID, _ note: DomainNote, by transport: any DomainTransport) {
