@@ -91,10 +91,16 @@
         /// The daemon was killed: takes what it had still sent, and forgets the rest.
         func loseConnection(_ random: inout Randomness) throws {
             while carrier != nil { _ = try pump(&random) }
+            beginAnew()
+        }
+
+        /// Forgets what was on its way; what it has asked for is done or not.
+        func beginAnew() {
             outgoing = []
             sent = 0
             incoming = []
             model.loseSession()
+            (carrier as? RingCarrier)?.beginAnew()
         }
 
         func keepConnection() { model.keepSession() }

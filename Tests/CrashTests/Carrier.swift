@@ -62,6 +62,12 @@
             return count
         }
 
+        /// The ring is empty.
+        func beginAnew() {
+            isAwake = true
+            isFull = false
+        }
+
         func receive(_ random: inout Randomness) throws -> [UInt8]? {
             if guest.takeNotifications() > 0 {
                 isAwake = true

@@ -21,6 +21,7 @@
         private var residents: [Actor] = []
         private var sockets: [Actor] = []
         private let lifecycle: Lifecycle
+        private let renewal = Renewal()
         private let mailboxes = Mailboxes()
         /// Nobody changes anything in this round.
         private var onlyReads = false
@@ -47,26 +48,31 @@
         private func furnish(_ tool: RawClient) throws {
             sockets = (0..<3).map { .socket($0, guests: guests) }
             for domain in guests {
-                try xen.create(domain)
-                let guest = try RingGuest(domain, in: xen)
-                let home = Actor.home(domain)
-                try expectOK(tool, .mkdir, home + "\0")
-                try expectOK(tool, .setPerms, home + "\0n\(domain)\0")
-                try expectOK(tool, .introduce, "\(domain)\01\0\(guest.port)\0")
-                let actor = Actor.guest(guest, [UniformWork(guest: domain)])
+                let actor = Actor.guest(try introduce(domain, by: tool), [UniformWork(guest: domain)])
                 actor.foreignTokens = [MailWork.token]
                 actor.onForeignEvent = { [mailboxes] in mailboxes.note($0, of: domain) }
                 residents.append(actor)
             }
-            for actor in residents + sockets + [kernel] {
+            for domain: UInt16 in [4, 5] { renewal.add(try introduce(domain, by: tool)) }
+            for actor in sockets + rings {
                 for top in actor.model.tops { try expectOK(tool, .mkdir, top + "\0") }
             }
             for domain in guests {
                 residents[Int(domain) - 1].ask(.listen(Actor.home(domain) + "/mail", token: MailWork.token, depth: nil))
             }
-            kernel.foreignTokens = [Lifecycle.token, Lifecycle.token + "-plain"]
+            kernel.foreignTokens = Lifecycle.tokens
             kernel.onForeignEvent = { [lifecycle] in lifecycle.note($0) }
             for watch in Lifecycle.watches { kernel.ask(watch) }
+        }
+
+        private func introduce(_ domain: UInt16, by tool: RawClient) throws -> RingGuest {
+            try xen.create(domain)
+            let guest = try RingGuest(domain, in: xen)
+            let home = Actor.home(domain)
+            try expectOK(tool, .mkdir, home + "\0")
+            try expectOK(tool, .setPerms, home + "\0n\(domain)\0")
+            try expectOK(tool, .introduce, "\(domain)\01\0\(guest.port)\0")
+            return guest
         }
 
         private func expectOK(_ tool: RawClient, _ op: Op, _ payload: String) throws {
@@ -116,6 +122,7 @@
         private func afterDeath() throws {
             for actor in sockets { try actor.loseConnection(&random) }
             try lifecycle.daemonHasDied(&random)
+            try renewal.daemonHasDied(&random)
             for actor in rings {
                 // What had come before.
                 _ = try actor.pump(&random)
@@ -125,7 +132,7 @@
             }
         }
 
-        private var rings: [Actor] { residents + lifecycle.actors + [kernel] }
+        private var rings: [Actor] { residents + renewal.actors + lifecycle.actors + [kernel] }
 
         /// A daemon that is killed while it loads the store, takes up rings or folds the journal.
         private func killWhileStarting() throws {
@@ -141,6 +148,10 @@
             for actor in residents { (actor.carrier as? RingCarrier)?.isSlow = random.once(in: 4) }
             for actor in sockets + rings { actor.work(&random, onlyReads: onlyReads) }
             if !onlyReads { try lifecycle.work(&random) }
+            if !onlyReads, random.once(in: 3) {
+                try pump(untilAnswers: random.number(0...50))
+                try renewal.work(daemon, &random)
+            }
             switch random.number(0...39) {
             case 0...14: try pump(untilAnswers: random.number(0...300))
             case 15...29: try pump(for: .microseconds(random.number(0...15_000)))
@@ -194,6 +205,7 @@
             _ = try tool.ask(.getDomainPath, "0\0")
             totals.restarts.append(.now - daemon.start)
             try lifecycle.settle(by: tool)
+            try renewal.settle(by: tool)
             try awaitAnswers()
             let everybody = sockets + rings
             let store = try StoreDump(

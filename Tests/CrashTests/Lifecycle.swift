@@ -12,11 +12,11 @@
         private var sent: [(visitor: Int, step: Step, message: Message)] = []
         private var lastNumber: UInt32 = 0
         private var released = 0
-        /// What dom0's kernel was told of: comings and goings by their paths.
+        /// What dom0's kernel was told of: comings and goings by watch and path.
         private var told: [String: Int] = [:]
 
-        private enum Stage { case absent, coming, introduced, present, leaving, dying }
-        private enum Step { case prepare, introduce, target, release }
+        private enum Stage { case absent, coming, introduced, present, shutting, shut, resuming, leaving, dying }
+        private enum Step { case prepare, introduce, target, resume, release }
 
         private struct Visitor {
             let domain: UInt16
@@ -25,6 +25,7 @@
             var actor: Actor?
             var introductions = 0
             var releases = 0
+            var shutdowns = 0
         }
 
         init(_ xen: FakeXen, domains: ClosedRange<UInt16>) {
@@ -62,13 +63,18 @@
                     (.introduce, Message(.introduce, "\(domain)\01\0\(port)\0")), target,
                 ]
             case .introduced: steps = [target]
-            case .present where random.once(in: 2):
+            case .present where random.once(in: 2): try shutDown(index)
+            case .shut where random.once(in: 2):
+                try xen.set(domain)
+                visitors[index].stage = .resuming
+                steps = [(.resume, Message(.resume, "\(domain)\0"))]
+            case .present where random.once(in: 2), .shut where random.once(in: 2):
                 visitors[index].stage = .leaving
                 steps = [(.release, Message(.release, "\(domain)\0"))]
-            case .present:
+            case .present, .shut:
                 die(index)
                 try xen.tellOfDomains()
-            case .leaving, .dying: break
+            case .shutting, .resuming, .leaving, .dying: break
             }
             for (step, message) in steps { send(step, message, of: index, to: tool) }
         }
@@ -96,6 +102,7 @@
                 case .prepare: break
                 case .introduce: introduced(index)
                 case .target: present(index)
+                case .resume: visitors[index].stage = .present
                 case .release: gone(index)
                 }
             }
@@ -110,7 +117,16 @@
             guard let guest = visitors[index].guest else { return }
             visitors[index].stage = .present
             // Others' nodes may be read only by whose target owns them.
-            visitors[index].actor = .guest(guest, [UniformWork(guest: 1)])
+            visitors[index].actor = .guest(guest, [UniformWork(guest: 1), SpecialWatchWork(), ResetWork()])
+        }
+
+        /// One at a time: of several that the daemon finds at once it tells once.
+        private func shutDown(_ index: Int, tells: Bool = true) throws {
+            if visitors.contains(where: { $0.stage == .shutting }) { return }
+            visitors[index].stage = .shutting
+            visitors[index].shutdowns += 1
+            try xen.set(visitors[index].domain, isShutdown: true)
+            if tells { try xen.tellOfDomains() }
         }
 
         private func die(_ index: Int) {
@@ -127,11 +143,17 @@
 
         // MARK: The daemon's death
 
-        /// While no daemon is there, domains die.
+        /// While no daemon is there, domains die and shut down.
         func daemonHasDied(_ random: inout Randomness) throws {
             while tool != nil, !sent.isEmpty { try pump() }
             tool = nil
-            for index in visitors.indices where visitors[index].stage == .present && random.once(in: 12) { die(index) }
+            for index in visitors.indices {
+                switch visitors[index].stage {
+                case .present where random.once(in: 12), .shut where random.once(in: 12): die(index)
+                case .present where random.once(in: 12): try shutDown(index, tells: false)
+                default: break
+                }
+            }
         }
 
         /// Finds out how far everything has come that was not answered.
@@ -141,7 +163,12 @@
                 let domain = visitors[index].domain
                 let isIntroduced = try tool.ask(.isDomainIntroduced, "\(domain)\0") == .data("T\0")
                 switch (visitors[index].stage, isIntroduced) {
-                case (.absent, false), (.coming, false), (.introduced, true), (.present, true): break
+                case (.absent, false), (.coming, false), (.introduced, true), (.present, true), (.shutting, true),
+                    (.shut, true):
+                    break
+                case (.resuming, true):
+                    guard try tool.ask(.resume, "\(domain)\0") == .ok else { throw Trouble("\(domain) can't resume") }
+                    visitors[index].stage = .present
                 case (.coming, true): introduced(index)
                 case (.leaving, true): visitors[index].stage = .present
                 case (.leaving, false), (.dying, false): gone(index)
@@ -161,19 +188,33 @@
         /// What dom0's kernel asks to be told of.
         static let watches: [ModelRequest] = [
             .listen("@introduceDomain", token: token, depth: 1), .listen("@releaseDomain", token: token, depth: 1),
-            .listen("@releaseDomain", token: token + "-plain", depth: nil),
+            .listen("@releaseDomain", token: "plain", depth: nil),
+            .listen("@releaseDomain/10", token: "one", depth: nil),
         ]
+        static let tokens: Set = [token, "plain", "one"]
 
-        func note(_ event: Event) { told[event.path + (event.token == Self.token ? "" : " plain"), default: 0] += 1 }
+        func note(_ event: Event) {
+            told["\(event.token): \(event.path)", default: 0] += 1
+            for index in visitors.indices
+            where visitors[index].stage == .shutting && event.path == "@releaseDomain/\(visitors[index].domain)" {
+                visitors[index].stage = .shut
+            }
+        }
 
         /// Everything that has happened was told once.
         func checkEvents() throws {
             // One of each watch is about the watch itself.
-            var expected = ["@introduceDomain": 1, "@releaseDomain": 1, "@releaseDomain plain": 1]
+            let names = [
+                "domains: @introduceDomain", "domains: @releaseDomain", "plain: @releaseDomain",
+                "one: @releaseDomain/10",
+            ]
+            var expected = [String: Int](uniqueKeysWithValues: names.map { ($0, 1) })
             for visitor in visitors {
-                expected["@introduceDomain/\(visitor.domain)"] = visitor.introductions
-                expected["@releaseDomain/\(visitor.domain)"] = visitor.releases
-                expected["@releaseDomain plain", default: 0] += visitor.releases
+                let releases = visitor.releases + visitor.shutdowns
+                expected["domains: @introduceDomain/\(visitor.domain)"] = visitor.introductions
+                expected["domains: @releaseDomain/\(visitor.domain)"] = releases
+                expected["plain: @releaseDomain", default: 0] += releases
+                expected["one: @releaseDomain/\(visitor.domain)"]? += releases
             }
             for path in Set(expected.keys).union(told.keys) where expected[path, default: 0] != told[path, default: 0] {
                 throw Trouble("\(path) was told \(told[path, default: 0]) times and not \(expected[path, default: 0])")

@@ -55,7 +55,8 @@ public struct ModelClient: Sendable {
 
     /// An event for a watch of the model's.
     public mutating func receive(_ event: Event) {
-        received.append(event.path.hasPrefix("/") ? event : Event((home ?? "") + event.path, event.token))
+        let isAbsolute = event.path.hasPrefix("/") || event.path.hasPrefix("@")
+        received.append(isAbsolute ? event : Event((home ?? "") + event.path, event.token))
     }
 
     /// Holds a reply against the model, and tells what it is the answer to.
@@ -96,7 +97,7 @@ public struct ModelClient: Sendable {
 
     // MARK: The daemon's death
 
-    /// The daemon was killed, and the session with it.
+    /// The daemon was killed, and the session with it; or the client begins anew.
     public mutating func loseSession() {
         lastNumber = 0
         received = []

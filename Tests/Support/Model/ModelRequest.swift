@@ -9,8 +9,10 @@ public enum ModelRequest: Sendable, CustomStringConvertible {
     case read(String)
     case directory(String)
     case getPermissions(String)
-    case watch(String, token: String)
+    /// `depth` says how many levels below are of interest; nil for all.
+    case watch(String, token: String, depth: Int? = nil)
     case unwatch(String, token: String)
+    case resetWatches
     /// A watch whose events are not the model's, as others cause them.
     case listen(String, token: String, depth: Int?)
     /// A transaction that touches nothing outside this subtree, which nothing else touches meanwhile.
@@ -32,6 +34,7 @@ public enum ModelRequest: Sendable, CustomStringConvertible {
         case .getPermissions: .getPerms
         case .watch, .listen: .watch
         case .unwatch: .unwatch
+        case .resetWatches: .resetWatches
         case .start: .transactionStart
         case .end: .transactionEnd
         case .setQuota: .setQuota
@@ -48,9 +51,10 @@ public enum ModelRequest: Sendable, CustomStringConvertible {
             .getPermissions(let path), .readUniform(let path):
             list([spell(path)])
         case .setPermissions(let path, let permissions): list([spell(path)] + permissions)
-        case .watch(let path, let token), .unwatch(let path, let token): list([spell(path), token])
-        case .listen(let path, let token, let depth): list([spell(path), token] + (depth.map { ["\($0)"] } ?? []))
-        case .start: [0]
+        case .unwatch(let path, let token): list([spell(path), token])
+        case .watch(let path, let token, let depth), .listen(let path, let token, let depth):
+            list([spell(path), token] + (depth.map { ["\($0)"] } ?? []))
+        case .start, .resetWatches: [0]
         case .end(let commits): list([commits ? "T" : "F"])
         case .setQuota(let domain, let name, let limit): list(["\(domain)", name, "\(limit)"])
         case .home(let domain): list(["\(domain)"])

@@ -5,11 +5,26 @@ public struct ModelState: Sendable {
     public private(set) var tree: ModelTree
     /// By domain and name.
     public private(set) var quotas: [String: UInt32] = [:]
-    /// Path and token, in the order in which they were set.
-    public private(set) var watches: [Event] = []
+    /// In the order in which they were set.
+    public private(set) var watches: [Watch] = []
     public private(set) var transactions: [UInt32: Transaction] = [:]
     /// Changes to nodes, since somebody has taken them.
     private(set) var done: [ModelRequest] = []
+
+    public struct Watch: Sendable {
+        /// Its path and token: what it is told of itself.
+        public let event: Event
+        let depth: Int?
+
+        /// Whether it is told of a change at the path.
+        func reaches(_ path: String) -> Bool {
+            if path == event.path { return true }
+            guard path.hasPrefix(event.path + "/") else { return false }
+            return depth.map {
+                path.utf8.dropFirst(event.path.utf8.count).count(where: { $0 == UInt8(ascii: "/") }) <= $0
+            } ?? true
+        }
+    }
 
     public struct Transaction: Sendable {
         public let subtree: String
@@ -46,10 +61,15 @@ public struct ModelState: Sendable {
         switch request {
         case .start(let subtree): return start(subtree, answered)
         case .end(let commits): return end(transaction, commits, answered)
-        case .watch(let path, let token): return watch(Event(path, token))
+        case .watch(let path, let token, let depth): return watch(Watch(event: Event(path, token), depth: depth))
         case .unwatch(let path, let token):
-            guard let at = watches.firstIndex(of: Event(path, token)) else { return Outcome(.ENOENT) }
+            guard let at = watches.firstIndex(where: { $0.event == Event(path, token) }) else {
+                return Outcome(.ENOENT)
+            }
             watches.remove(at: at)
+            return Outcome(.ok)
+        case .resetWatches:
+            forgetSession()
             return Outcome(.ok)
         case .setQuota(let domain, let name, let limit):
             quotas["\(domain) \(name)"] = limit
@@ -78,19 +98,19 @@ public struct ModelState: Sendable {
         return outcome
     }
 
-    private mutating func watch(_ watch: Event) -> Outcome {
-        if watches.contains(watch) { return Outcome(.EEXIST) }
+    private mutating func watch(_ watch: Watch) -> Outcome {
+        if watches.contains(where: { $0.event == watch.event }) { return Outcome(.EEXIST) }
         watches.append(watch)
         var outcome = Outcome(.ok)
-        outcome.laterEvent = watch
+        outcome.laterEvent = watch.event
         return outcome
     }
 
     private func events(of change: ModelTree.Change) -> [Event] {
         switch change {
         case .changed(let path):
-            watches.filter { path == $0.path || path.hasPrefix($0.path + "/") }.map { Event(path, $0.token) }
-        case .goneBelow(let path): watches.filter { path == $0.path }
+            watches.filter { $0.reaches(path) }.map { Event(path, $0.event.token) }
+        case .goneBelow(let path): watches.map(\.event).filter { path == $0.path }
         }
     }
 
@@ -115,7 +135,7 @@ public struct ModelState: Sendable {
 
     // MARK: The daemon's death
 
-    /// What a session that ends with the daemon takes with it.
+    /// What a session takes with it that ends or begins anew.
     mutating func forgetSession() {
         watches = []
         transactions = [:]
