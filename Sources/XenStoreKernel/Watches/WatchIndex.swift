@@ -25,7 +25,7 @@ struct WatchIndex: ~Copyable {
         count += 1
         let found = bucket(watch.hash)
         if found != 0 {
-            buckets[Int(found)].watches.append(watch)
+            buckets[Int(found)].watches.insert(inOrder: watch)
             return
         }
         let new = Bucket(hash: watch.hash, watches: [watch])
@@ -64,14 +64,25 @@ struct WatchIndex: ~Copyable {
 }
 
 extension [Watch] {
-    /// Watches stand in the order of their serials.
+    /// Watches stand in the order of their serials. A new one is the last, unless it comes back after a restart:
+    /// then each domain's come after all of another's.
+    fileprivate mutating func insert(inOrder watch: Watch) {
+        if let last, last.serial > watch.serial { return insert(watch, at: place(of: watch.serial)) }
+        append(watch)
+    }
+
     fileprivate func firstIndex(bySerial serial: UInt64) -> Int? {
+        let place = place(of: serial)
+        return place < count && self[place].serial == serial ? place : nil
+    }
+
+    private func place(of serial: UInt64) -> Int {
         var low = 0
         var high = count
         while low < high {
             let middle = (low + high) / 2
             if self[middle].serial < serial { low = middle + 1 } else { high = middle }
         }
-        return low < count && self[low].serial == serial ? low : nil
+        return low
     }
 }
