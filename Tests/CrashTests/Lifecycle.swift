@@ -21,6 +21,8 @@
         private struct Visitor {
             let domain: UInt16
             var stage = Stage.absent
+            /// What it was before it was to leave.
+            var before = Stage.present
             var guest: RingGuest?
             var actor: Actor?
             var introductions = 0
@@ -69,6 +71,7 @@
                 visitors[index].stage = .resuming
                 steps = [(.resume, Message(.resume, "\(domain)\0"))]
             case .present where random.once(in: 2), .shut where random.once(in: 2):
+                visitors[index].before = visitors[index].stage
                 visitors[index].stage = .leaving
                 steps = [(.release, Message(.release, "\(domain)\0"))]
             case .present, .shut:
@@ -170,7 +173,7 @@
                     guard try tool.ask(.resume, "\(domain)\0") == .ok else { throw Trouble("\(domain) can't resume") }
                     visitors[index].stage = .present
                 case (.coming, true): introduced(index)
-                case (.leaving, true): visitors[index].stage = .present
+                case (.leaving, true): visitors[index].stage = visitors[index].before
                 case (.leaving, false), (.dying, false): gone(index)
                 case (let stage, let isIntroduced):
                     throw Trouble("domain \(domain) is \(stage), and introduced: \(isIntroduced)")
