@@ -76,39 +76,6 @@ import XenStoreWire
         #expect(try start([:]).domains.calls == [])
     }
 
-    @Test func aShutdownThatNobodyHasSeenIsToldOfOnce() throws {
-        let first = try start([five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66)])
-        introduce(first)
-        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
-        first.dom0.setPermissions("@releaseDomain", "n0", "r5")
-        #expect(try first.guest(five).watch("@releaseDomain", "token", depth: 1) == .ok)
-
-        let shut = [five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66, isShutdown: true)]
-        for events in [["@releaseDomain/6|token|"], []] {
-            let next = try start(shut)
-            next.host.settle()
-            #expect(try next.guest(five).takeEvents() == events)
-        }
-    }
-
-    @Test func watchesOfSeveralDomainsOnOnePathCanBeRemoved() throws {
-        let six = DomainID(6)
-        let alive = [five: DomainState(uniqueID: 55), six: DomainState(uniqueID: 66)]
-        let first = try start(alive)
-        introduce(first)
-        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
-        first.dom0.write("/shared", "")
-        first.dom0.setPermissions("/shared", "r0")
-        // The later domain's is the older one; they come back the other way round.
-        for id in [six, five] { #expect(try first.guest(id).watch("/shared", "token") == .ok) }
-
-        let second = try start(alive)
-        #expect(try second.guest(six).unwatch("/shared", "token") == .ok)
-        second.dom0.write("/shared", "1")
-        #expect(try second.guest(five).takeEvents() == ["/shared|token|"])
-        #expect(try second.guest(six).takeEvents() == [])
-    }
-
     @Test func limitsSetAtRunTimeSurvive() throws {
         let alive = [five: DomainState(uniqueID: 55)]
         let first = try start(alive)
