@@ -13,6 +13,8 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public var states: [DomainID: DomainState] = [:]
     /// The guests that are connected.
     public private(set) var clients: [DomainID: EmbeddedClient] = [:]
+    /// How far the daemon before this one had got with each guest that comes back.
+    public var left: [DomainID: StreamIndexes] = [:]
     /// What the kernel has asked for, in order: `introduce 5`, `release 5`.
     public private(set) var calls: [String] = []
     private var kernel: Kernel?
@@ -48,14 +50,16 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
 
     public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
     {
-        try connect(domain, "resume")
+        try connect(domain, "resume", at: left[domain] ?? StreamIndexes())
     }
 
-    private func connect(_ domain: DomainID, _ call: String) throws(WireError) -> Session {
+    private func connect(_ domain: DomainID, _ call: String, at indexes: StreamIndexes = StreamIndexes())
+        throws(WireError) -> Session
+    {
         calls.append("\(call) \(domain.rawValue)")
         guard let kernel else { throw .EINVAL }
         let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "embedded")
-        let client = EmbeddedClient(kernel: kernel, peer: peer)
+        let client = EmbeddedClient(kernel: kernel, peer: peer, at: indexes)
         clients[domain] = client
         return client.session
     }

@@ -20,9 +20,9 @@ public final class EmbeddedClient: Link {
     /// How often the kernel has asked to stop or resume reading.
     public private(set) var readingChanges = 0
 
-    init(kernel: Kernel, peer: Peer) {
+    init(kernel: Kernel, peer: Peer, at indexes: StreamIndexes = StreamIndexes()) {
         self.kernel = kernel
-        session = kernel.connect(self, as: peer)
+        session = kernel.connect(self, as: peer, at: indexes)
     }
 
     // MARK: Link

@@ -22,7 +22,7 @@ import XenStoreWire
         }
     }
 
-    private func start(_ states: [DomainID: DomainState]) throws -> Daemon {
+    private func start(_ states: [DomainID: DomainState], after previous: Daemon? = nil) throws -> Daemon {
         let host = try EmbeddedHost(
             storage: storage,
             policies: [
@@ -30,6 +30,7 @@ import XenStoreWire
             ])
         let domains = EmbeddedDomains()
         domains.states = states
+        for (id, client) in previous?.domains.clients ?? [:] { domains.left[id] = client.session.indexes }
         domains.serve(host)
         return Daemon(host: host, domains: domains, dom0: Caller(host: host, client: host.connect(domain: .control)))
     }
@@ -48,7 +49,7 @@ import XenStoreWire
         #expect(try first.guest(five).watch("gone", "token") == .ok)
         #expect(try first.guest(five).unwatch("gone", "token") == .ok)
 
-        let second = try start(alive)
+        let second = try start(alive, after: first)
         #expect(second.domains.calls == ["resume 5"])
         #expect(second.dom0.ask(.isDomainIntroduced, "5\u{0}") == .text("T|"))
         second.dom0.write("/local/domain/5/data/x", "1")
@@ -76,6 +77,40 @@ import XenStoreWire
         #expect(try start([:]).domains.calls == [])
     }
 
+    @Test func aShutdownThatNobodyHasSeenIsToldOfOnce() throws {
+        let first = try start([five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66)])
+        introduce(first)
+        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
+        first.dom0.setPermissions("@releaseDomain", "n0", "r5")
+        #expect(try first.guest(five).watch("@releaseDomain", "token", depth: 1) == .ok)
+
+        let shut = [five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66, isShutdown: true)]
+        var last = first
+        for events in [["@releaseDomain/6|token|"], []] {
+            last = try start(shut, after: last)
+            last.host.settle()
+            #expect(try last.guest(five).takeEvents() == events)
+        }
+    }
+
+    @Test func watchesOfSeveralDomainsOnOnePathCanBeRemoved() throws {
+        let six = DomainID(6)
+        let alive = [five: DomainState(uniqueID: 55), six: DomainState(uniqueID: 66)]
+        let first = try start(alive)
+        introduce(first)
+        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
+        first.dom0.write("/shared", "")
+        first.dom0.setPermissions("/shared", "r0")
+        // The later domain's is the older one; they come back the other way round.
+        for id in [six, five] { #expect(try first.guest(id).watch("/shared", "token") == .ok) }
+
+        let second = try start(alive, after: first)
+        #expect(try second.guest(six).unwatch("/shared", "token") == .ok)
+        second.dom0.write("/shared", "1")
+        #expect(try second.guest(five).takeEvents() == ["/shared|token|"])
+        #expect(try second.guest(six).takeEvents() == [])
+    }
+
     @Test func limitsSetAtRunTimeSurvive() throws {
         let alive = [five: DomainState(uniqueID: 55)]
         let first = try start(alive)
@@ -83,7 +118,7 @@ import XenStoreWire
         #expect(first.dom0.ask(.setQuota, "5\u{0}watches\u{0}300\u{0}") == .ok)
         #expect(first.dom0.ask(.setQuota, "nodes\u{0}7\u{0}") == .ok)
 
-        let second = try start(alive)
+        let second = try start(alive, after: first)
         #expect(second.dom0.ask(.getQuota, "5\u{0}watches\u{0}") == .text("300|"))
         #expect(second.dom0.ask(.getQuota, "nodes\u{0}") == .text("7|"))
     }
@@ -97,7 +132,7 @@ import XenStoreWire
         storage.isFailing = false
         first.host.settle()
 
-        let second = try start(alive)
+        let second = try start(alive, after: first)
         second.dom0.write("/local/domain/5/data", "1")
         #expect(try second.guest(five).takeEvents() == ["data|token|"])
     }
