@@ -12,7 +12,7 @@
     /// what is left.
     ///
     /// POWER_LOSS_CUTS says how many cuts there are, POWER_LOSS_SEED repeats a run.
-    @Suite(.serialized) struct PowerLossTests {
+    @Suite struct PowerLossTests {
         private static let cuts = number("POWER_LOSS_CUTS") ?? 100
         private static let cutsOfLoad = 500
 
@@ -50,7 +50,8 @@
         func aRestoredNameIsSafe() throws {
             let load = try Load(TemporaryFolder.inMemory(), sync: "commit", seed: 1)
             try load.ask(0, inTransaction: [(.write, "/a\0one")])
-            try load.lose("store")
+            // The first times the other journal is made, too, and its name is synced with the table's.
+            for _ in 0..<3 { try load.lose("store") }
             try expectLeast(of: load)
         }
 
