@@ -21,6 +21,8 @@ SCENARIOS ?= pv pvh devices lifecycle crash
 KILLS ?= 3000
 SEED ?=
 SYNC ?=
+# At how many moments it then cuts the power, for each way to sync, after which each call on the files fails once.
+CUTS ?= 3000
 # Where `make run` keeps its sockets.
 RUNDIR ?= $(CURDIR)/run
 
@@ -67,10 +69,12 @@ test: ## Run all tests (one: swift test --filter NAME)
 	@packaging/debian-packages build $(LIBRARIES) test
 	swift test $(TRAITS) $(SWIFTFLAGS)
 
-crash-test: release ## Kill the daemon at thousands of moments of its work (KILLS, SEED, SYNC=none or commit)
+crash-test: release ## Kill the daemon at thousands of moments, cut its power, fail its disk (KILLS, CUTS, SEED, SYNC)
 	@packaging/debian-packages build $(LIBRARIES) test
 	KILLS='$(KILLS)' SEED='$(SEED)' SYNC='$(SYNC)' DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
 		swift test $(TRAITS) $(SWIFTFLAGS) --filter CrashTests
+	POWER_LOSS_CUTS='$(CUTS)' FAILING_CALLS_STEP=1 \
+		swift test $(TRAITS) $(SWIFTFLAGS) --filter 'PowerLossTests|FailingCallTests'
 
 system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default; skipped without Debian's packages)
 	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \

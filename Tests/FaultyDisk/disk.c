@@ -11,6 +11,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct disk *disk;
 static uint64_t capacity;
+static int bell = -1;
 static const char *folder;
 static dev_t device;
 static struct file files[FILES];
@@ -50,6 +51,10 @@ void disk_log(enum kind kind, uint32_t file, const char *name, size_t name_size,
     if (data)
         memcpy(at + sizeof entry + name_size, bytes, data);
     __atomic_store_n(&disk->length, length + size, __ATOMIC_SEQ_CST);
+    int error = errno;
+    if (bell >= 0)
+        syscall(SYS_write, bell, "", 1);
+    errno = error;
 }
 
 int disk_fate(enum kind kind, const char *name)
@@ -185,6 +190,9 @@ __attribute__((constructor)) static void begin(void)
         return;
     capacity = status.st_size;
     disk = base;
+    char name[4096];
+    snprintf(name, sizeof name, "%s-bell", path);
+    bell = syscall(SYS_openat, AT_FDCWD, name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     DIR *list = opendir(folder);
     struct dirent *next;
     while (list && (next = readdir(list)))

@@ -11,7 +11,8 @@
  * bytes for all that reaches the files, in order. First it tells of the files as they are.
  *
  * A call and its entry are one step under a lock, and the length grows last. So what the daemon did
- * before it answered is in the log when the client that has the answer reads the length.
+ * before it answered is in the log when the client that has the answer reads the length. Each entry is
+ * also told of by a byte in the fifo $FAULTYDISK-bell, if there is one.
  *
  * Nothing is synced in truth. As the kernel does, a sync that fails lets go of what was to be written,
  * and each other open descriptor of the file is told of it once.

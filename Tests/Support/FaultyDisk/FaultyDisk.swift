@@ -8,6 +8,7 @@ public final class FaultyDisk {
     public let folder: TemporaryFolder
     private let place: TemporaryFolder
     private let shared: SharedFile
+    private let bell: Int32
 
     private static let headerSize = 4096
 
@@ -30,7 +31,11 @@ public final class FaultyDisk {
         place = try TemporaryFolder.inMemory()
         try SharedFile.create(place.file("disk"), Self.headerSize + room)
         shared = try SharedFile(place.file("disk"), Self.headerSize + room)
+        bell = mkfifo(place.file("disk-bell"), 0o600) == 0 ? open(place.file("disk-bell"), O_RDWR | O_CLOEXEC) : -1
+        guard bell >= 0 else { throw Trouble.system("make a fifo") }
     }
+
+    deinit { close(bell) }
 
     /// What the daemon has to be started with. Each daemon needs a disk of its own.
     public func environment() throws -> [String: String] {
@@ -106,6 +111,14 @@ public final class FaultyDisk {
     public var position: Int { Int(word(.length).pointee.load(ordering: .sequentiallyConsistent)) }
 
     public var log: DiskLog { log(from: 0) }
+
+    /// Waits until the log has become longer, if it has not since the last time. False if the deadline comes first.
+    public func awaitEntry(_ deadline: Deadline) throws -> Bool {
+        guard try !waitUntilReady([(bell, POLLIN)], deadline).isEmpty else { return false }
+        var rings = [UInt8](repeating: 0, count: 4096)
+        guard read(bell, &rings, rings.count) > 0 else { throw Trouble.system("read a fifo") }
+        return true
+    }
 
     /// What has come since the log was so long.
     public func log(from start: Int) -> DiskLog {

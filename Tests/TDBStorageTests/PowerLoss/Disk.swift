@@ -68,6 +68,15 @@
             case sectors
         }
 
+        /// What is found at least, for any number of the names' changes that are not safe.
+        var leastFolders: [[String: [UInt8]]] {
+            (0...changes.count).map { count in
+                var found = names
+                for change in changes.prefix(count) { Self.carryOut(change, on: &found) }
+                return found.compactMapValues { files[$0]?.content }
+            }
+        }
+
         /// One of the folders that may be found after power was lost here.
         func folder(_ random: inout Randomness) -> [String: [UInt8]] {
             var found = names
@@ -83,7 +92,10 @@
         fileprivate mutating func settle(_ fate: Disk.Piece.Fate) {
             for index in onTheWay.indices where onTheWay[index].fate == .open { onTheWay[index].fate = fate }
             let safe = onTheWay.prefix { $0.fate == .safe }
-            for piece in safe { Disk.carryOut(piece.entry, resizes: true, on: &content) { _ in true } }
+            for piece in safe {
+                Disk.resize(&content, as: piece.entry)
+                Disk.put(piece.entry, in: &content)
+            }
             onTheWay.removeFirst(safe.count)
         }
 
@@ -94,14 +106,12 @@
             for (number, piece) in onTheWay.enumerated() {
                 let isSafe = piece.fate == .safe
                 let isThere = random.once(in: 2)
-                Disk.carryOut(piece.entry, resizes: isSafe || number < sizes, on: &content) { _ in
-                    if isSafe { return true }
-                    return switch luck {
-                    case .all: true
-                    case .nothing: false
-                    case .some: isThere
-                    case .sectors: random.once(in: 2)
-                    }
+                if isSafe || number < sizes { Disk.resize(&content, as: piece.entry) }
+                switch luck {
+                case _ where isSafe, .all: Disk.put(piece.entry, in: &content)
+                case .nothing: break
+                case .some: if isThere { Disk.put(piece.entry, in: &content) }
+                case .sectors: Disk.putSectors(piece.entry, in: &content, &random)
                 }
             }
             return content
@@ -109,34 +119,40 @@
     }
 
     extension Disk {
-        /// Carries out a change of a file, each sector if it is to be written.
-        fileprivate static func carryOut(
-            _ entry: DiskLog.Entry, resizes: Bool, on content: inout [UInt8], _ isWritten: (Int) -> Bool
+        /// Changes the size as a write does, or whatever else the entry is.
+        fileprivate static func resize(_ content: inout [UInt8], as entry: DiskLog.Entry) {
+            let size = entry.kind == .sized ? entry.size : max(content.count, entry.offset + entry.size)
+            if size < content.count { content.removeLast(content.count - size) }
+            // Not one by one: a journal grows by a mebibyte of zeros at a time.
+            if size > content.count { content += [UInt8](repeating: 0, count: size - content.count) }
+        }
+
+        /// Carries out a write, as far as the file reaches.
+        fileprivate static func put(_ entry: DiskLog.Entry, in content: inout [UInt8]) {
+            if entry.kind == .written { put(entry, entry.offset..<entry.offset + entry.size, in: &content) }
+        }
+
+        /// Carries out any part of a write.
+        fileprivate static func putSectors(
+            _ entry: DiskLog.Entry, in content: inout [UInt8], _ random: inout Randomness
         ) {
-            if entry.kind == .sized {
-                if resizes { resize(&content, to: entry.size) }
-                return
-            }
+            guard entry.kind == .written else { return }
             let end = entry.offset + entry.size
-            if resizes, content.count < end { resize(&content, to: end) }
             var start = entry.offset
             while start < end {
                 let stop = min(end, (start / sectorSize + 1) * sectorSize)
-                if isWritten(start / sectorSize), start < content.count {
-                    let last = min(stop, content.count)
-                    content.withUnsafeMutableBytes {
-                        UnsafeMutableRawBufferPointer(rebasing: $0[start..<last]).copyMemory(
-                            from: UnsafeRawBufferPointer(
-                                rebasing: entry.bytes[start - entry.offset..<last - entry.offset]))
-                    }
-                }
+                if random.once(in: 2) { put(entry, start..<stop, in: &content) }
                 start = stop
             }
         }
 
-        private static func resize(_ content: inout [UInt8], to size: Int) {
-            if size < content.count { content.removeLast(content.count - size) }
-            content.append(contentsOf: repeatElement(0, count: size - content.count))
+        private static func put(_ entry: DiskLog.Entry, _ range: Range<Int>, in content: inout [UInt8]) {
+            let count = min(range.upperBound, content.count) - range.lowerBound
+            guard count > 0, let source = entry.bytes.baseAddress else { return }
+            content.withUnsafeMutableBytes {
+                $0.baseAddress?.advanced(by: range.lowerBound).copyMemory(
+                    from: source + (range.lowerBound - entry.offset), byteCount: count)
+            }
         }
     }
 #endif

@@ -11,8 +11,8 @@
     /// Each call that the daemon makes on its files fails once, from its start to its end: what it has
     /// acknowledged is there, what it has refused is not, and it goes on.
     ///
-    /// FAILING_CALLS_STEP=1 has all of them fail; by default it is one in 23, from a random one on.
-    @Suite(.serialized) struct FailingCallTests {
+    /// FAILING_CALLS_STEP=1 has all of them fail; by default it is one in 47, from a random one on.
+    @Suite struct FailingCallTests {
         enum Way: String, CaseIterable {
             case EIO, ENOSPC, short
 
@@ -28,11 +28,11 @@
         @Test(
             .enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: Way.allCases, ["commit", "none"])
         func eachOnce(way: Way, sync: String) throws {
-            let step = Int(PowerLossTests.number("FAILING_CALLS_STEP") ?? 23)
+            let step = Int(PowerLossTests.number("FAILING_CALLS_STEP") ?? 47)
             let seed = PowerLossTests.number("POWER_LOSS_SEED") ?? .random(in: 0...(.max))
             var call = 1 + Int(seed % UInt64(step))
             while try Incident(call, way, sync, seed).isInTime { call += step }
-            #expect(call > 60)
+            #expect(call > 30)
         }
     }
 

@@ -29,39 +29,73 @@
             for _ in histories { clients.append(try daemon.connect()) }
         }
 
-        /// Has the clients change their parts until the table has been brought up to date so many times.
+        /// Has the clients change their parts so many times, and while the table is brought up to date so many
+        /// times.
         func run(folds: Int, rounds: Int) throws {
-            var round = 0
-            let before = countFolds()
-            while round < rounds || countFolds() < before + folds {
-                round += 1
-                if random.once(in: 12) {
-                    try changeMuch(random.number(0...2))
-                } else if random.once(in: 8) {
-                    try ask(random.number(0...2), inTransaction: (0..<random.number(2...6)).map { _ in request() })
-                } else {
-                    try askAll()
+            for _ in 0..<folds {
+                for _ in 0..<rounds / folds { try change() }
+                try awaitTable()
+                // Now what is added is added while the table changes.
+                for _ in 0..<3 { try change() }
+            }
+        }
+
+        private func change() throws {
+            if random.once(in: 12) {
+                try changeMuch(random.number(0...2))
+            } else if random.once(in: 8) {
+                try ask(random.number(0...2), inTransaction: (0..<random.number(2...6)).map { _ in request() })
+            } else {
+                try askAll()
+            }
+        }
+
+        /// Waits until the table begins to change.
+        private func awaitTable() throws {
+            look()
+            let before = changes
+            try wait("the table changes") { changes > before }
+        }
+
+        /// Waits until the table has been changed so often, whether that works at once or not.
+        func awaitFold(_ count: Int) throws { try wait("the table has changed") { countFolds() >= count } }
+
+        private func wait(_ what: String, _ isSo: () -> Bool) throws {
+            let deadline = Deadline()
+            while true {
+                look()
+                if isSo() { return }
+                guard try disk.awaitEntry(deadline) else {
+                    throw Trouble("not in time: \(what); \(daemon.log)")
                 }
             }
         }
 
         /// How often a table has been changed: the marker of a transaction is four bytes, set and taken back.
         func countFolds() -> Int {
-            let log = disk.log(from: looked)
-            for entry in log.entries {
+            look()
+            return marks / 2
+        }
+
+        private func look() {
+            for entry in disk.log(from: looked).entries {
                 if entry.kind == .made && entry.names[0] == "store.new"
                     || entry.kind == .there && entry.names[0] == "store"
                 {
                     tables.insert(entry.file)
                 }
-                if entry.kind == .written, entry.size == 4, tables.contains(entry.file) { marks += 1 }
+                if entry.kind == .written, tables.contains(entry.file) {
+                    changes += 1
+                    // Its last bytes count: a write may be cut short.
+                    if entry.size <= 4, (entry.offset + entry.size) % 4 == 0 { marks += 1 }
+                }
                 looked = entry.end
             }
-            return marks / 2
         }
 
         private var looked = 0
         private var tables: Set<Int> = []
+        private var changes = 0
         private var marks = 0
 
         /// Somebody removes a file in the middle of a commit; it is there again when the next one is answered.
@@ -101,12 +135,6 @@
             for _ in 0..<bytes / 3800 / 40 + 1 {
                 try ask(client, inTransaction: (0..<40).map { (.write, "/big/\($0)\0\(value)") })
             }
-        }
-
-        /// Waits until the table has been changed so often, whether that works at once or not.
-        func awaitFold(_ count: Int) throws {
-            let start = ContinuousClock.now
-            while countFolds() < count, .now - start < Deadline.usual { _ = try clients[2].ask(.read, "/\0") }
         }
 
         /// Each client sends a few requests before any answer is waited for.
