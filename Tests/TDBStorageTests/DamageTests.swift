@@ -91,6 +91,29 @@
             #expect(counts == [0, 1, 2, 3, 4, 5])
         }
 
+        /// Of a batch with wrong bytes nothing counts, nor of what comes behind it.
+        @Test func journalHasWrongBytes() throws {
+            try shelf.serveAndDie { table in
+                for index in 0..<5 { table.write("/a/\(index)", "value \(index)") }
+            }
+            let journal = try #require(["0", "1"].first { access("\(shelf.path).journal-\($0)", F_OK) == 0 })
+            let (table, whole) = (try shelf.bytes(), try shelf.bytes(".journal-\(journal)"))
+            var counts: Set<Int> = []
+            for place in stride(from: 0, to: whole.count, by: 3) {
+                shelf.clear()
+                try shelf.put(table)
+                var wrong = whole
+                wrong[place] ^= 4
+                try shelf.put(wrong, ".journal-\(journal)")
+                try shelf.serve { table in
+                    let count = (0..<5).prefix { table.read("/a/\($0)") == .text("value \($0)") }.count
+                    for index in count..<5 { #expect(table.read("/a/\(index)") == .error(.ENOENT), "byte \(place)") }
+                    counts.insert(count)
+                }
+            }
+            #expect(counts == [0, 1, 2, 3, 4])
+        }
+
         @Test func otherFilesAreSetAside() throws {
             let text = Array("This is somebody's diary.\n".utf8)
             try shelf.put(text)
