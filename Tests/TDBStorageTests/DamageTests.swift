@@ -69,22 +69,32 @@
             }
         }
 
+        /// A daemon that has made five changes and died: its table, the name of its journal, and what is in it.
+        private func writeFive() throws -> (table: [UInt8], journal: String, content: [UInt8]) {
+            try shelf.serveAndDie { table in
+                for index in 0..<5 { table.write("/a/\(index)", "value \(index)") }
+            }
+            let journal = try #require([".journal-0", ".journal-1"].first { access(shelf.path + $0, F_OK) == 0 })
+            return (try shelf.bytes(), journal, try shelf.bytes(journal))
+        }
+
+        /// How many of them are there: the first ones, and none of the others even in part.
+        private func countOfFive(_ table: Table, _ what: String) -> Int {
+            let count = (0..<5).prefix { table.read("/a/\($0)") == .text("value \($0)") }.count
+            for index in count..<5 { #expect(table.read("/a/\(index)") == .error(.ENOENT), "\(what)") }
+            return count
+        }
+
         /// A journal ends wherever the daemon was killed; what is whole counts.
         @Test func journalIsTorn() throws {
-            try shelf.serveAndDie { table in
-                for index in 0..<5 { table.write("/a/\(index)", "\(index)") }
-            }
-            let journal = try #require(["0", "1"].first { access("\(shelf.path).journal-\($0)", F_OK) == 0 })
-            let (table, whole) = (try shelf.bytes(), try shelf.bytes(".journal-\(journal)"))
+            let (table, journal, whole) = try writeFive()
             var counts: Set<Int> = []
             for length in 0...whole.count {
                 shelf.clear()
                 try shelf.put(table)
-                try shelf.put(Array(whole[..<length]), ".journal-\(journal)")
+                try shelf.put(Array(whole[..<length]), journal)
                 try shelf.serve { table in
-                    let count = (0..<5).prefix { table.read("/a/\($0)") == .text("\($0)") }.count
-                    for index in count..<5 { #expect(table.read("/a/\(index)") == .error(.ENOENT)) }
-                    counts.insert(count)
+                    counts.insert(countOfFive(table, "\(length) bytes"))
                 }
                 #expect(shelf.asides.isEmpty)
             }
@@ -93,22 +103,16 @@
 
         /// Of a batch with wrong bytes nothing counts, nor of what comes behind it.
         @Test func journalHasWrongBytes() throws {
-            try shelf.serveAndDie { table in
-                for index in 0..<5 { table.write("/a/\(index)", "value \(index)") }
-            }
-            let journal = try #require(["0", "1"].first { access("\(shelf.path).journal-\($0)", F_OK) == 0 })
-            let (table, whole) = (try shelf.bytes(), try shelf.bytes(".journal-\(journal)"))
+            let (table, journal, whole) = try writeFive()
             var counts: Set<Int> = []
             for place in stride(from: 0, to: whole.count, by: 3) {
                 shelf.clear()
                 try shelf.put(table)
                 var wrong = whole
                 wrong[place] ^= 4
-                try shelf.put(wrong, ".journal-\(journal)")
+                try shelf.put(wrong, journal)
                 try shelf.serve { table in
-                    let count = (0..<5).prefix { table.read("/a/\($0)") == .text("value \($0)") }.count
-                    for index in count..<5 { #expect(table.read("/a/\(index)") == .error(.ENOENT), "byte \(place)") }
-                    counts.insert(count)
+                    counts.insert(countOfFive(table, "byte \(place)"))
                 }
             }
             #expect(counts == [0, 1, 2, 3, 4])

@@ -115,4 +115,22 @@ import XenStoreWire
         #expect(dom0.takeAll() == [])
         house.expectSound()
     }
+
+    /// What storage has never heard of need not be forgotten there.
+    @Test func watchesThatComeAndGoWhileStorageFailsLeaveNothing() throws {
+        introduce(5)
+        let guest = Caller(host: house.host, client: try #require(domains.clients[DomainID(5)]))
+        guest.listen("kept")
+        storage.isFailing = true
+        let before = house.kernel.notes.count
+        for _ in 0..<50 {
+            #expect(guest.watch("data") == .ok)
+            #expect(guest.unwatch("data") == .ok)
+        }
+        #expect(house.kernel.notes.count == before)
+        #expect(guest.unwatch("kept") == .ok)
+        storage.isFailing = false
+        house.host.settle()
+        #expect(!storage.notes.keys.contains { $0.starts(with: "watch/".utf8) })
+    }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import CLinux
     import Glibc
-    import Logging
     import Synchronization
     import XenStoreKernel
     import XenStoreWire

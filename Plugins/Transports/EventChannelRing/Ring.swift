@@ -144,24 +144,26 @@
             guard self.session != nil, let page else { return }
             if isBeginning { establish(page) }
             follow(page, session)
-            // The domain sends an event only if it finds the ring full. If it has made room just before it
-            // was full there is none, so that has to be looked at again.
-            var hasShown = false
-            repeat {
-                guard let room = page.room(from: shown.put) else { return giveUp(session, .wildIndexes) }
-                let bytes = UnsafeRawBufferPointer(rebasing: session.unsent.prefix(room))
-                let next = StreamIndexes(taken: session.indexes.taken, put: shown.put &+ UInt32(bytes.count))
-                if next == shown { break }
+            guard let room = page.room(from: shown.put) else { return giveUp(session, .wildIndexes) }
+            let bytes = UnsafeRawBufferPointer(rebasing: session.unsent.prefix(room))
+            let next = StreamIndexes(taken: session.indexes.taken, put: shown.put &+ UInt32(bytes.count))
+            if next != shown {
                 page.copyReplies(bytes, at: shown.put)
                 server.record?.note(next, of: peer.domain)
                 page.show(next)
                 shown = next
                 if !bytes.isEmpty { server.kernel.sent(bytes.count, on: session) }
-                hasShown = true
-            } while self.session != nil && !session.unsent.isEmpty
-            if hasShown { tell() }
-            // Nor does it send one if it finds that what it sent before was not taken yet.
-            if self.session != nil, session.isReading, page[.requestProducer] != shown.taken { server.awake(self) }
+                tell()
+            }
+            if self.session != nil, mayWaitUntold(page, session) { server.awake(self) }
+        }
+
+        /// Whether there is something to be done for which the domain sends no event. It sees no need for one
+        /// if what it sent before was not taken yet, nor if it has made room just before the ring was full. It
+        /// is the next turn's: others come first, however fast the domain reads and writes.
+        private func mayWaitUntold(_ page: RingPage, _ session: Session) -> Bool {
+            if session.isReading, page[.requestProducer] != shown.taken { return true }
+            return !session.unsent.isEmpty && page.room(from: shown.put) != 0
         }
 
         func readingChanged(_ session: Session) {

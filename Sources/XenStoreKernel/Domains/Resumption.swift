@@ -12,8 +12,13 @@ extension Kernel {
 
     func note(_ watch: Watch, isGone: Bool = false) {
         guard storage.wantsBatches, watch.session.peer.outlivesDaemon else { return }
-        notes[Array("watch/\(watch.serial)".utf8)] =
-            .some(isGone ? nil : WatchNote(watch, of: watch.session.domain).bytes)
+        let key = Array("watch/\(watch.serial)".utf8)
+        // Storage has never heard of it: a guest that comes and goes while storage fails must not fill memory.
+        if isGone, case .some(.some) = notes[key] {
+            notes[key] = nil
+            return
+        }
+        notes[key] = .some(isGone ? nil : WatchNote(watch, of: watch.session.domain).bytes)
     }
 
     /// A limit was set at run time, for one domain or for all.

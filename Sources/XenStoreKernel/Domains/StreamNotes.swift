@@ -116,7 +116,8 @@ extension Kernel {
     private func note(streamOf session: Session, in result: inout [[UInt8]: [UInt8]?]) {
         let outbox = session.outbox.bytes
         let sent = session.outbox.sentPosition
-        for piece in session.noted.pieces where piece.upperBound <= sent {
+        // They stand in order, and of a guest that does not read there may be many.
+        for piece in session.noted.pieces.prefix(while: { $0.upperBound <= sent }) {
             result[StreamNote.key(session.domain, pieceAt: piece.lowerBound)] = .some(nil)
         }
         let start = max(sent, session.noted.sendPosition)
@@ -133,7 +134,7 @@ extension Kernel {
             guard session.peer.outlivesDaemon else { continue }
             let sent = session.outbox.sentPosition
             let start = max(sent, session.noted.sendPosition)
-            session.noted.pieces.removeAll { $0.upperBound <= sent }
+            session.noted.pieces.removeFirst(session.noted.pieces.prefix { $0.upperBound <= sent }.count)
             if start < session.outbox.position { session.noted.pieces.append(start..<session.outbox.position) }
             session.noted.sendPosition = session.outbox.position
             session.noted.receivedPosition = session.receivedPosition
