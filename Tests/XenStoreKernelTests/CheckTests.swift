@@ -45,8 +45,13 @@ import XenStoreWire
 
     @Test func aNodeThatCannotBeFoundIsFound() throws {
         let id = try node("/d/a")
-        house.store.index.remove(id.number, hash: house.store.pointer(id).pointee.hash)
+        house.store.index.remove(id.number, hash: UInt32(truncatingIfNeeded: house.store.pointer(id).pointee.hash))
         #expect(house.store.findProblems() == ["/d/a cannot be found by its path"])
+    }
+
+    @Test func aNodeThatDoesNotKnowItsPathIsFound() throws {
+        house.store.pointer(try node("/d/a")).pointee.pathLength += 1
+        #expect(house.store.findProblems() == ["/d/a does not know its own path"])
     }
 
     @Test func checkLogsWhatIsWrong() {

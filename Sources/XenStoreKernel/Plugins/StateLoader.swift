@@ -118,8 +118,8 @@ extension Store {
         stored.reserveCapacity(numbers.count)
         for number in numbers where stored.last?.number != number { stored.append(NodeID(number: number)) }
         if !removed.isEmpty {
-            let hashes = Set(stored.map { pathHash(of: $0) })
-            removed.removeAll { hashes.contains(pathHash(of: $0)) }
+            let hashes = Set(stored.map { pointer($0).pointee.hash })
+            removed.removeAll { hashes.contains(pointer($0).pointee.hash) }
         }
         return (stored, removed)
     }

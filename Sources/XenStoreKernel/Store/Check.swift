@@ -33,7 +33,16 @@ extension Store {
             if names != childNamesLength(of: id, limit: .max) {
                 problems.append("\(text(id)) has miscounted the names of its children")
             }
-            let hash = UInt32(truncatingIfNeeded: pathHash(of: id))
+            let node = pointer(id).pointee
+            if id != root {
+                let parent = pointer(node.parent).pointee
+                let isHash = node.hash == hashing.child(node.name, of: parent.hash)
+                let above = node.parent == root ? 0 : Int(parent.pathLength)
+                if !isHash || Int(node.pathLength) != above + 1 + Int(node.nameLength) {
+                    problems.append("\(text(id)) does not know its own path")
+                }
+            }
+            let hash = UInt32(truncatingIfNeeded: node.hash)
             if index.find(hash, where: { $0 == id.number }) == 0 {
                 problems.append("\(text(id)) cannot be found by its path")
             }
@@ -56,5 +65,14 @@ extension Store {
         return problems
     }
 
-    private func text(_ id: NodeID) -> String { String(decoding: path(of: id), as: UTF8.self) }
+    /// The node's path by the names on the way to the root: what the node knows of its path may be what is wrong.
+    private func text(_ id: NodeID) -> String {
+        var names: [String] = []
+        var id = id
+        while id != root, id.exists {
+            names.append(String(decoding: name(of: id), as: UTF8.self))
+            id = pointer(id).pointee.parent
+        }
+        return "/" + names.reversed().joined(separator: "/")
+    }
 }

@@ -61,7 +61,7 @@ final class Draft {
     func noteSubtree(_ top: NodeID) {
         var node = top
         while node.exists {
-            note(store.pathHash(of: node))
+            note(store.pointer(node).pointee.hash)
             node = next(after: node, within: top)
         }
     }
@@ -150,7 +150,7 @@ extension Draft: Tree {
 
     func create(_ path: Path, parent: NodeID, permissions: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID {
         let id = store.allocate(
-            name: path.name, value: value, hash: path.hash, parent: parent,
+            name: path.name, value: value, hash: path.hash, pathLength: path.bytes.count, parent: parent,
             permissions: permissions, created: Node.unborn)
         changes += 1
         store.pointer(id).pointee.generation = moment &+ changes
@@ -235,8 +235,8 @@ extension Draft: Tree {
 
     private func remove(added id: NodeID, from parent: NodeID) {
         let node = store.pointer(id).pointee
-        added[store.pathHash(of: id)] = nil
-        memory -= 24 + store.path(of: id).count + Int(node.valueLength)
+        added[node.hash] = nil
+        memory -= 24 + Int(node.pathLength) + Int(node.valueLength)
         if isAdded(parent) {
             store.unlink(id)
         } else {

@@ -7,7 +7,7 @@ struct NodeID: Hashable {
     @inline(__always) var exists: Bool { number != 0 }
 }
 
-/// One node as the store keeps it: 72 bytes, and one block for name and value.
+/// One node as the store keeps it: 80 bytes, and one block for name and value.
 struct Node: BitwiseCopyable {
     /// When value, permissions or the list of children last changed.
     var generation: UInt64
@@ -18,8 +18,9 @@ struct Node: BitwiseCopyable {
     var removed: UInt64 = 0
     /// Name, then value.
     var block: UnsafeMutableRawPointer
-    /// The low half of the hash of the whole path.
-    var hash: UInt32
+    /// The hash of the whole path. Kept, as a guest chooses how deep a path is: what is done for each of
+    /// many nodes must not climb to the root for each.
+    var hash: UInt64
     var parent: NodeID
     var firstChild = NodeID.none
     var lastChild = NodeID.none
@@ -30,6 +31,8 @@ struct Node: BitwiseCopyable {
     var versions: UInt32 = 0
     /// Bytes of all children's names with their NULs: what DIRECTORY answers.
     var childNamesLength: UInt32 = 0
+    /// Bytes of the whole path, without a NUL; kept for the same reason.
+    var pathLength: UInt16
     var nameLength: UInt16
     var valueLength: UInt16
 

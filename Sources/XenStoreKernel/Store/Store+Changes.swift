@@ -12,13 +12,13 @@ extension Store {
         advance()
         let name = path.name
         let id = allocate(
-            name: name, value: value, hash: path.hash, parent: parent, permissions: list,
-            created: generation)
+            name: name, value: value, hash: path.hash, pathLength: path.bytes.count, parent: parent,
+            permissions: list, created: generation)
         touchChildren(of: parent, by: name.count + 1)
         append(id, to: parent)
         index.insert(id.number, hash: UInt32(truncatingIfNeeded: path.hash))
         count += 1
-        charge(id, sign: 1, pathLength: path.bytes.count)
+        charge(id, sign: 1)
         if snapshots.notesCreations { snapshots.noteCreation(of: id) }
         return id
     }
@@ -46,13 +46,12 @@ extension Store {
     func setPermissions(of id: NodeID, to list: PermissionsID) {
         advance()
         keepVersion(of: id)
-        let length = pathLength(of: id)
-        charge(id, sign: -1, pathLength: length)
+        charge(id, sign: -1)
         let node = pointer(id)
         permissions.release(node.pointee.permissions)
         node.pointee.permissions = list
         node.pointee.generation = generation
-        charge(id, sign: 1, pathLength: length)
+        charge(id, sign: 1)
     }
 
     /// Removes a node that has no children any more.
@@ -60,7 +59,7 @@ extension Store {
         advance()
         let node = pointer(id)
         let parent = node.pointee.parent
-        charge(id, sign: -1, pathLength: pathLength(of: id))
+        charge(id, sign: -1)
         touchChildren(of: parent, by: -(Int(node.pointee.nameLength) + 1))
         node.pointee.removed = generation
         count -= 1

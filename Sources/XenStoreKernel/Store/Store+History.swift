@@ -113,10 +113,9 @@ extension Store {
 
     private func restoreVersion(of id: NodeID, until: UInt64) {
         guard let version = version(of: id, until: until)?.pointee else { return }
-        let length = pathLength(of: id)
-        if pointer(id).pointee.isLive { charge(id, sign: -1, pathLength: length) }
+        if pointer(id).pointee.isLive { charge(id, sign: -1) }
         setContent(of: id, to: version)
-        if pointer(id).pointee.isLive { charge(id, sign: 1, pathLength: length) }
+        if pointer(id).pointee.isLive { charge(id, sign: 1) }
         dropVersion(of: id, until: until)
     }
 
@@ -138,7 +137,7 @@ extension Store {
 /// Going back, step by step.
 extension Store {
     private func undoCreation(of id: NodeID) {
-        charge(id, sign: -1, pathLength: pathLength(of: id))
+        charge(id, sign: -1)
         adjustChildNames(for: id, sign: -1)
         count -= 1
         free(id)
@@ -148,7 +147,7 @@ extension Store {
         pointer(id).pointee.removed = 0
         adjustChildNames(for: id, sign: 1)
         count += 1
-        charge(id, sign: 1, pathLength: pathLength(of: id))
+        charge(id, sign: 1)
     }
 
     private func adjustChildNames(for id: NodeID, sign: Int) {

@@ -99,35 +99,10 @@ final class Store {
         preconditionFailure("a snapshot lacks a version of a node it shows")
     }
 
-    /// Bytes of the node's path, without a NUL.
-    func pathLength(of id: NodeID) -> Int {
-        var length = 0
-        var id = id
-        while true {
-            let node = pointer(id)
-            if !node.pointee.parent.exists {
-                return length == 0 ? Int(node.pointee.nameLength) : length
-            }
-            length += Int(node.pointee.nameLength) + 1
-            id = node.pointee.parent
-        }
-    }
-
-    /// The hash of the node's path.
-    func pathHash(of id: NodeID) -> UInt64 {
-        var branch: [NodeID] = []
-        var id = id
-        while id != root, id.exists {
-            branch.append(id)
-            id = pointer(id).pointee.parent
-        }
-        return branch.reversed().reduce(hashing.root) { hashing.child(name(of: $1), of: $0) }
-    }
-
     /// The node's path, without a NUL. Not recursive: guests choose how deep a path is.
     func path(of id: NodeID) -> [UInt8] {
         guard pointer(id).pointee.parent.exists else { return Array(name(of: id)) }
-        return Array(unsafeUninitializedCapacity: pathLength(of: id)) { bytes, count in
+        return Array(unsafeUninitializedCapacity: Int(pointer(id).pointee.pathLength)) { bytes, count in
             count = bytes.count
             var end = count
             var id = id
@@ -150,17 +125,17 @@ final class Store {
     /// The root or a special node.
     func insertUnlinked(name: UnsafeRawBufferPointer, hash: UInt64, permissions list: PermissionsID) {
         let id = allocate(
-            name: name, value: UnsafeRawBufferPointer(start: nil, count: 0), hash: hash,
+            name: name, value: UnsafeRawBufferPointer(start: nil, count: 0), hash: hash, pathLength: name.count,
             parent: .none, permissions: list, created: generation)
         index.insert(id.number, hash: UInt32(truncatingIfNeeded: hash))
         count += 1
-        charge(id, sign: 1, pathLength: name.count)
+        charge(id, sign: 1)
     }
 
     /// A node that is in no list and no index yet.
     func allocate(
-        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, hash: UInt64, parent: NodeID,
-        permissions: PermissionsID, created: UInt64
+        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, hash: UInt64, pathLength: Int,
+        parent: NodeID, permissions: PermissionsID, created: UInt64
     ) -> NodeID {
         let block = Store.block(name.count + value.count)
         block.copyMemory(from: name)
@@ -169,7 +144,8 @@ final class Store {
             number: nodes.insert(
                 Node(
                     generation: created, created: created, block: block,
-                    hash: UInt32(truncatingIfNeeded: hash), parent: parent, permissions: permissions,
+                    hash: hash, parent: parent, permissions: permissions,
+                    pathLength: UInt16(truncatingIfNeeded: pathLength),
                     nameLength: UInt16(truncatingIfNeeded: name.count),
                     valueLength: UInt16(truncatingIfNeeded: value.count))))
     }
@@ -177,7 +153,7 @@ final class Store {
     /// Frees a node that nothing refers to any more but its siblings and the index.
     func free(_ id: NodeID) {
         let node = pointer(id)
-        index.remove(id.number, hash: node.pointee.hash)
+        index.remove(id.number, hash: UInt32(truncatingIfNeeded: node.pointee.hash))
         unlink(id)
         release(id)
     }
@@ -196,10 +172,10 @@ final class Store {
 
     /// Counts the node to its owner, or off. Bytes are as C xenstored counts them, but for the
     /// names of children, which count to the children.
-    func charge(_ id: NodeID, sign: Int, pathLength: Int) {
+    func charge(_ id: NodeID, sign: Int) {
         let node = pointer(id)
         let list = permissions[node.pointee.permissions]
-        let bytes = 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + pathLength
+        let bytes = 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + Int(node.pointee.pathLength)
         ledger.adjustNodes(of: list.owner, by: sign, bytes: sign * bytes)
     }
 
