@@ -32,9 +32,18 @@ public final class Kernel {
     /// Sessions to flush when the turn ends.
     var touched: [Session] = []
     /// Sessions with whole frames that had no place in this turn.
-    var backlog: [Session] = []
-    /// Sessions that hold events which may be dropped after a while.
+    var backlog = Backlog()
+    /// Which of those are being served.
+    var servedUrgency: Backlog.Urgency?
+    /// What has been done for clients with limits in this turn.
+    var guestWork = 0
+    /// What has been done for the request in hand.
+    var requestWork = 0
+    /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
     var waiting: [Session] = []
+    var nextExpiry: Moment?
+    /// Whose snapshots have come to pin more since the last request was handled.
+    var overdrawn: [SnapshotReader] = []
     var sessionSerial: UInt64 = 0
     var watchSerial: UInt64 = 0
 
@@ -134,8 +143,8 @@ public final class Kernel {
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
         session.inbox.clear()
+        settleInbox(of: session)
         settle(session, upTo: .max)
-        charge(session, bytes: -session.outbox.count)
         session.outbox.consume(session.outbox.count)
         forgetStream(of: session)
         let last = sessions.removeLast()
@@ -170,6 +179,7 @@ public final class Kernel {
             session.inbox.append(bytes)
             drainInbox(session)
         }
+        settleInbox(of: session)
         reconsider(session)
     }
 
@@ -183,7 +193,6 @@ public final class Kernel {
     /// `count` of the session's unsent bytes have gone out.
     public func sent(_ count: Int, on session: Session) {
         guard session.isOpen else { return }
-        charge(session, bytes: -min(count, session.outbox.count))
         session.outbox.consume(count)
         if !session.delivery.isEmpty { settle(session, upTo: session.outbox.sentPosition) }
         if session.blockedBy != nil { reconsider(session) }
@@ -197,8 +206,10 @@ public final class Kernel {
     }
 
     private func settle(_ session: Session, upTo position: UInt64) {
-        let replies = session.delivery.settle(upTo: position)
-        if replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -replies) }
+        let settled = session.delivery.settle(upTo: position)
+        if settled.eventBytes > 0 { session.isDeaf = false }
+        release(settled, of: session)
+        admitExcess(of: session)
     }
 
     // MARK: Turns
@@ -208,10 +219,13 @@ public final class Kernel {
         self.now = now
         drainBacklog()
         if let moment = putOffTurn() { return .gathering(until: moment) }
+        guestWork = 0
+        if !overdrawn.isEmpty { giveUpOverdrawn() }
         commitTurn()
         flushTouched()
-        let deadlines = [expireReservation(), waiting.isEmpty ? nil : expireEvents()]
-        if !backlog.isEmpty || !touched.isEmpty { return .none }
+        let deadlines = [expireReservation(), expireEvents()]
+        let hasLeftovers = !store.leftovers.isEmpty && store.freeLeftovers()
+        if !backlog.isEmpty || !touched.isEmpty || hasLeftovers { return .none }
         return deadlines.compactMap(\.self).min().map { .until($0) } ?? .forever
     }
 
@@ -239,17 +253,6 @@ public final class Kernel {
             if session.isEnding || isDone { end(session) } else { awaitDeadlines(of: session) }
         }
         touched.removeAll(keepingCapacity: true)
-    }
-
-    private func drainBacklog() {
-        if backlog.isEmpty { return }
-        let sessions = backlog
-        backlog.removeAll(keepingCapacity: true)
-        for session in sessions {
-            session.isBacklogged = false
-            if session.isOpen, !session.isEnding { drainInbox(session) }
-            if session.isOpen { reconsider(session) }
-        }
     }
 }
 

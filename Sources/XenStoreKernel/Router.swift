@@ -52,12 +52,15 @@ extension Kernel {
         inHand = nil
         requester = nil
         outstanding = nil
+        if !overdrawn.isEmpty { giveUpOverdrawn() }
     }
 
     @inline(__always)
     func route(_ request: Request) throws(WireError) {
         if request.transaction == 0, request.operation == .read { return try read(request, store) }
         try checkRights(of: request)
+        // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
+        if request.operation == .setPermissions { refreshDomains(namedBy: request.payload, of: request.session) }
         guard let transaction = try transaction(of: request) else {
             return try routeToStore(request)
         }
@@ -212,7 +215,7 @@ extension Kernel {
         // A request that is replayed at the end of its transaction was answered long ago.
         if replay != nil { return }
         let end = session.outbox.position
-        charge(session, bytes: Int(end - start))
+        ledger.adjustMemory(of: session.domain, by: Int(end - start))
         if let outstanding {
             outstanding.addOne()
         } else {
@@ -220,6 +223,6 @@ extension Kernel {
         }
         session.delivery.append(
             Delivery.Mark(
-                start: start, end: end, event: 0, cause: outstanding, isReply: true))
+                start: start, end: end, event: 0, cause: outstanding, kind: .reply))
     }
 }

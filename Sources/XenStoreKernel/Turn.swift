@@ -37,7 +37,7 @@ struct Turn {
         entries.append(
             Entry(
                 session: session, header: header, payload: Array(payload), start: position, end: position,
-                moment: transaction?.draft.moment))
+                moment: transaction?.start))
     }
 
     /// The request noted last has been answered.
@@ -100,9 +100,13 @@ extension Kernel {
 
     private func takeBack(_ turn: Turn) {
         let kept = turn.entries.map { entry in fate(of: entry, in: turn) }
-        dropTransactions(startedIn: turn)
-        for session in touched where session.isOpen { truncate(session) }
+        let lost = dropTransactions(startedIn: turn)
+        for session in touched where session.isOpen { truncate(session, to: session.turnStart) }
         store.undoToNewestSnapshot()
+        for (transaction, session) in lost {
+            transaction.lose(of: store, reader: reader(for: session, transaction.number))
+            settleCharge(of: transaction, session)
+        }
         // What has died stays dead, whatever storage does. What this tells is true in any case.
         for domain in turn.dead { clear(domain) }
         isTakingBack = true
@@ -146,27 +150,27 @@ extension Kernel {
         let answer = entry.session.answer(from: entry.start, to: entry.end)
         let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
         guard let number = UInt32(exactly: number), let started = entry.session.transactions[number],
-            started.draft.moment > turn.snapshot
+            started.start > turn.snapshot
         else { return nil }
         return started
     }
 
-    private func dropTransactions(startedIn turn: Turn) {
+    /// Drops the transactions that show what is taken back. Those that only see it since they were lost in this
+    /// turn are returned: they have to be shown another store.
+    private func dropTransactions(startedIn turn: Turn) -> [(Transaction, Session)] {
+        var lost: [(Transaction, Session)] = []
         for session in sessions {
-            for transaction in session.transactions.values where transaction.draft.moment > turn.snapshot {
-                session.transactions[transaction.number] = nil
-                drop(transaction, of: session)
+            for transaction in session.transactions.values {
+                if transaction.start > turn.snapshot {
+                    session.transactions[transaction.number] = nil
+                    drop(transaction, of: session)
+                } else if let draft = transaction.draft, draft.moment > turn.snapshot {
+                    transaction.close()
+                    lost.append((transaction, session))
+                }
             }
         }
-    }
-
-    private func truncate(_ session: Session) {
-        guard session.outbox.position > session.turnStart else { return }
-        let excess = Int(session.outbox.position - session.turnStart)
-        charge(session, bytes: -excess)
-        session.outbox.truncate(to: session.outbox.count - excess)
-        let replies = session.delivery.truncate(to: session.turnStart)
-        ledger.adjustOutstanding(of: session.domain, by: -replies)
+        return lost
     }
 
     private func answerAgain(_ entry: Turn.Entry, _ fate: Fate) {

@@ -17,6 +17,8 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public var left: [DomainID: StreamIndexes] = [:]
     /// What the kernel has asked for, in order: `introduce 5`, `release 5`.
     public private(set) var calls: [String] = []
+    /// INTRODUCE of a domain that is connected is refused.
+    public var refusesToReintroduce = false
     private var kernel: Kernel?
 
     public init() {}
@@ -45,7 +47,9 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> Session
     {
-        try connect(domain, "reintroduce")
+        if refusesToReintroduce { throw .EINVAL }
+        if let session = clients[domain]?.session { kernel?.disconnect(session) }
+        return try connect(domain, "reintroduce")
     }
 
     public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session

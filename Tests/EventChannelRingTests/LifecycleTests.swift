@@ -44,10 +44,18 @@
             #expect(try tool.ask(.introduce, "5\01\0999\0") == .EINVAL, "no such port")
             #expect(try tool.ask(.introduce, "5\01\00\0") == .EINVAL)
             #expect(try tool.ask(.introduce, "5\01\0-1\0") == .EINVAL)
-            #expect(try tool.ask(.introduce, "6\01\01\0") == .EINVAL, "no such domain")
-            #expect(try tool.ask(.introduce, "0\01\01\0") == .EINVAL)
+            #expect(try tool.ask(.introduce, "6\01\01\0") == .ENOENT, "no such domain")
+            #expect(try tool.ask(.introduce, "0\01\01\0") == .ok, "dom0's kernel begins again")
             #expect(try host.isIntroduced(5) == false)
             #expect(try host.introduce(guest) == .ok)
+        }
+
+        @Test func aRefusedIntroductionLeavesTheGuestServed() throws {
+            let guest = try host.guest(5)
+            #expect(try host.introduce(guest) == .ok)
+            #expect(try guest.ask(.write, "a\0b") == .ok)
+            #expect(try tool.ask(.introduce, "5\01\0999\0") == .EINVAL, "no such port")
+            #expect(try guest.ask(.read, "a\0") == .data("b"), "its events still arrive, both ways")
         }
 
         @Test func introduceTellsFeaturesAndBeginsEmpty() throws {

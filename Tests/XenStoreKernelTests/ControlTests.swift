@@ -98,7 +98,7 @@ import XenStoreWire
         #expect(
             dom0.ask(.getQuota, "")
                 == .text(
-                    "nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions path-max node-size|"
+                    "nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions path-max node-size transaction-requests transaction-work event-memory event-timeout|"
                 ))
     }
 
@@ -106,6 +106,7 @@ import XenStoreWire
         let defaults = [
             "nodes": 1000, "watches": 128, "outstanding": 20, "memory": 2_621_440, "soft-memory": 2_097_152,
             "transactions": 10, "transaction-nodes": 1024, "node-permissions": 5, "path-max": 2048, "node-size": 2048,
+            "transaction-requests": 1024, "transaction-work": 16384, "event-memory": 262_144, "event-timeout": 20,
         ]
         for (name, limit) in defaults { #expect(dom0.ask(.getQuota, "\(name)\0") == .text("\(limit)|")) }
     }

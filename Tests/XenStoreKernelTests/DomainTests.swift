@@ -40,7 +40,7 @@ import XenStoreWire
     }
 
     @Test(arguments: [
-        "5\0", "5\01\0", "5\01\00\0", "5\01\0-1\0", "5\01\01x\0", "5\01\0\0", "5\0x\01\0", "5\01\04294967296\0",
+        "5\0", "5\01\0", "5\01\00\0", "5\01\0-1\0", "5\01\01x\0", "5\01\0\0", "5\01\01 \0", "5\01\04294967296\0",
     ])
     func introduceLooksAtItsArguments(payload: String) {
         #expect(dom0.ask(.introduce, payload) == .error(.EINVAL))

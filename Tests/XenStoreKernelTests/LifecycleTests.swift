@@ -46,9 +46,67 @@ import XenStoreTestKit
     }
 
     @Test func whoIsNotThereCannotBeIntroduced() {
-        #expect(introduce(9) == .error(.EINVAL))
-        #expect(introduce(0) == .error(.EINVAL))
+        #expect(introduce(9) == .error(.ENOENT))
         #expect(domains.calls == [])
+    }
+
+    @Test func dom0MayBeginAgain() {
+        #expect(introduce(0) == .ok)
+        #expect(domains.calls == ["reintroduce 0"])
+    }
+
+    @Test(arguments: ["-1", "18446744073709551615", "0x1f", "", "7 ", "x", "99999999999999999999"])
+    func anyFrameNumberWillDo(frame: String) {
+        #expect(dom0.ask(.introduce, "5\u{0}\(frame)\u{0}3\u{0}") == .ok)
+    }
+
+    @Test func aRefusedIntroductionLeavesTheOldConnectionServed() throws {
+        _ = introduce(5)
+        dom0.mkdir("/local/domain/5")
+        dom0.setPermissions("/local/domain/5", "n5")
+        let guest = Caller(host: host, client: try #require(domains.clients[five]))
+        guest.listen("/", "kept")
+        domains.refusesToReintroduce = true
+        #expect(introduce(5) == .error(.EINVAL))
+        #expect(guest.write("x") == .ok)
+        #expect(guest.takeEvents() == ["/local/domain/5/x|kept|"])
+    }
+
+    @Test func targetsAreIntroduced() throws {
+        _ = introduce(5)
+        // 6 is there, and not introduced: rights that it were given now would be its successor's.
+        #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .error(.ENOENT))
+        #expect(dom0.ask(.setTarget, "5\u{0}6\u{0}") == .error(.ENOENT))
+        _ = introduce(6)
+        #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
+    }
+
+    /// XSA-322: the nodes of a domain that has died are its successor's in no case. Here the kernel comes to
+    /// know of the death by a request of a transaction that fails.
+    @Test func aFailedCommitBringsNoDeadDomainsNodesBack() {
+        dom0.write("/x", "of the first 5")
+        dom0.setPermissions("/x", "n5")
+        dom0.write("/y")
+        dom0.write("/c")
+        let transaction = dom0.start()
+        dom0.setPermissions("/y", "n0", "r5", in: transaction)
+        _ = dom0.read("/c", in: transaction)
+        dom0.write("/c", "moved")
+        domains.states[five] = DomainState(uniqueID: 500)
+        #expect(dom0.commit(transaction) == .error(.EAGAIN))
+        #expect(dom0.read("/x") == .error(.ENOENT))
+        #expect(host.kernel.ledger[five].nodes == 0)
+        #expect(host.kernel.store.findProblems() == [])
+    }
+
+    @Test func lookingADomainUpChangesNothing() {
+        dom0.write("/x")
+        dom0.setPermissions("/x", "n5")
+        domains.states[five] = nil
+        // A guest that names domains has the dead ones put away, and no more asked about than it may name.
+        #expect(dom0.ask(.isDomainIntroduced, "5\u{0}") == .text("F|"))
+        #expect(dom0.ask(.setTarget, "5\u{0}5\u{0}") == .error(.ENOENT))
+        #expect(dom0.read("/x") == .text(""))
     }
 
     @Test func shutdownIsToldOnceUntilResumed() {
@@ -140,6 +198,7 @@ import XenStoreTestKit
             tries += 1
             let transaction = dom0.start()
             _ = dom0.read("/local/domain/5/state", in: transaction)
+            dom0.write("/seen", in: transaction)
             // XSA-206: the guest writes whenever it can.
             guest?.send(Operation.write.rawValue, Array("state\u{0}\(tries)".utf8))
             host.settle()

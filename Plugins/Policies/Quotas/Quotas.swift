@@ -72,7 +72,7 @@ public final class Quotas: LimitTable, Reloadable {
 }
 
 extension Resource {
-    /// C xenstored's default.
+    /// C xenstored's default, where it has one; oxenstored's for requests in a transaction.
     var defaultLimit: UInt32 {
         switch self {
         case .nodes: 1000
@@ -85,6 +85,10 @@ extension Resource {
         case .nodePermissions: 5
         case .pathMax: 2048
         case .nodeSize: 2048
+        case .transactionRequests: 1024
+        case .transactionWork: 16384
+        case .eventMemory: 262_144
+        case .eventTimeout: 20
         }
     }
 

@@ -12,6 +12,8 @@
         let peer: Peer
         /// The daemon's end of the event channel; nil if it could not be bound.
         var port: UInt32?
+        /// The domain's own end.
+        var remotePort: UInt32?
         /// In the server's list of rings that are to be looked at without an event.
         var isAwoken = false
 
@@ -65,10 +67,15 @@
 
         /// The domain is gone, or the daemon ends. Returns the page, which is no longer used.
         func end() -> RingPage? {
-            if let session { server.kernel.disconnect(session) }
-            session = nil
+            endSession()
             defer { page = nil }
             return page
+        }
+
+        /// The domain begins again.
+        func endSession() {
+            if let session { server.kernel.disconnect(session) }
+            session = nil
         }
 
         // MARK: The domain's side

@@ -121,10 +121,23 @@
             guard let ring = rings[domain] else {
                 return try introduce(domain, frame: frame, port: port, features)
             }
-            unbind(ring)
-            // By now the domain may have written anything where Xen's own port stood.
-            try bind(ring, port)
+            // The channel of dom0's kernel is Xen's, whatever the toolstack says.
+            if domain != .control { try rebind(ring, port) }
+            ring.endSession()
             return begin(ring, features)
+        }
+
+        /// A channel has room for one: the old one goes first, and comes back if the new one is refused.
+        private func rebind(_ ring: Ring, _ port: UInt32) throws(WireError) {
+            let old = ring.remotePort
+            unbind(ring)
+            do throws(WireError) {
+                // By now the domain may have written anything where Xen's own port stood.
+                try bind(ring, port)
+            } catch {
+                if let old { try? bind(ring, old) }
+                throw error
+            }
         }
 
         private func begin(_ ring: Ring, _ features: Feature) -> Session {
@@ -148,6 +161,7 @@
             }
             ringsByPort[index] = ring
             ring.port = port
+            ring.remotePort = remote
         }
 
         private func unbind(_ ring: Ring) {

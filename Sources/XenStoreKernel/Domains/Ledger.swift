@@ -7,8 +7,10 @@ struct Usage: BitwiseCopyable {
     var watches = 0
     var transactions = 0
     var outstanding = 0
-    /// Bytes: nodes, drafts of transactions, watches, and what waits to be sent.
+    /// Bytes: nodes, transactions and what they pin, watches, requests that wait, and replies that wait.
     var memory = 0
+    /// Bytes of events that wait to be read.
+    var events = 0
 }
 
 /// What every domain holds, adjusted exactly where the thing is made or dropped.
@@ -74,6 +76,12 @@ final class Ledger {
         note(usage, domain)
     }
 
+    func adjustEvents(of domain: DomainID, by bytes: Int) {
+        let usage = usage(domain)
+        usage.pointee.events += bytes
+        note(usage, domain)
+    }
+
     func resetPeaks() { peak = Usage() }
 
     /// Sets how many nodes each domain owns, and returns what was counted where that was wrong.
@@ -99,5 +107,6 @@ final class Ledger {
         peak.transactions = max(peak.transactions, usage.pointee.transactions)
         peak.outstanding = max(peak.outstanding, usage.pointee.outstanding)
         peak.memory = max(peak.memory, usage.pointee.memory)
+        peak.events = max(peak.events, usage.pointee.events)
     }
 }

@@ -6,38 +6,49 @@ extension Kernel {
     /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
     public func serveDomains(by transport: any DomainTransport) { domainTransport = transport }
 
-    /// The record of a domain, made if the domain exists. Nil if there is no such domain.
+    /// Takes in what the hypervisor says of a domain that a request names: a domain that is new gets a
+    /// record, one that has died is destroyed. Of introduced domains VIRQ_DOM_EXC tells.
     ///
-    /// Without a hypervisor to ask, every number may be a domain's: permissions can be set on a
-    /// machine without Xen.
-    func domain(_ id: DomainID) -> Domain? {
-        if let known = domains[id], known.isIntroduced || domainTransport == nil { return known }
-        guard let hypervisor = domainTransport?.hypervisor else { return nil }
-        guard let state = hypervisor.state(of: id), !state.isDead else { return nil }
-        if let known = domains[id] {
-            if known.uniqueID == state.uniqueID { return known }
-            destroy(id)
-        }
-        domains[id] = Domain(uniqueID: state.uniqueID)
-        return domains[id]
+    /// This changes the store, and so comes before a request is handled and before a snapshot is opened that
+    /// may be gone back to: what is undone with that must not bring a dead domain's nodes back (XSA-322).
+    func refresh(_ id: DomainID) {
+        if domains[id]?.isIntroduced == true { return }
+        askHypervisor(about: id)
     }
 
-    /// Whether permissions may name the domain without being stale at once.
-    func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domain(id) != nil }
+    private func askHypervisor(about id: DomainID) {
+        guard let hypervisor = domainTransport?.hypervisor, id != .control else { return }
+        let state = hypervisor.state(of: id).flatMap { $0.isDead ? nil : $0 }
+        if let known = domains[id], known.uniqueID != state?.uniqueID { destroy(id) }
+        if let state, domains[id] == nil { domains[id] = Domain(uniqueID: state.uniqueID) }
+    }
+
+    /// Takes in what the hypervisor says of the domains that a SET_PERMS names.
+    func refreshDomains(namedBy payload: UnsafeRawBufferPointer, of session: Session) {
+        guard domainTransport != nil, let (_, entries) = payload.splitAtNul() else { return }
+        // A guest must not have the hypervisor asked more often than it may name domains.
+        let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
+        if refusal(of: .nodePermissions, amount: count, session) != nil { return }
+        var rest = entries
+        while let (text, next) = rest.splitAtNul() {
+            if let entry = Permission(wire: text), entry.domain != .any { refresh(entry.domain) }
+            rest = next
+        }
+    }
+
+    /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,
+    /// every number may be a domain's: permissions can be set on a machine without Xen.
+    func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domains[id] != nil }
 
     // MARK: Coming
 
-    /// Connects a domain, or connects it anew: whatever the old connection had is gone then.
+    /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
+    /// that is refused, the old connection is served on.
     func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
-        if id == .control { throw .EINVAL }
-        // Its number may have belonged to another, of whose death nobody has told us.
-        if let known = domains[id], let state = transport.hypervisor.state(of: id), state.uniqueID != known.uniqueID {
-            destroy(id)
-        }
-        guard let domain = domain(id) else { throw .EINVAL }
+        // Its number may have belonged to another domain, whose death nobody has reported.
+        askHypervisor(about: id)
+        guard let domain = domains[id] else { throw .ENOENT }
         let isNew = !domain.isIntroduced
-        if let session = domain.session { disconnect(session) }
-        domains[id]?.session = nil
         let session =
             isNew
             ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
@@ -48,6 +59,7 @@ extension Kernel {
         domains[id]?.frame = frame
         domains[id]?.port = port
         note(id)
+        log(.info, "domain \(id.rawValue) \(isNew ? "introduced" : "introduced again"), event channel \(port)")
         if isNew { announceSpecial("@introduceDomain", of: id) }
     }
 
@@ -59,6 +71,7 @@ extension Kernel {
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
         session.inbox.clear()
+        settleInbox(of: session)
         sent(session.outbox.count, on: session)
         session.turnStart = session.outbox.position
         restartIndexes(of: session)
@@ -89,6 +102,7 @@ extension Kernel {
             }
             if state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen {
                 domains[id]?.isShutdownSeen = true
+                log(.info, "domain \(id.rawValue) has shut down")
                 note(id)
                 announceSpecial("@releaseDomain", form: .domain(id))
                 shutDown = true
@@ -108,6 +122,7 @@ extension Kernel {
         limits?.forget(id)
         note(id)
         for resource in Resource.allCases { note(nil, of: resource, for: id) }
+        if domain.isIntroduced { log(.info, "domain \(id.rawValue) is gone; it held \(ledger[id].nodes) nodes") }
         openTurn()
         let dead = Turn.Dead(id: id, mustTell: domain.isIntroduced)
         turn?.dead.append(dead)
@@ -179,18 +194,19 @@ extension Kernel {
         else { return }
         let node = store.find(plain)
         let notice = ChangeNotice(
-            isExact: true, before: nil, now: node.exists ? store.content(of: node).permissions : nil, parent: nil)
+            isExact: true, before: nil,
+            now: node.exists ? Sight(node: store.content(of: node).permissions, parent: nil) : nil)
         matches.removeAll(keepingCapacity: true)
         guard case .domain(let id) = form else {
-            watches.collect(plain.hash, into: &matches) { $0.isOn(plain) && $0.depth == nil }
-            return deliver(plain.bytes, notice)
+            collect(plain.hash, notice) { $0.isOn(plain) && $0.depth == nil }
+            return deliver(plain.bytes)
         }
-        watches.collect(plain.hash, into: &matches) { $0.isOn(plain) && ($0.depth ?? 0) >= 1 }
+        collect(plain.hash, notice) { $0.isOn(plain) && ($0.depth ?? 0) >= 1 }
         let bytes = Array("\(name)/\(id.rawValue)".utf8)
         bytes.withBytes { bytes in
             guard let path = try? innerScanner.scan(bytes, home: .control, specials: true) else { return }
-            watches.collect(path.hash, into: &matches) { $0.isOn(path) && ($0.depth ?? 1) >= 1 }
-            deliver(path.bytes, notice)
+            collect(path.hash, notice) { $0.isOn(path) && ($0.depth ?? 1) >= 1 }
+            deliver(path.bytes)
         }
     }
 }

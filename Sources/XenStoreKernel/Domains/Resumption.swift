@@ -45,7 +45,9 @@ extension Kernel {
             }
         }
         // Domains that were never introduced may own nodes, or have rights to some.
-        for id in store.permissions.domains where id != .control && id != .any && domain(id) == nil {
+        for id in store.permissions.domains where id != .control && id != .any {
+            refresh(id)
+            if domains[id] != nil { continue }
             domains[id] = Domain()
             destroy(id)
         }

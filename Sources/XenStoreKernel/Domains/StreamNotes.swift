@@ -187,9 +187,14 @@ extension Kernel {
         note.inbox.withUnsafeBytes { if !$0.isEmpty { session.inbox.append($0) } }
         unsent[Int(sent)...].withUnsafeBytes { rest in
             if rest.isEmpty { return }
+            let start = session.outbox.position
             session.outbox.extend(by: rest.count).copyMemory(from: rest)
-            charge(session, bytes: rest.count)
+            if session.peer.isPrivileged { return }
+            ledger.adjustMemory(of: session.domain, by: rest.count)
+            session.delivery.append(
+                Delivery.Mark(start: start, end: session.outbox.position, event: 0, cause: nil, kind: .rest))
         }
+        settleInbox(of: session)
         session.turnStart = session.outbox.position
         reconsider(session)
     }
@@ -199,10 +204,11 @@ extension Kernel {
     private func restoreTransactions(of session: Session, _ note: StreamNote) {
         session.lastTransaction = note.lastTransaction
         for number in note.transactions where number != 0 && session.transactions[number] == nil {
-            let transaction = Transaction(number: number, store: store)
-            transaction.isLost = true
+            let transaction = Transaction(number: number, store: store, reader: nil)
+            transaction.lose(of: store, reader: reader(for: session, number))
             session.transactions[number] = transaction
-            ledger.adjustTransactions(of: session.domain, by: 1)
+            adjustTransactions(of: session, by: 1)
+            settleCharge(of: transaction, session)
         }
     }
 }

@@ -14,8 +14,9 @@ public protocol DomainTransport: Transport {
     /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the
     /// domain's own grant does not need it.
     func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
-    /// The domain was introduced before, and is again: binds its event channel anew, empties the
-    /// ring, clears its error and serves it with a new session. The old one is already gone.
+    /// The domain was introduced before, and is again: binds the event channel `port`, and if that works ends
+    /// the old session with ``Kernel/disconnect(_:)``, empties the ring, clears its error and serves it with a
+    /// new session. If it throws, the old session is served on as far as possible.
     func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
     /// Serves a domain again that was introduced before the daemon was restarted: as ``introduce``,
     /// but what is in the ring stays there, and is answered.

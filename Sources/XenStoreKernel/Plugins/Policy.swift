@@ -34,6 +34,10 @@ public struct Client: Sendable, Hashable {
 public enum Resource: UInt8, CaseIterable, Sendable {
     case nodes, watches, outstanding, memory, softMemory
     case transactions, transactionNodes, nodePermissions, pathMax, nodeSize
+    /// Requests in one transaction; touches of nodes and events of one transaction.
+    case transactionRequests, transactionWork
+    /// Bytes of events that wait to be read; seconds that others wait for that at most.
+    case eventMemory, eventTimeout
 
     /// The name on the wire, on the command line and in the configuration.
     public var name: StaticString {
@@ -48,6 +52,10 @@ public enum Resource: UInt8, CaseIterable, Sendable {
         case .nodePermissions: "node-permissions"
         case .pathMax: "path-max"
         case .nodeSize: "node-size"
+        case .transactionRequests: "transaction-requests"
+        case .transactionWork: "transaction-work"
+        case .eventMemory: "event-memory"
+        case .eventTimeout: "event-timeout"
         }
     }
 }

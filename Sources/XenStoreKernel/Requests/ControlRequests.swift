@@ -72,7 +72,8 @@ extension Kernel {
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }
             let domain = DomainID(number)
-            guard self.domain(domain) != nil else { throw .ENOENT }
+            refresh(domain)
+            guard domains[domain] != nil else { throw .ENOENT }
             try reply(request, text: "Domain \(number):\n" + lines(of: domain, limits))
         default: throw .EINVAL
         }
@@ -103,7 +104,7 @@ extension Usage {
     var counted: [(Resource, Int)] {
         [
             (.nodes, nodes), (.watches, watches), (.outstanding, outstanding), (.memory, memory),
-            (.transactions, transactions),
+            (.transactions, transactions), (.eventMemory, events),
         ]
     }
 }
@@ -122,6 +123,10 @@ extension Resource {
         case .nodePermissions: "Permissions per node"
         case .pathMax: "Length of a path relative to the domain's home (bytes)"
         case .nodeSize: "Size of a node (bytes)"
+        case .transactionRequests: "Requests per transaction"
+        case .transactionWork: "Node accesses and events per transaction"
+        case .eventMemory: "Unread events per domain (bytes)"
+        case .eventTimeout: "Longest wait for a domain to read its events (seconds)"
         }
     }
 }

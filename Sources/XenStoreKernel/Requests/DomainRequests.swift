@@ -9,13 +9,10 @@ extension Kernel {
     func introduce(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 3...Limits.payloadMax)
         let id = try domainID(arguments[0])
-        let (frame, isNumber) = arguments[1].leadingNumber
         let (port, isPort) = arguments[2].leadingNumber
-        guard isNumber, !arguments[1].isEmpty, isPort, port > 0, let port = UInt32(exactly: port) else {
-            throw .EINVAL
-        }
+        guard isPort, port > 0, let port = UInt32(exactly: port) else { throw .EINVAL }
         guard let domainTransport else { throw .ENOSYS }
-        try introduce(id, frame: UInt64(bitPattern: Int64(frame)), port: port, by: domainTransport)
+        try introduce(id, frame: arguments[1].frameNumber, port: port, by: domainTransport)
         replyOK(request)
     }
 
@@ -46,9 +43,13 @@ extension Kernel {
         let arguments = try strings(request, 2...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let target = try domainID(arguments[1])
-        guard let domain = domain(id), self.domain(target) != nil else { throw .ENOENT }
+        // As C xenstored: rights are given between domains that are served, or a number whose domain is yet
+        // to come would have them.
+        guard let domain = domains[id], domain.isIntroduced, domains[target]?.isIntroduced == true else {
+            throw .ENOENT
+        }
         // It was introduced, and has broken the protocol since.
-        if domain.isIntroduced, domainTransport != nil, domain.session == nil, id != .control { throw .EINVAL }
+        if domainTransport != nil, domain.session == nil, id != .control { throw .EINVAL }
         domains[id]?.target = target
         note(id)
         replyOK(request)
@@ -71,7 +72,9 @@ extension Kernel {
         let arguments = try strings(request, 0...1)
         guard let text = arguments.first else { return try reply(request, number: request.session.features) }
         if !request.isPrivileged || !request.session.peer.mayWrite { throw .EACCES }
-        guard let domain = domain(try domainID(text)) else { throw .ENOENT }
+        let id = try domainID(text)
+        refresh(id)
+        guard let domain = domains[id] else { throw .ENOENT }
         try reply(request, number: domain.features)
     }
 
@@ -88,7 +91,8 @@ extension Kernel {
         guard isWhole, let bits = UInt32(exactly: bits), Feature(rawValue: bits).isSubset(of: .all) else {
             throw .EINVAL
         }
-        guard let domain = domain(id) else { throw .ENOENT }
+        refresh(id)
+        guard let domain = domains[id] else { throw .ENOENT }
         // The domain has been told what it may use.
         if domain.isIntroduced { throw .EBUSY }
         domains[id]?.features = Feature(rawValue: bits)

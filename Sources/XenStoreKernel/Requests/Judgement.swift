@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
+/// What is complained of beside resources, as ``Kernel/mayComplain(of:matter:)`` tells matters apart.
+enum Complaint {
+    static let brokenProtocol: UInt8 = 255
+    static let transactionGivenUp: UInt8 = 254
+    static let eventsDropped: UInt8 = 253
+}
+
 /// Asking the policies.
 extension Kernel {
     /// Whether the session may touch a node with these permissions in this way.
@@ -20,6 +27,7 @@ extension Kernel {
     /// sessions are not asked about.
     @inline(__always)
     func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
+        if let limits = session.peer.limits { return limits.refusal(of: resource, amount: amount) }
         if session.peer.isPrivileged { return nil }
         for policy in policies {
             if let error = policy.refusal(of: resource, amount: amount, for: session.domain) { return error }
@@ -29,26 +37,38 @@ extension Kernel {
 
     func allow(_ resource: Resource, amount: Int, _ session: Session) throws(WireError) {
         if let error = refusal(of: resource, amount: amount, session) {
-            warn(of: resource, session.domain)
+            warn(of: resource, session)
             throw error
         }
+    }
+
+    /// The limit of the session's client, 0 if it has none.
+    func limit(of resource: Resource, _ session: Session) -> Int {
+        if let limits = session.peer.limits { return limits.limit(of: resource) }
+        if session.peer.isPrivileged { return 0 }
+        return Int(limits?.limit(of: resource, for: session.domain) ?? 0)
     }
 
     /// Whether the session's domain may hold so many more bytes; its operator is told before it may
     /// not any more.
     func allowMemory(_ more: Int, _ session: Session) throws(WireError) {
-        if session.peer.isPrivileged { return }
-        let memory = ledger[session.domain].memory + more
+        if !session.hasLimits { return }
+        let memory = held(by: session).memory + more
         try allow(.memory, amount: memory, session)
-        if refusal(of: .softMemory, amount: memory, session) != nil { warn(of: .softMemory, session.domain) }
+        if refusal(of: .softMemory, amount: memory, session) != nil { warn(of: .softMemory, session) }
     }
 
-    /// Says once in a while that a domain has come to a limit: the guest sees but an error, and the
-    /// operator would look for hours.
-    private func warn(of resource: Resource, _ domain: DomainID) {
-        guard mayComplain(of: domain, matter: resource.rawValue) else { return }
-        let limit = limits.map { ", which is \($0.limit(of: resource, for: domain))" } ?? ""
-        log(.warning, "domain \(domain.rawValue) has come to its limit of \(resource.name)\(limit)")
+    /// Says once in a while that a client has come to a limit: the guest only gets an error, and without this
+    /// line the operator has no clue.
+    func warn(of resource: Resource, _ session: Session) {
+        guard mayComplain(of: session.domain, matter: resource.rawValue) else { return }
+        let limit = limit(of: resource, session)
+        let bound = limit > 0 ? ", which is \(limit)" : ""
+        if session.peer.limits != nil {
+            log(.warning, "\(session.name): has come to its limit of \(resource.name)\(bound)")
+        } else {
+            log(.warning, "domain \(session.domain.rawValue) has come to its limit of \(resource.name)\(bound)")
+        }
     }
 
     /// Whether it is time to complain of this again: a guest must not be able to fill the log.
@@ -65,9 +85,9 @@ extension Kernel {
     private static let complaintInterval: UInt64 = 10_000
 
     /// The bound on a path of this session on top of the protocol's own, 0 if there is none.
+    @inline(__always)
     func pathQuota(_ session: Session) -> Int {
-        if session.peer.isPrivileged { return 0 }
-        return Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
+        session.peer.isPrivileged ? 0 : Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
     }
 
     /// The node at `path`, if the session may access it so.
@@ -97,73 +117,5 @@ extension Kernel {
             if mayAccess(nearest, bit, session) { return .ENOENT }
         }
         return .EACCES
-    }
-
-    // MARK: Back-pressure
-
-    /// Counts bytes that wait to be sent to the memory of the session's domain.
-    @inline(__always)
-    func charge(_ session: Session, bytes: Int) {
-        if !session.peer.isPrivileged { ledger.adjustMemory(of: session.domain, by: bytes) }
-    }
-
-    /// Whether the session gets no more events: an unprivileged one that is out of memory loses
-    /// them; a client of dom0 that has not read for long is given up, so that it knows.
-    func refusesEvents(_ session: Session, bytes: Int) -> Bool {
-        if !session.peer.isPrivileged {
-            let memory = ledger[session.domain].memory + bytes
-            guard refusal(of: .memory, amount: memory, session) != nil else { return false }
-            warn(of: .memory, session.domain)
-            return true
-        }
-        if session.outbox.count + bytes <= Kernel.unsentLimit { return false }
-        log(.warning, "\(session.name): does not read its events, \(session.outbox.count) bytes wait; closing")
-        session.isEnding = true
-        session.endReason = .peerNotReading
-        touch(session)
-        return true
-    }
-
-    /// What keeps the current request outstanding until an event has reached `receiver`. Only
-    /// unprivileged domains can hold each other up: dom0 reads at its own pace.
-    func outstandingRequest(for receiver: Session) -> OutstandingRequest? {
-        guard let requester, !receiver.peer.isPrivileged else { return nil }
-        let request = outstanding ?? OutstandingRequest(of: requester, ledger: ledger)
-        outstanding = request
-        request.addOne()
-        return request
-    }
-
-    /// How long an event waits for an unprivileged domain to take it, in milliseconds.
-    static let eventTimeout: UInt64 = 20_000
-
-    /// Remembers that events of this session have to be dropped if they do not get out.
-    func awaitDeadlines(of session: Session) {
-        if session.delivery.isEmpty || session.peer.isPrivileged { return }
-        session.delivery.setDeadlines(now.advanced(byMilliseconds: Kernel.eventTimeout))
-        if session.isWaiting { return }
-        session.isWaiting = true
-        waiting.append(session)
-    }
-
-    /// Drops the events whose time is over and says when to look again.
-    func expireEvents() -> Moment? {
-        var next: Moment?
-        waiting.removeAll { session in
-            let sent = session.outbox.sentPosition
-            let gone = session.delivery.takeExpired(at: now, sent: sent)
-            if !gone.isEmpty {
-                let length = session.outbox.remove(gone)
-                session.turnStart = session.outbox.position
-                charge(session, bytes: -length)
-                unsentChanged(of: session)
-                reconsider(session)
-            }
-            let deadline = session.isOpen ? session.delivery.nextDeadline(sent: sent) : nil
-            if let deadline { next = min(next ?? deadline, deadline) }
-            session.isWaiting = deadline != nil
-            return deadline == nil
-        }
-        return next
     }
 }

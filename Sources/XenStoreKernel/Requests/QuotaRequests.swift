@@ -30,13 +30,17 @@ extension Kernel {
     func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
         limits.setLimit(limit, of: resource, for: domain)
         note(limit, of: resource, for: domain)
-        for session in sessions where session.blockedBy != nil { reconsider(session) }
+        for session in sessions {
+            admitExcess(of: session)
+            if session.blockedBy != nil { reconsider(session) }
+        }
     }
 
     /// A domain that the kernel has to do with, or ENOENT.
     func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let id = try domainID(text)
-        guard domain(id) != nil else { throw .ENOENT }
+        refresh(id)
+        guard domains[id] != nil else { throw .ENOENT }
         return id
     }
 }

@@ -60,14 +60,22 @@ extension Kernel {
             text, home: request.session.domain, quota: pathQuota(request.session))
         let id = try require(path, .read, request.session, tree)
         let offset = offsetText.leadingNumber.value
-        var end = scratch.writeDecimal(tree.content(of: id).generation)
+        let session = request.session
+        let generation = tree.content(of: id).generation
+        var end = scratch.writeDecimal(generation)
         scratch[end] = 0
         end += 1
         let room = Limits.payloadMax - 1
-        var position = 0
         var isAtEnd = true
-        var child = offset < 0 ? NodeID.none : tree.firstChild(of: id)
+        session.directory.open(id, generation: generation, transaction: request.transaction)
+        let mark = session.directory.last(before: offset)
+        var position = mark?.offset ?? 0
+        var child = offset < 0 ? NodeID.none : mark?.child ?? tree.firstChild(of: id)
+        var walked = 0
+        defer { spend(walked / 2) }
         while child.exists {
+            walked += 1
+            session.directory.pass(child, at: position)
             let name = tree.name(of: child)
             let skipped = max(0, offset - position)
             position += name.count + 1

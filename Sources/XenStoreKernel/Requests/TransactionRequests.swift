@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// TRANSACTION_START, TRANSACTION_END, and what happens in between.
+/// TRANSACTION_START, and requests in a transaction.
 extension Kernel {
     func startTransaction(_ request: Request) throws(WireError) {
         let session = request.session
-        try allow(.transactions, amount: ledger[session.domain].transactions + 1, session)
+        try allow(.transactions, amount: held(by: session).transactions + 1, session)
         var number = session.lastTransaction &+ 1
         while number == 0 || session.transactions[number] != nil { number &+= 1 }
         session.lastTransaction = number
-        session.transactions[number] = Transaction(number: number, store: store)
-        ledger.adjustTransactions(of: session.domain, by: 1)
+        let transaction = Transaction(number: number, store: store, reader: reader(for: session, number))
+        session.transactions[number] = transaction
+        adjustTransactions(of: session, by: 1)
+        settleCharge(of: transaction, session)
         session.noted.isStale = true
         reserveIfDesperate(session)
         let end = scratch.writeDecimal(UInt64(number))
@@ -18,163 +20,181 @@ extension Kernel {
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
     }
 
+    /// Who pays for what the transaction's snapshot pins: a client that has limits.
+    func reader(for session: Session, _ number: UInt32) -> SnapshotReader? {
+        session.hasLimits ? SnapshotReader(session: session, transaction: number) : nil
+    }
+
     /// Drops a transaction and all it holds.
     func drop(_ transaction: Transaction, of session: Session) {
         session.noted.isStale = true
-        ledger.adjustTransactions(of: session.domain, by: -1)
-        ledger.adjustMemory(of: session.domain, by: -transaction.charged)
-        transaction.draft.close()
+        transaction.close()
+        adjustTransactions(of: session, by: -1)
+        adjustMemory(of: session, by: -transaction.charged)
+        transaction.charged = 0
     }
+
+    // MARK: Requests in it
 
     /// Carries out a request on the transaction's draft, and remembers what it was answered.
     func perform(_ request: Request, in transaction: Transaction) throws(WireError) {
+        switch transaction.state {
+        case .open: try performOpen(request, in: transaction)
+        case .lost: try performLost(request, in: transaction)
+        case .poisoned(let error):
+            if let error { throw error }
+            // Answered as if nothing had been done before, and nothing is kept of it.
+            let draft = Draft(of: store)
+            defer { draft.close() }
+            try perform(request, on: draft)
+        }
+    }
+
+    private func performOpen(_ request: Request, in transaction: Transaction) throws(WireError) {
+        guard let draft = transaction.draft else { throw .ENOMEM }
         let session = request.session
-        let mark = session.outbox.count
+        try allow(.transactionRequests, amount: transaction.log.count + 1, in: transaction, of: session)
+        draft.bounds = bounds(for: session)
+        let mark = session.outbox.position
         var failure: WireError?
         do throws(WireError) {
-            try perform(request, on: transaction.draft)
+            try perform(request, on: draft)
         } catch {
             failure = error
         }
-        if failure == nil, let error = refusal(of: .transactionNodes, amount: transaction.draft.touched.count, session)
-        {
-            takeBack(to: mark, session)
-            failure = error
-            transaction.isPoisoned = true
-        }
-        if let failure, request.operation.changesTree, failure == .ENOSPC || failure == .ENOMEM || failure == .EIO {
-            transaction.isPoisoned = true
-        }
         let digest = failure.map { UInt64($0.rawValue) } ?? digest(of: request.operation, from: mark, session)
-        transaction.log(request, digest: digest, failed: failure != nil, hashing: store.hashing)
-        charge(transaction, of: session)
-        if let failure { throw failure }
-    }
-
-    /// Unsays a reply that was just appended.
-    private func takeBack(to count: Int, _ session: Session) {
-        charge(session, bytes: count - session.outbox.count)
-        session.outbox.truncate(to: count)
-        let replies = session.delivery.truncate(to: session.outbox.position)
-        ledger.adjustOutstanding(of: session.domain, by: -replies)
-    }
-
-    /// A transaction that holds more than its domain may hold cannot be committed.
-    private func charge(_ transaction: Transaction, of session: Session) {
-        let growth = transaction.memory - transaction.charged
-        if growth > 0, refusal(of: .memory, amount: ledger[session.domain].memory + growth, session) != nil {
-            transaction.isPoisoned = true
-            return
+        transaction.log.append(request, digest: digest, failed: failure != nil, hashing: store.hashing)
+        do throws(WireError) {
+            try allowGrowth(of: transaction, draft, session)
+        } catch {
+            truncate(session, to: mark)
+            throw error
         }
-        transaction.charged += growth
-        ledger.adjustMemory(of: session.domain, by: growth)
+        guard let failure else { return }
+        if request.operation.changesTree, failure == .ENOSPC || failure == .ENOMEM || failure == .EIO {
+            poison(transaction, of: session, nil)
+        }
+        throw failure
     }
 
-    /// A digest of the reply that begins `from` bytes into the unsent ones. The generation that
+    /// A transaction that will not be committed keeps no log.
+    private func performLost(_ request: Request, in transaction: Transaction) throws(WireError) {
+        guard let draft = transaction.draft else { throw .EAGAIN }
+        draft.bounds = bounds(for: request.session)
+        let session = request.session
+        defer { settleCharge(of: transaction, session) }
+        try perform(request, on: draft)
+        let memory = held(by: session).memory + transaction.memory - transaction.charged
+        if draft.isExhausted || refusal(of: .memory, amount: memory, session) != nil {
+            transaction.lose(of: store, reader: reader(for: session, transaction.number))
+        }
+    }
+
+    private func bounds(for session: Session) -> Draft.Bounds {
+        func bound(_ resource: Resource) -> Int {
+            switch limit(of: resource, session) {
+            case 0: .max
+            case let limit: limit
+            }
+        }
+        return Draft.Bounds(nodes: bound(.transactionNodes), work: bound(.transactionWork))
+    }
+
+    /// Whether the transaction may keep what a request has added to it. If not, it is poisoned, keeps nothing,
+    /// and each further request gets the same error.
+    private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError) {
+        if !session.hasLimits { return settleCharge(of: transaction, session) }
+        try allow(.transactionNodes, amount: draft.touched.count, in: transaction, of: session)
+        try allow(.transactionWork, amount: draft.work, in: transaction, of: session)
+        let growth = transaction.memory - transaction.charged
+        if growth > 0 {
+            try allow(.memory, amount: held(by: session).memory + growth, in: transaction, of: session)
+        }
+        settleCharge(of: transaction, session)
+    }
+
+    private func allow(_ resource: Resource, amount: Int, in transaction: Transaction, of session: Session)
+        throws(WireError)
+    {
+        do throws(WireError) {
+            try allow(resource, amount: amount, session)
+        } catch {
+            poison(transaction, of: session, error)
+            throw error
+        }
+    }
+
+    private func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
+        transaction.poison(error)
+        settleCharge(of: transaction, session)
+    }
+
+    /// Counts what the transaction holds to its client.
+    func settleCharge(of transaction: Transaction, _ session: Session) {
+        let growth = transaction.memory - transaction.charged
+        transaction.charged += growth
+        adjustMemory(of: session, by: growth)
+    }
+
+    /// A digest of the reply that begins at a position of the session's stream. The generation that
     /// DIRECTORY_PART begins with is left out: it differs between a draft and the store.
-    private func digest(of operation: Operation, from mark: Int, _ session: Session) -> UInt64 {
+    func digest(of operation: Operation, from mark: UInt64, _ session: Session) -> UInt64 {
         let bytes = session.outbox.bytes
-        var reply = UnsafeRawBufferPointer(rebasing: bytes[min(mark + Header.size, bytes.count)...])
+        let start = Int(mark - session.outbox.sentPosition)
+        var reply = UnsafeRawBufferPointer(rebasing: bytes[min(start + Header.size, bytes.count)...])
         if operation == .directoryPart, let (_, names) = reply.splitAtNul() { reply = names }
         // Apart from the errors, whose digests are small.
         return store.hashing.child(reply, of: store.hashing.root) | 1 << 63
     }
 
-    // MARK: The end
+    // MARK: What snapshots pin
 
-    /// TRANSACTION_END without a transaction.
-    func checkEnd(_ request: Request) throws(WireError) {
-        _ = try isCommit(request)
-        throw .ENOENT
+    /// More is kept for a transaction's snapshot, of what its client may read. Called in the middle of a
+    /// change: whether that is too much is looked at after it.
+    func pinned(_ bytes: Int, by reader: SnapshotReader) {
+        adjustMemory(of: reader.session, by: bytes)
+        overdrawn.append(reader)
     }
 
-    private func isCommit(_ request: Request) throws(WireError) -> Bool {
-        if request.payload.isEqual(to: "T\0") { return true }
-        if request.payload.isEqual(to: "F\0") { return false }
-        throw .EINVAL
-    }
-
-    func endTransaction(_ request: Request, _ transaction: Transaction) throws(WireError) {
-        let session = request.session
-        let commits = try isCommit(request)
-        session.transactions[transaction.number] = nil
-        defer {
-            drop(transaction, of: session)
-            endReservation(of: session)
-        }
-        if commits {
-            if transaction.isLost { throw .EAGAIN }
-            if transaction.isPoisoned { throw .ENOMEM }
-            if storage.wantsBatches { try beginChange(request) }
-            try commit(transaction, of: session)
-        }
-        replyOK(request)
-    }
-
-    /// Replays the transaction on the store as it is now. If each request is answered as it was in
-    /// the draft, the transaction is as good as done at this moment; if not, it is undone.
-    private func commit(_ transaction: Transaction, of session: Session) throws(WireError) {
-        if transaction.requests.isEmpty { return }
-        // What the draft holds becomes what the store holds: it must not count twice.
-        ledger.adjustMemory(of: session.domain, by: -transaction.charged)
-        transaction.charged = 0
-        let before = store.openSnapshot(undoable: true)
-        defer { store.closeSnapshot(before, undoable: true) }
-        let replay = Replay(order: transaction.draft.touched)
-        self.replay = replay
-        var failure: WireError?
-        for logged in transaction.requests where failure == nil {
-            transaction.withPayload(of: logged) { failure = self.replay(logged, $0, session) }
-        }
-        self.replay = nil
-        if let failure {
-            store.undoToNewestSnapshot()
-            if failure == .EAGAIN { session.conflicts += 1 }
-            throw failure
-        }
-        session.conflicts = 0
-        announce(replay, since: before)
-    }
-
-    /// Carries out one request again. Nil if it was answered the same.
-    private func replay(_ logged: Transaction.Logged, _ payload: UnsafeRawBufferPointer, _ session: Session)
-        -> WireError?
-    {
-        let mark = session.outbox.count
-        let request = Request(
-            session: session, operation: logged.operation, number: 0, transaction: 0, payload: payload)
-        var failure: WireError?
-        do throws(WireError) {
-            try perform(request, on: store)
-        } catch {
-            failure = error
-        }
-        let digest = failure.map { UInt64($0.rawValue) } ?? digest(of: logged.operation, from: mark, session)
-        session.outbox.truncate(to: mark)
-        if digest == logged.digest { return nil }
-        // Out of quota is not a conflict: trying again would not help.
-        if let failure, failure == .ENOSPC || failure == .EIO, !logged.failed { return failure }
-        return .EAGAIN
-    }
-
-    /// Tells of what a transaction has changed: each node once, and none that came and went inside.
-    private func announce(_ replay: Replay, since before: UInt64) {
-        if watches.isEmpty { return }
-        for (bytes, isExact) in replay.ordered {
-            bytes.withUnsafeBytes { bytes in
-                guard let path = try? innerScanner.scan(bytes, home: .control, specials: true) else { return }
-                let old = store.find(path, at: before)
-                let new = store.find(path)
-                if !old.exists && !new.exists { return }
-                let parent = new.exists ? store.parent(of: new) : store.parent(of: old)
-                notify(
-                    path,
-                    ChangeNotice(
-                        isExact: isExact,
-                        before: old.exists ? store.content(of: old, at: before).permissions : nil,
-                        now: new.exists ? store.content(of: new).permissions : nil,
-                        parent: parent.exists ? store.pointer(parent).pointee.permissions : nil))
+    /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
+    /// of all where what nobody pays for grows too large. Its END says EAGAIN.
+    func giveUpOverdrawn() {
+        let readers = overdrawn
+        overdrawn.removeAll(keepingCapacity: true)
+        for reader in readers where reader.session.isOpen {
+            let session = reader.session
+            while refusal(of: .memory, amount: held(by: session).memory, session) != nil,
+                let oldest = session.oldestPinningTransaction
+            {
+                giveUp(oldest, of: session)
             }
         }
+        while store.snapshots.unpaid > Kernel.unpaidMax, let reader = store.snapshots.oldestReader {
+            guard let transaction = reader.session.transactions[reader.transaction] else { return }
+            giveUp(transaction, of: reader.session)
+        }
+    }
+
+    /// Bytes that all guests' open transactions together may have kept of what they cannot read: so that
+    /// guests who work together cannot fill memory with each other's old values.
+    private static let unpaidMax = 32 * 1024 * 1024
+
+    private func giveUp(_ transaction: Transaction, of session: Session) {
+        if mayComplain(of: session.domain, matter: Complaint.transactionGivenUp) {
+            log(
+                .notice,
+                "\(session.name): others have changed too much under a transaction that is open for long; it has to be tried again"
+            )
+        }
+        transaction.lose(of: store, reader: reader(for: session, transaction.number))
+        settleCharge(of: transaction, session)
+    }
+}
+
+extension Session {
+    /// The oldest of the transactions for which others' old values are kept.
+    fileprivate var oldestPinningTransaction: Transaction? {
+        transactions.values.filter { $0.draft.map { $0.pinned > 0 } ?? false }
+            .min { ($0.draft?.moment ?? .max) < ($1.draft?.moment ?? .max) }
     }
 }

@@ -20,8 +20,8 @@ extension Kernel {
         if session.watches[key]?.contains(where: { $0.isEqual(path: path.bytes, token: token) }) == true {
             throw .EEXIST
         }
-        try allow(.watches, amount: ledger[session.domain].watches + 1, session)
-        try allowMemory(path.bytes.count + token.count, session)
+        try allow(.watches, amount: held(by: session).watches + 1, session)
+        try allowMemory(Watch.overhead + path.bytes.count + token.count, session)
 
         watchSerial += 1
         // Spelled relative to the home: its events are, too.
@@ -64,6 +64,7 @@ extension Kernel {
         removeWatches(of: session)
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
+        endReservation(of: session)
         replyOK(request)
     }
 
@@ -80,13 +81,13 @@ extension Kernel {
         let key = watch.token.withBytes { store.hashing.child($0, of: watch.hash) }
         session.watches[key, default: []].append(watch)
         watches.insert(watch)
-        ledger.adjustWatches(of: session.domain, by: 1, bytes: watch.memory)
+        adjustWatches(of: session, by: 1, bytes: watch.memory)
     }
 
     private func drop(_ watch: Watch, of session: Session) {
         note(watch, isGone: true)
         watches.remove(watch)
-        ledger.adjustWatches(of: session.domain, by: -1, bytes: -watch.memory)
+        adjustWatches(of: session, by: -1, bytes: -watch.memory)
     }
 
     private func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {

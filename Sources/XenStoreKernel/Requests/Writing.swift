@@ -40,8 +40,9 @@ extension Kernel {
         let inherited = tree.content(of: parent).permissions
         guard mayAccess(inherited, .write, session) else { throw .EACCES }
         try allowNodes(path.depth - depth, session, tree)
-        try allowValue(value, growth: path.bytes.count + value.count, inherited, session)
+        try allowValue(value, growth: growth(of: path, from: depth, inherited) + value.count, inherited, session)
 
+        spend((path.depth - depth) * Work.change)
         let creator = request.isPrivileged ? nil : session.domain
         while depth < path.depth {
             depth += 1
@@ -53,6 +54,12 @@ extension Kernel {
                 value: isLast ? value : UnsafeRawBufferPointer(start: nil, count: 0))
         }
         if T.isLive { announce(path, noticeOfChange(of: parent)) }
+    }
+
+    /// What the nodes of `path` that are more than `depth` levels deep will count to memory.
+    private func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
+        let node = 16 + 8 * store.permissions[inherited].entries.count
+        return (depth + 1...path.depth).reduce(0) { $0 + node + path.prefix($1).bytes.count }
     }
 
     private func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
@@ -81,20 +88,28 @@ extension Kernel {
             return replyOK(request)
         }
         guard mayAccess(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
-        if T.isLive {
-            removeLive(path, id, mustTell: !watches.isEmpty || replay != nil)
-        } else {
-            (tree as? Draft)?.noteSubtree(id)
+        if let draft = tree as? Draft {
+            draft.noteSubtree(id)
+            if draft.isExhausted { throw .ENOSPC }
             tree.forEachPostorder(from: id, tree.removeLeaf)
+        } else if !removeLive(path, id, mustTell: !watches.isEmpty) {
+            throw .EAGAIN
         }
         replyOK(request)
     }
 
     /// Removes a node and all below it. Watches set on what goes away with it are told first, each
-    /// of exactly its node, then those on the node itself and further up.
-    func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) {
+    /// of exactly its node, then those on the node itself and further up. False if a transaction that is being
+    /// committed has not paid for that much; then some of it is left, to be undone.
+    @discardableResult
+    func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) -> Bool {
+        var isAffordable = true
         store.forEachPostorder(from: top) { id in
-            guard mustTell else { return store.removeLeaf(id) }
+            if let replay, isAffordable { isAffordable = replay.spendRemoval() }
+            if !isAffordable { return }
+            spend(Work.change)
+            let isTold = mustTell && (id == top || watches.contains(hash: store.pointer(id).pointee.hash))
+            guard isTold else { return store.removeLeaf(id) }
             let bytes = id == top ? [] : store.path(of: id)
             let notice = noticeOfRemoval(of: id, isExact: id != top)
             // The list must outlive the node: it says who may know.
@@ -104,6 +119,7 @@ extension Kernel {
             if id == top { announce(path, notice) } else { announce(made: bytes, notice) }
             store.permissions.release(list)
         }
+        return isAffordable
     }
 
     func setPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
@@ -127,7 +143,7 @@ extension Kernel {
         tree.setPermissions(of: id, to: store.permissions.retain(list))
         if T.isLive {
             var notice = noticeOfChange(of: id)
-            notice.before = before
+            notice.before = Sight(node: before, parent: notice.now?.parent)
             announce(path, notice)
         }
         store.permissions.release(before)
@@ -180,18 +196,17 @@ extension Kernel {
     }
 
     func noticeOfChange(of id: NodeID) -> ChangeNotice {
-        let node = store.pointer(id).pointee
-        return ChangeNotice(
-            isExact: false, before: nil, now: node.permissions, parent: permissions(of: node.parent))
+        ChangeNotice(isExact: false, before: nil, now: sight(of: id))
     }
 
     func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
-        let node = store.pointer(id).pointee
-        return ChangeNotice(
-            isExact: isExact, before: node.permissions, now: nil, parent: permissions(of: node.parent))
+        ChangeNotice(isExact: isExact, before: sight(of: id), now: nil)
     }
 
-    private func permissions(of id: NodeID) -> PermissionsID? {
-        id.exists ? store.pointer(id).pointee.permissions : nil
+    private func sight(of id: NodeID) -> Sight {
+        let node = store.pointer(id).pointee
+        return Sight(
+            node: node.permissions,
+            parent: node.parent.exists ? store.pointer(node.parent).pointee.permissions : nil)
     }
 }

@@ -2,11 +2,21 @@
 
 import XenStoreWire
 
-/// What is still on its way to a peer and that somebody waits for to arrive: events, so that an
-/// equal one is not queued behind them, and the replies and events of unprivileged domains, whose
-/// requests count as outstanding until they are out.
+/// Unsent messages that something depends on: events, so that an equal one is not queued after them, and the
+/// replies and events of unprivileged clients, which are counted until they are out.
 struct Delivery {
     struct Mark {
+        enum Kind: UInt8 {
+            /// Never dropped. Without a cause, its request is outstanding until it is out.
+            case reply
+            /// Counts to the reader's events, if the reader is unprivileged.
+            case event
+            /// Beyond what the reader's events may take: whoever causes it waits for it, if that is a guest.
+            case excess
+            /// What a restart has left to be sent. Counts to memory like a reply, and keeps nothing outstanding.
+            case rest
+        }
+
         /// Where the message lies in the stream of the outbox.
         var start: UInt64
         var end: UInt64
@@ -14,19 +24,38 @@ struct Delivery {
         var event: UInt64
         /// The request that is outstanding until this, and maybe more, is out.
         var cause: OutstandingRequest?
-        /// A reply is never dropped. Without a cause, its request is outstanding until it is out.
-        var isReply = false
+        var kind: Kind
         /// When the event may be dropped; set at the end of the turn, when the time is known.
         var deadline: Moment?
+
+        /// Bytes of the message.
+        var length: Int { Int(end - start) }
+        /// Bytes that an event takes: also its mark and its place among those to be merged with.
+        var footprint: Int { length + Mark.overhead }
+        static let overhead = 72
+    }
+
+    /// What is no longer on its way.
+    struct Settled {
+        /// Replies whose requests were outstanding for nothing else.
+        var replies = 0
+        var replyBytes = 0
+        var eventBytes = 0
+
+        var isEmpty: Bool { replies == 0 && replyBytes == 0 && eventBytes == 0 }
     }
 
     private(set) var marks: [Mark] = []
     private var first = 0
-    /// The marks below this index have a deadline if they may be dropped. Deadlines go up.
+    /// The marks below this index have a deadline if they need one. Deadlines go up.
     private var dated = 0
     private var events: Set<UInt64> = []
+    /// Bytes of the events that are beyond the reader's budget.
+    private(set) var excess = 0
 
     var isEmpty: Bool { first == marks.count }
+    /// The marks of what is still on its way.
+    var pending: ArraySlice<Mark> { marks[first...] }
 
     /// Whether an equal event is still on its way.
     func contains(event: UInt64) -> Bool { events.contains(event) }
@@ -34,13 +63,14 @@ struct Delivery {
     mutating func append(_ mark: Mark) {
         marks.append(mark)
         if mark.event != 0 { events.insert(mark.event) }
+        if mark.kind == .excess { excess += mark.footprint }
     }
 
-    /// Everything before `position` has gone out. Returns how many replies that settled.
-    mutating func settle(upTo position: UInt64) -> Int {
-        var replies = 0
+    /// Everything before `position` has gone out.
+    mutating func settle(upTo position: UInt64) -> Settled {
+        var settled = Settled()
         while first < marks.count, marks[first].end <= position {
-            replies += forget(marks[first])
+            forget(marks[first], &settled)
             marks[first].cause = nil
             first += 1
         }
@@ -52,28 +82,53 @@ struct Delivery {
             marks.removeFirst(first)
             (first, dated) = (0, max(0, dated - first))
         }
-        return replies
+        return settled
     }
 
-    /// Nobody waits for the mark any more. Returns how many replies that were.
-    private mutating func forget(_ mark: Mark) -> Int {
+    /// Nobody waits for the mark any more.
+    private mutating func forget(_ mark: Mark, _ settled: inout Settled) {
         if mark.event != 0 { events.remove(mark.event) }
         mark.cause?.settleOne()
-        return mark.isReply && mark.cause == nil ? 1 : 0
+        switch mark.kind {
+        case .reply:
+            settled.replyBytes += mark.length
+            if mark.cause == nil { settled.replies += 1 }
+        case .rest: settled.replyBytes += mark.length
+        case .event: settled.eventBytes += mark.footprint
+        case .excess: excess -= mark.footprint
+        }
+    }
+
+    /// Events that were beyond the budget fit into `room` bytes of it now, the oldest first. Whoever waits for
+    /// them waits no longer. Returns how many bytes they take.
+    mutating func admit(within room: Int) -> Int {
+        var taken = 0
+        for index in first..<marks.count where marks[index].kind == .excess {
+            let footprint = marks[index].footprint
+            if taken + footprint > room { break }
+            taken += footprint
+            excess -= footprint
+            marks[index].kind = .event
+            marks[index].deadline = nil
+            marks[index].cause?.settleOne()
+            marks[index].cause = nil
+        }
+        return taken
     }
 
     /// Forgets the events whose time is over and of which nothing has gone out, and returns where
-    /// they lay, in order; what lies behind each moves up by its length.
+    /// they lay, in order; what follows each moves up by its length.
     mutating func takeExpired(at now: Moment, sent: UInt64) -> [Range<UInt64>] {
         guard let deadline = nextDeadline(sent: sent), deadline <= now else { return [] }
         var gone: [Range<UInt64>] = []
         var left: [Mark] = []
         var length: UInt64 = 0
+        var settled = Settled()
         for var mark in marks[first...] {
             if let deadline = mark.deadline, deadline <= now, mark.start >= sent {
                 gone.append(mark.start..<mark.end)
                 length += mark.end - mark.start
-                _ = forget(mark)
+                forget(mark, &settled)
             } else {
                 mark.start -= length
                 mark.end -= length
@@ -86,33 +141,34 @@ struct Delivery {
         return gone
     }
 
-    /// Sets the deadline of the events that have none yet. It is no earlier than those before it.
+    /// Sets the deadline of the events that somebody waits for and that have none yet.
     mutating func setDeadlines(_ deadline: Moment) {
-        for index in max(first, dated)..<marks.count where !marks[index].isReply {
+        for index in max(first, dated)..<marks.count where marks[index].kind == .excess && marks[index].cause != nil {
             marks[index].deadline = deadline
         }
         dated = marks.count
     }
 
-    /// When the first event may be dropped of which nothing has gone out, if any may. Looks past
-    /// replies only, of which there are few.
+    /// When the first event may be dropped of which nothing has gone out, if any may.
     func nextDeadline(sent: UInt64) -> Moment? {
-        marks[first...].first { $0.deadline != nil && $0.start >= sent }?.deadline
+        if excess == 0 { return nil }
+        return marks[first...].first { $0.deadline != nil && $0.start >= sent }?.deadline
     }
 
-    /// Forgets what was appended at or behind `position`. Returns how many replies that were.
-    mutating func truncate(to position: UInt64) -> Int {
-        var replies = 0
+    /// Forgets what was appended at or after `position`.
+    mutating func truncate(to position: UInt64) -> Settled {
+        var settled = Settled()
         while marks.count > first, let last = marks.last, last.start >= position {
-            replies += forget(last)
+            forget(last, &settled)
             marks.removeLast()
         }
         dated = min(dated, marks.count)
-        return replies
+        return settled
     }
 }
 
-/// A request of an unprivileged domain whose reply, or an event that it caused, is not out yet.
+/// A request of an unprivileged domain that has caused an event beyond its reader's budget: its domain is not
+/// read from before that, and its reply, are out.
 final class OutstandingRequest {
     private weak var session: Session?
     private let ledger: Ledger
@@ -123,6 +179,7 @@ final class OutstandingRequest {
         self.session = session
         self.ledger = ledger
         domain = session.peer.domain
+        session.heldUp += 1
         ledger.adjustOutstanding(of: domain, by: 1)
     }
 
@@ -132,6 +189,8 @@ final class OutstandingRequest {
         waiting -= 1
         guard waiting == 0 else { return }
         ledger.adjustOutstanding(of: domain, by: -1)
-        if let session { session.kernel.reconsider(session) }
+        guard let session else { return }
+        session.heldUp -= 1
+        session.kernel.reconsider(session)
     }
 }

@@ -9,30 +9,43 @@ extension Kernel {
     static let unsentMax = 64 * 1024
     /// Bytes of requests that may wait before the session is no longer read from.
     private static let inboxMax = 64 * 1024
-    /// Unsent bytes above which a client that does not read its events is given up.
-    static let unsentLimit = 32 * 1024 * 1024
+
+    /// Counts work of the request in hand.
+    @inline(__always)
+    func spend(_ work: Int) { requestWork &+= work }
 
     /// Handles whole frames in `bytes` and returns how many bytes they took.
     func drain(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
         var at = 0
-        var budget = Kernel.framesPerTurn
+        var frames = Kernel.framesPerTurn
+        var spent = 0
         while bytes.count &- at >= Header.size {
             let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
             if header.length > Limits.payloadMax {
                 breakOff(session, length: header.length)
-                return bytes.count
-            }
-            let end = at &+ Header.size &+ Int(header.length)
-            if end > bytes.count { break }
-            if budget == 0 || mustWait(session) {
-                putOff(session)
+                at = bytes.count
                 break
             }
-            budget &-= 1
+            let end = at &+ Header.size &+ Int(header.length)
+            if end > bytes.count || mustWait(session) { break }
+            if frames == 0 || spent >= Work.perClient || mustQueue(session, header, spent) {
+                putOff(session, urgency(of: session, header))
+                break
+            }
+            frames &-= 1
+            requestWork = Work.request &+ Int(header.length) &>> Work.payloadShift
             handle(
                 header, UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end]), session)
+            spent &+= requestWork
             at = end
-            if !session.isOpen || session.isEnding { return bytes.count }
+            if !session.isOpen || session.isEnding {
+                at = bytes.count
+                break
+            }
+        }
+        if session.hasLimits, spent > 0 {
+            guestWork += spent
+            session.effort.add(spent, at: now)
         }
         return at
     }
@@ -43,11 +56,12 @@ extension Kernel {
         swap(&inbox, &session.inbox)
         inbox.consume { drain($0, session) }
         if session.isOpen, !session.isEnding { swap(&inbox, &session.inbox) }
+        settleInbox(of: session)
     }
 
-    /// A frame longer than the protocol allows: nothing behind it can be trusted.
+    /// A frame longer than the protocol allows: nothing after it can be trusted.
     private func breakOff(_ session: Session, length: UInt32) {
-        if mayComplain(of: session.domain, matter: .max) {
+        if mayComplain(of: session.domain, matter: Complaint.brokenProtocol) {
             log(
                 .notice,
                 "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
@@ -58,23 +72,70 @@ extension Kernel {
         touch(session)
     }
 
+    // MARK: Turns of the clients
+
+    /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
+    @inline(__always)
+    private func mustQueue(_ session: Session, _ header: Header, _ spent: Int) -> Bool {
+        session.hasLimits && isGuestsTurnOver(session, header, spent)
+    }
+
+    private func isGuestsTurnOver(_ session: Session, _ header: Header, _ spent: Int) -> Bool {
+        if guestWork + spent >= Work.perTurnOfGuests { return true }
+        let urgency = urgency(of: session, header)
+        if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
+        return backlog.hasOthers(before: urgency)
+    }
+
+    /// How urgent the session's next request is.
+    private func urgency(of session: Session, _ header: Header?) -> Backlog.Urgency {
+        if !session.hasLimits { return .trusted }
+        if session.effort.isHeavy(at: now) { return .patient }
+        // What the end of a transaction will cost is known before.
+        guard let header, header.type == Operation.transactionEnd.rawValue,
+            let transaction = session.transactions[header.transaction],
+            transaction.work * Work.change > Work.perClient
+        else { return .prompt }
+        return .patient
+    }
+
     /// Whole frames are left: they get their turn after the others.
-    private func putOff(_ session: Session) {
+    private func putOff(_ session: Session, _ urgency: Backlog.Urgency) {
         if session.isBacklogged { return }
         session.isBacklogged = true
-        backlog.append(session)
+        backlog.append(session, urgency)
     }
+
+    /// Serves those who had no place in their turn: those without limits all, and the others while there is
+    /// room in the turn.
+    func drainBacklog() {
+        if backlog.isEmpty { return }
+        for urgency in Backlog.Urgency.allCases {
+            var waiting = backlog.take(urgency, atMost: backlog.count(urgency))
+            servedUrgency = urgency
+            while urgency == .trusted || guestWork < Work.perTurnOfGuests, let session = waiting.popFirst() {
+                session.isBacklogged = false
+                if session.isOpen, !session.isEnding, session.blockedBy == nil { drainInbox(session) }
+                if session.isOpen { reconsider(session) }
+            }
+            if !waiting.isEmpty { backlog.putBack(waiting, urgency) }
+        }
+        servedUrgency = nil
+    }
+
+    // MARK: Blocking
 
     @inline(__always)
     private func mustWait(_ session: Session) -> Bool {
         if session.outbox.count > Kernel.unsentMax { return true }
-        return !session.peer.isPrivileged && guestBlock(session) != nil
+        return session.hasLimits && guestBlock(session) != nil
     }
 
-    /// What keeps an unprivileged session from being read from, if something does.
+    /// What keeps a session with limits from being read from, if something does.
     private func guestBlock(_ session: Session) -> BlockedReason? {
-        if reservation != nil { return .reservation }
-        let usage = ledger[session.domain]
+        if reservation != nil { return session.peer.isPrivileged ? nil : .reservation }
+        if session.heldUp > 0 { return .unreadEvents }
+        let usage = held(by: session)
         if refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {
             return .outstandingRequests
         }
@@ -86,19 +147,16 @@ extension Kernel {
         return nil
     }
 
-    /// Decides anew whether the session is BLOCKED, and tells its transport if that has changed.
+    /// Decides whether the session is BLOCKED, and tells its transport if that has changed.
     func reconsider(_ session: Session) {
         guard session.isOpen, !session.isEnding else { return }
         // What this turn has made is about to be flushed; that alone blocks nobody.
         let previous = session.blockedBy
         session.blockedBy = session.isTouched ? previous : blockReason(session)
-        if session.blockedBy == .reservation, previous != .reservation { reservation?.waiting.append(session) }
+        if session.blockedBy != previous { noteBlock(session) }
         let isReading = session.blockedBy == nil && session.inbox.count <= Kernel.inboxMax
-        if session.blockedBy != nil, session.isBacklogged {
-            session.isBacklogged = false
-            backlog.removeAll { $0 === session }
-        } else if session.blockedBy == nil, !session.isBacklogged, session.inbox.hasWholeFrame {
-            putOff(session)
+        if session.blockedBy == nil, !session.isBacklogged, session.inbox.hasWholeFrame {
+            putOff(session, urgency(of: session, nil))
         }
         if isReading != session.isReading {
             session.isReading = isReading
@@ -106,9 +164,17 @@ extension Kernel {
         }
     }
 
+    private func noteBlock(_ session: Session) {
+        switch session.blockedBy {
+        case .reservation: reservation?.waiting.append(session)
+        case .outstandingRequests: warn(of: .outstanding, session)
+        default: break
+        }
+    }
+
     private func blockReason(_ session: Session) -> BlockedReason? {
         if session.outbox.count > Kernel.unsentMax { return .peerNotReading }
-        return session.peer.isPrivileged ? nil : guestBlock(session)
+        return session.hasLimits ? guestBlock(session) : nil
     }
 }
 

@@ -11,6 +11,9 @@ struct Inbox: ~Copyable {
     var count: Int { buffer.count - start }
     var isEmpty: Bool { count == 0 }
 
+    /// Bytes that it takes.
+    var footprint: Int { buffer.capacity }
+
     /// What is there.
     var bytes: [UInt8] { Array(buffer[start...]) }
 

@@ -49,6 +49,22 @@ public final class Session {
     var blockedBy: BlockedReason?
     /// In the kernel's list of sessions whose events may have to be dropped.
     var isWaiting = false
+    /// What it holds, if it has limits of its own.
+    var own = Usage()
+    /// Bytes of the inbox that are counted.
+    var chargedInbox = 0
+    /// What it has had done in the last moments.
+    var effort = Effort()
+    /// Events that were dropped, since it did not read.
+    var droppedEvents = 0
+    /// Others have waited for it in vain, and it has read nothing since: nobody waits for it again.
+    var isDeaf = false
+    /// How many of its requests wait for others to read the events that they have caused.
+    var heldUp = 0
+    /// Where in a long list of children its last DIRECTORY_PART has ended.
+    var directory = DirectoryMarks()
+    /// Until when no transaction of its own may have the store to itself.
+    var reservationPause = Moment.start
     /// Its place in the kernel's list of sessions.
     var place = 0
 

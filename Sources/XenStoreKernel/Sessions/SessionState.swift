@@ -16,6 +16,8 @@ public enum BlockedReason: UInt8, Sendable, CaseIterable {
     case peerNotReading
     /// It has more requests under way than its quota allows.
     case outstandingRequests
+    /// A guest does not read the events that it has caused.
+    case unreadEvents
     /// Its domain holds more memory than its quota allows.
     case memory
     /// A transaction of dom0 has the store to itself for a moment.
@@ -26,6 +28,7 @@ public enum BlockedReason: UInt8, Sendable, CaseIterable {
         switch self {
         case .peerNotReading: "the client does not read its replies"
         case .outstandingRequests: "too many requests of the domain are under way"
+        case .unreadEvents: "another domain does not read the events that this one causes"
         case .memory: "the domain is out of its memory quota"
         case .reservation: "a transaction of dom0 failed too often and has the store to itself"
         }

@@ -7,6 +7,8 @@ final class Draft {
     private let store: Store
     /// The snapshot this is a draft of.
     let moment: UInt64
+    /// Who pays for what the snapshot pins; nil if nobody has to.
+    private let reader: SnapshotReader?
     /// Changes of nodes that the snapshot shows.
     private var shadows: [NodeID: Shadow] = [:]
     /// Nodes that only this draft has, by the hash of their path.
@@ -16,8 +18,20 @@ final class Draft {
     private(set) var touched: [UInt64: Int] = [:]
     /// How many more nodes each domain would own.
     private(set) var nodesByOwner: [DomainID: Int] = [:]
-    /// Bytes held by changes and added nodes, as they count to a domain's memory.
-    private(set) var memory = 0
+    /// Nodes that were looked at or changed, each time counted.
+    private(set) var work = 0
+    /// Beyond these it takes in nothing more. Whether that has come, ``isExhausted`` tells.
+    var bounds = Bounds(nodes: .max, work: .max)
+
+    struct Bounds {
+        /// Of different nodes touched.
+        var nodes: Int
+        /// Of all touches.
+        var work: Int
+    }
+
+    /// Bytes of the changed and added nodes.
+    private var changed = 0
 
     private struct Shadow {
         var block: UnsafeMutableRawPointer?
@@ -29,10 +43,25 @@ final class Draft {
         var lastAdded = NodeID.none
     }
 
-    init(of store: Store) {
+    /// What a changed or an added node takes beside its text: the record, its place in a table, and what malloc
+    /// adds. And what a touched path takes.
+    private static let nodeOverhead = 176
+    private static let touchOverhead = 40
+
+    init(of store: Store, reader: SnapshotReader? = nil) {
         self.store = store
-        moment = store.openSnapshot()
+        self.reader = reader
+        moment = store.openSnapshot(reader: reader)
     }
+
+    /// Bytes held, what the snapshot pins aside.
+    var memory: Int { changed + touched.count * Draft.touchOverhead }
+    /// Bytes of others' older versions that it pays for.
+    var pinned: Int { reader?.pinned ?? 0 }
+    /// The requests have touched more than they may.
+    var isExhausted: Bool { touched.count > bounds.nodes || work > bounds.work }
+    /// Whether there is anything to be committed.
+    var hasChanges: Bool { changes > 0 }
 
     /// Drops everything the draft holds. It must not be used any more.
     func close() {
@@ -43,7 +72,8 @@ final class Draft {
         shadows = [:]
         for id in added.values { store.release(id) }
         added = [:]
-        store.closeSnapshot(moment)
+        store.closeSnapshot(moment, reader: reader)
+        reader?.release()
     }
 
     private func isAdded(_ id: NodeID) -> Bool {
@@ -52,16 +82,18 @@ final class Draft {
 
     private func change(_ id: NodeID, _ body: (inout Shadow) -> Void) {
         changes += 1
+        if shadows[id] == nil { changed += Draft.nodeOverhead }
         body(&shadows[id, default: Shadow()])
         shadows[id]?.generation = moment &+ changes
     }
 
     /// Notes a node and all below it as touched, each before its children: the order in which the
-    /// events of their removal are told.
+    /// events of their removal are told. Stops when the draft is exhausted.
     func noteSubtree(_ top: NodeID) {
         var node = top
-        while node.exists {
+        while node.exists, !isExhausted {
             note(store.pointer(node).pointee.hash)
+            work += 1
             node = next(after: node, within: top)
         }
     }
@@ -93,6 +125,13 @@ extension Draft: Tree {
 
     func find(_ path: Path) -> NodeID {
         note(path.hash)
+        let id = lookUp(path)
+        // Each of its ancestors was looked at to be sure.
+        work += id.exists ? max(1, path.depth) : 1
+        return id
+    }
+
+    private func lookUp(_ path: Path) -> NodeID {
         if let id = added[path.hash], store.pointer(id).pointee.name.isEqual(to: path.name) { return id }
         let id = store.find(path, at: moment)
         if id.exists, let shadow = shadows[id], shadow.isRemoved { return .none }
@@ -157,20 +196,21 @@ extension Draft: Tree {
         added[path.hash] = id
         append(id, to: parent)
         own(id, 1)
-        memory += 24 + path.bytes.count + value.count
+        changed += Draft.nodeOverhead + path.name.count + value.count
+        work += 1
         return id
     }
 
     func setValue(of id: NodeID, to value: UnsafeRawBufferPointer) {
-        memory += value.count - content(of: id).value.count
         if isAdded(id) {
             changes += 1
+            changed += value.count - Int(store.pointer(id).pointee.valueLength)
             store.replaceValue(of: store.pointer(id), by: value)
             store.pointer(id).pointee.generation = moment &+ changes
             return
         }
         change(id) { shadow in
-            if shadow.block == nil { memory += 24 }
+            changed += value.count - (shadow.block == nil ? 0 : shadow.valueLength)
             shadow.block?.deallocate()
             let block = Store.block(value.count)
             block.copyMemory(from: value)
@@ -186,7 +226,7 @@ extension Draft: Tree {
             store.pointer(id).pointee.permissions = permissions
         } else {
             change(id) { shadow in
-                if let old = shadow.permissions { store.permissions.release(old) } else { memory += 24 }
+                if let old = shadow.permissions { store.permissions.release(old) }
                 shadow.permissions = permissions
             }
         }
@@ -200,8 +240,8 @@ extension Draft: Tree {
             remove(added: id, from: parent)
         } else {
             change(id) { $0.isRemoved = true }
-            memory += 24
         }
+        work += 1
         touch(parent)
     }
 
@@ -236,7 +276,7 @@ extension Draft: Tree {
     private func remove(added id: NodeID, from parent: NodeID) {
         let node = store.pointer(id).pointee
         added[node.hash] = nil
-        memory -= 24 + Int(node.pathLength) + Int(node.valueLength)
+        changed -= Draft.nodeOverhead + Int(node.nameLength) + Int(node.valueLength)
         if isAdded(parent) {
             store.unlink(id)
         } else {

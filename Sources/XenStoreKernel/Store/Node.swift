@@ -66,6 +66,11 @@ struct NodeVersion: BitwiseCopyable {
     var value: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: block, count: Int(valueLength))
     }
+
+    /// Bytes that it takes, with its place in a snapshot's list and what malloc adds.
+    var footprint: Int {
+        MemoryLayout<NodeVersion>.stride + MemoryLayout<Snapshots.Kept>.stride + 24 + Int(valueLength)
+    }
 }
 
 /// What a request needs to know of a node it may read. The buffer is the store's own.

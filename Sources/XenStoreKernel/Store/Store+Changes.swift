@@ -65,7 +65,8 @@ extension Store {
         count -= 1
         // Its versions stay: whoever looks back sees them.
         if node.pointee.created <= snapshots.newest {
-            snapshots.keep(.node(id))
+            snapshots.keep(
+                .node(id), bytes: footprint(of: node.pointee), permissions: node.pointee.permissions)
         } else {
             free(id)
         }

@@ -4,37 +4,62 @@
 extension Store {
     /// Opens a snapshot of the store as it is now, at no cost, and returns its moment. It must be
     /// closed. One that is undoable can be gone back to while it is the newest.
-    func openSnapshot(undoable: Bool = false) -> UInt64 {
-        snapshots.open(at: generation, undoable: undoable)
+    func openSnapshot(undoable: Bool = false, reader: SnapshotReader? = nil) -> UInt64 {
+        snapshots.open(at: generation, undoable: undoable, reader: reader)
         return generation
     }
 
-    /// Closes a snapshot, opened as `undoable` or not, and frees what only it showed.
-    func closeSnapshot(_ moment: UInt64, undoable: Bool = false) {
-        guard let (closed, older) = snapshots.close(moment, undoable: undoable) else { return }
-        for kept in closed.kept {
-            switch kept {
-            case .node(let id):
-                let node = pointer(id).pointee
-                if let older,
-                    let heir = snapshots.showing(
-                        from: node.created, until: node.removed, upTo: older)
-                {
-                    snapshots.hand(kept, to: heir)
-                } else {
-                    free(id)
-                }
-            case .version(let id, let until):
-                if let older,
-                    let from = version(of: id, until: until)?.pointee.generation,
-                    let heir = snapshots.showing(from: from, until: until, upTo: older)
-                {
-                    snapshots.hand(kept, to: heir)
-                } else {
-                    dropVersion(of: id, until: until)
-                }
+    /// Closes a snapshot, opened as `undoable` or not and by `reader`, and frees what only it showed.
+    ///
+    /// What others have written while a guest's snapshot was open is not the guest's work: much of it is freed
+    /// in slices, by ``freeLeftovers()``. What may have to be undone is handed on at once.
+    func closeSnapshot(_ moment: UInt64, undoable: Bool = false, reader: SnapshotReader? = nil) {
+        guard let (kept, isNeeded) = snapshots.close(moment, undoable: undoable, reader: reader) else { return }
+        if kept.isEmpty { return }
+        if isNeeded || leftovers.isEmpty && kept.count <= Store.sliceOfLeftovers {
+            for kept in kept { handOn(kept) }
+        } else {
+            leftovers.append(kept)
+        }
+    }
+
+    /// As many leftovers of closed snapshots are freed at once: some tens of microseconds of work.
+    private static var sliceOfLeftovers: Int { 512 }
+
+    /// Frees a slice of what closed snapshots have left. Returns whether there is more.
+    func freeLeftovers() -> Bool {
+        for _ in 0..<Store.sliceOfLeftovers {
+            guard let kept = leftovers.takeFirst() else { return false }
+            handOn(kept)
+        }
+        return !leftovers.isEmpty
+    }
+
+    /// Keeps something for the next older snapshot that shows it, or frees it.
+    private func handOn(_ kept: Snapshots.Kept) {
+        switch kept {
+        case .node(let id):
+            let node = pointer(id).pointee
+            if let heir = snapshots.showing(from: node.created, until: node.removed) {
+                snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: node.permissions)
+            } else {
+                free(id)
+            }
+        case .version(let id, let until):
+            if let version = version(of: id, until: until)?.pointee,
+                let heir = snapshots.showing(from: version.generation, until: until)
+            {
+                snapshots.keep(kept, at: heir, bytes: version.footprint, permissions: version.permissions)
+            } else {
+                dropVersion(of: id, until: until)
             }
         }
+    }
+
+    /// Bytes that a removed node takes while it is kept.
+    func footprint(of node: Node) -> Int {
+        MemoryLayout<Node>.stride + MemoryLayout<Snapshots.Kept>.stride + Int(node.nameLength) + Int(node.valueLength)
+            + 24
     }
 
     /// Goes back to the newest snapshot, which must be undoable and stays open. Whatever was made
@@ -68,12 +93,12 @@ extension Store {
         let block = Store.block(value.count)
         block.copyMemory(from: value)
         permissions.retain(node.pointee.permissions)
-        node.pointee.versions = versions.insert(
-            NodeVersion(
-                generation: node.pointee.generation, block: block,
-                valueLength: node.pointee.valueLength, permissions: node.pointee.permissions,
-                older: node.pointee.versions))
-        snapshots.keep(.version(id, until: generation))
+        let version = NodeVersion(
+            generation: node.pointee.generation, block: block, valueLength: node.pointee.valueLength,
+            permissions: node.pointee.permissions, older: node.pointee.versions)
+        node.pointee.versions = versions.insert(version)
+        snapshots.keep(
+            .version(id, until: generation), bytes: version.footprint, permissions: version.permissions)
     }
 
     /// The version of the node that was replaced at `until`: the newest that is older than that.

@@ -14,6 +14,8 @@ final class Store {
     var permissions = PermissionTable()
     var index = HashIndex()
     var snapshots = Snapshots()
+    /// What closed snapshots have left and is yet to be handed on or freed.
+    var leftovers = Leftovers()
     /// Goes up by one with every change of the store.
     var generation: UInt64 = 1
     /// Nodes in the tree, special ones included.

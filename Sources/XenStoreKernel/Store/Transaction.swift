@@ -4,87 +4,59 @@ import XenStoreWire
 /// A transaction: a draft of the store as it was at the start, and the requests that made it, to be
 /// replayed on the store as it is at the end.
 final class Transaction {
+    enum State: Equatable {
+        /// END will try to commit it.
+        case open
+        /// END answers EAGAIN: what was done is not known any more, since the daemon was restarted, or was
+        /// given up because others' writes made the snapshot too dear. Its requests see the store as it is.
+        case lost
+        /// END answers ENOMEM: what the client meant as a whole cannot be done as a whole any more. Nothing
+        /// of it is kept. With an error, that is the answer to each further request: a limit was reached.
+        case poisoned(WireError?)
+    }
+
     let number: UInt32
-    let draft: Draft
-    /// The requests worth replaying, and a digest of what each was answered.
-    private(set) var requests: [Logged] = []
-    private var payloads: [UInt8] = []
-    /// Requests since the last change, each of which would be answered the same again.
-    private var repeated: Set<UInt64> = []
-    /// Something was refused for lack of room: what the client meant as a whole cannot be done as a
-    /// whole any more, and END will say so.
-    var isPoisoned = false
-    /// Was open when the daemon before this one ended, and what was done in it is not known any more.
-    var isLost = false
-    /// Bytes of this transaction that are counted to its domain.
+    /// The store's generation when it started.
+    let start: UInt64
+    private(set) var state = State.open
+    /// Nil once nothing is kept.
+    private(set) var draft: Draft?
+    var log = RequestLog()
+    /// Bytes of this transaction that are counted to its client.
     var charged = 0
 
-    struct Logged {
-        var operation: Operation
-        var payload: Range<Int>
-        var digest: UInt64
-        /// Whether it was answered with an error.
-        var failed: Bool
-    }
+    /// Bytes that a transaction takes before the first request.
+    private static let base = 512
 
-    init(number: UInt32, store: Store) {
+    init(number: UInt32, store: Store, reader: SnapshotReader?) {
         self.number = number
-        draft = Draft(of: store)
+        start = store.generation
+        draft = Draft(of: store, reader: reader)
     }
 
-    /// Bytes held for this transaction.
-    var memory: Int { draft.memory + payloads.count + requests.count * MemoryLayout<Logged>.stride }
+    /// Bytes held for this transaction, the versions that its snapshot pins aside.
+    var memory: Int { Transaction.base + (draft?.memory ?? 0) + log.memory }
 
-    /// Remembers a request and what it was answered.
-    func log(_ request: Request, digest: UInt64, failed: Bool, hashing: PathHash) {
-        if request.operation.changesTree {
-            repeated = []
-        } else {
-            let key = hashing.child(request.payload, of: UInt64(request.operation.rawValue))
-            if !repeated.insert(key).inserted { return }
-        }
-        let start = payloads.count
-        payloads.append(contentsOf: request.payload)
-        requests.append(
-            Logged(
-                operation: request.operation, payload: start..<payloads.count, digest: digest,
-                failed: failed))
+    /// The nodes that its requests have touched, each time counted: what its end will cost.
+    var work: Int { draft?.work ?? 0 }
+
+    /// Nothing that was done can be committed. What was kept for that goes.
+    func poison(_ error: WireError?) {
+        state = .poisoned(error)
+        close()
     }
 
-    func withPayload(of logged: Logged, _ body: (UnsafeRawBufferPointer) -> Void) {
-        payloads.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[logged.payload])) }
-    }
-}
-
-extension Operation {
-    /// Whether the operation may change nodes.
-    var changesTree: Bool {
-        switch self {
-        case .write, .makeDirectory, .remove, .setPermissions: true
-        default: false
-        }
-    }
-}
-
-/// What a transaction changes while it is committed: each path once, in the order in which the
-/// transaction first touched it.
-final class Replay {
-    private let order: [UInt64: Int]
-    private var paths: [UInt64: (bytes: [UInt8], isExact: Bool)] = [:]
-
-    init(order: [UInt64: Int]) { self.order = order }
-
-    func note(_ path: UnsafeRawBufferPointer, hash: UInt64, isExact: Bool) {
-        if let known = paths[hash] {
-            paths[hash] = (known.bytes, known.isExact && isExact)
-        } else {
-            paths[hash] = (Array(path), isExact)
-        }
+    /// What was done is forgotten. Requests see the store as it is now.
+    func lose(of store: Store, reader: SnapshotReader?) {
+        close()
+        state = .lost
+        draft = Draft(of: store, reader: reader)
     }
 
-    /// The changed paths in the order of their events.
-    var ordered: [(bytes: [UInt8], isExact: Bool)] {
-        paths.sorted { (order[$0.key] ?? .max, $0.key) < (order[$1.key] ?? .max, $1.key) }
-            .map(\.value)
+    /// Drops all that is held.
+    func close() {
+        draft?.close()
+        draft = nil
+        log = RequestLog()
     }
 }

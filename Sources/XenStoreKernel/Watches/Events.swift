@@ -1,52 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
+/// Who can see a node at one moment: those who may read it, or its parent, which lists it.
+struct Sight {
+    var node: PermissionsID
+    var parent: PermissionsID?
+}
+
 /// A change that watches may be told of.
 struct ChangeNotice {
     /// Only watches on the very path: the node went away with an ancestor, whose own notice tells
     /// the watches further up.
     var isExact: Bool
-    /// Who could see the node before and can see it now; a session that may read it with one of
-    /// them is told. Nil where there is no node.
-    var before: PermissionsID?
-    var now: PermissionsID?
-    /// Of the parent: who may read it may know that a child has changed.
-    var parent: PermissionsID?
+    /// Who could see the node before, and who can see it now; nil where there is no node. A client is told
+    /// that could see it at either of the two moments: what was to be seen at one must not be judged by the
+    /// permissions of the other.
+    var before: Sight?
+    var now: Sight?
 }
 
 extension Kernel {
     /// Tells the watches on `path` and, unless the notice is exact, on its ancestors.
     func notify(_ path: Path, _ notice: ChangeNotice) {
         if watches.isEmpty { return }
+        match(path, notice)
+        deliver(path.bytes)
+    }
+
+    /// Finds in `matches` the watches to be told of a change, in their order.
+    func match(_ path: Path, _ notice: ChangeNotice) {
         matches.removeAll(keepingCapacity: true)
         let depth = path.depth
-        watches.collect(path.hash, into: &matches) { $0.isOn(path) && $0.reaches(0) }
+        collect(path.hash, notice) { $0.isOn(path) && $0.reaches(0) }
         if !notice.isExact && !path.isSpecial {
             for level in stride(from: depth - 1, through: 0, by: -1) {
                 let ancestor = path.prefix(level)
-                watches.collect(ancestor.hash, into: &matches) {
-                    $0.isOn(ancestor) && $0.reaches(depth - level)
-                }
+                collect(ancestor.hash, notice) { $0.isOn(ancestor) && $0.reaches(depth - level) }
             }
         }
-        deliver(path.bytes, notice)
-    }
-
-    /// Sends an event to each of `matches` whose session may know.
-    func deliver(_ path: UnsafeRawBufferPointer, _ notice: ChangeNotice) {
-        if matches.isEmpty { return }
         // Each path's watches stand in order; several paths have to be merged.
         if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
-        for watch in matches where mayKnow(watch.session, notice) {
-            send(path, to: watch, suppressingEqual: !watch.isSpecial)
-        }
+        spend(matches.count * Work.change)
+    }
+
+    /// Finds the watches on one path whose sessions may know.
+    func collect(_ hash: UInt64, _ notice: ChangeNotice, where isMeant: (Watch) -> Bool) {
+        spend(
+            Work.watch
+                * watches.collect(hash, into: &matches, ofSessions: { mayKnow($0, notice) }, where: isMeant))
+    }
+
+    /// Sends an event to each of `matches`.
+    func deliver(_ path: UnsafeRawBufferPointer) {
+        if matches.isEmpty { return }
+        for watch in matches { send(path, to: watch, suppressingEqual: !watch.isSpecial) }
         matches.removeAll(keepingCapacity: true)
     }
 
     private func mayKnow(_ session: Session, _ notice: ChangeNotice) -> Bool {
         if session.peer.isPrivileged { return true }
-        for list in [notice.now, notice.before, notice.parent] {
-            if let list, mayAccess(list, .read, session) { return true }
+        for sight in [notice.now, notice.before] {
+            guard let sight else { continue }
+            if mayAccess(sight.node, .read, session) { return true }
+            if let parent = sight.parent, mayAccess(parent, .read, session) { return true }
         }
         return false
     }
@@ -59,19 +75,21 @@ extension Kernel {
         let length = shown.count + 1 + watch.token.count + 1
         // XSA-324: what does not fit into a message is not sent.
         if length > Limits.payloadMax { return }
-        if refusesEvents(session, bytes: Header.size + length) { return }
-
         var key: UInt64 = 0
         if suppressingEqual {
             key = store.hashing.event(path: shown, token: watch.token)
             if session.delivery.contains(event: key) { return }
         }
+        let admission = admission(of: Header.size + length, to: session)
+        if admission == .dropped { return }
         let start = session.outbox.position
         write(shown, watch.token, length: length, to: session)
-        session.delivery.append(
-            Delivery.Mark(
-                start: start, end: session.outbox.position, event: key,
-                cause: outstandingRequest(for: session)))
+        let isExcess = admission == .excess
+        let mark = Delivery.Mark(
+            start: start, end: session.outbox.position, event: key, cause: isExcess ? requestThatWaits() : nil,
+            kind: isExcess ? .excess : .event)
+        session.delivery.append(mark)
+        if !isExcess, !session.peer.isPrivileged { ledger.adjustEvents(of: session.domain, by: mark.footprint) }
         touch(session)
     }
 
@@ -84,7 +102,6 @@ extension Kernel {
         start.storeBytes(of: 0, toByteOffset: Header.size + path.count, as: UInt8.self)
         token.withUnsafeBytes { (start + Header.size + path.count + 1).copyMemory(from: $0) }
         start.storeBytes(of: 0, toByteOffset: Header.size + length - 1, as: UInt8.self)
-        charge(session, bytes: Header.size + length)
         guard logSwitches.io else { return }
         trace(
             isRequest: false, header, UnsafeRawBufferPointer(rebasing: room.dropFirst(Header.size)), session)

@@ -32,8 +32,11 @@ final class Watch {
 
     var isSpecial: Bool { path.first == UInt8(ascii: "@") }
 
-    /// Bytes that count to the domain's memory.
-    var memory: Int { path.count + token.count }
+    /// Bytes that count to the client's memory.
+    var memory: Int { Watch.overhead + path.count + token.count }
+
+    /// What a watch takes beside its text: the object, two arrays, and its places in two tables.
+    static let overhead = 320
 
     func isEqual(path: UnsafeRawBufferPointer, token: UnsafeRawBufferPointer) -> Bool {
         self.path.withUnsafeBytes { $0.isEqual(to: path) }

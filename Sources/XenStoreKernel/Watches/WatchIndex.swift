@@ -4,14 +4,20 @@ import XenStoreWire
 /// All watches, by the path they are set on, so that a change finds the watches on its path and on
 /// each ancestor without looking at any other.
 struct WatchIndex: ~Copyable {
-    /// The watches on one path, in the order of their making.
+    /// The watches on one path: session by session, so that whether a session may know is asked once, however
+    /// many watches it has; and each session's in the order of their making.
     private struct Bucket {
         var hash: UInt64
+        var groups: [Group]
+    }
+
+    private struct Group {
+        let session: Session
         var watches: [Watch]
     }
 
     private var index = HashIndex()
-    private var buckets: [Bucket] = [Bucket(hash: 0, watches: [])]
+    private var buckets: [Bucket] = [Bucket(hash: 0, groups: [])]
     private var free: [UInt32] = []
     private(set) var count = 0
 
@@ -21,14 +27,22 @@ struct WatchIndex: ~Copyable {
         index.find(UInt32(truncatingIfNeeded: hash)) { buckets[Int($0)].hash == hash }
     }
 
+    /// Whether there is a watch on the path with this hash.
+    func contains(hash: UInt64) -> Bool { bucket(hash) != 0 }
+
     mutating func insert(_ watch: Watch) {
         count += 1
-        let found = bucket(watch.hash)
+        let group = Group(session: watch.session, watches: [watch])
+        let found = Int(bucket(watch.hash))
         if found != 0 {
-            buckets[Int(found)].watches.insert(inOrder: watch)
+            if let at = buckets[found].groups.lastIndex(where: { $0.session === watch.session }) {
+                buckets[found].groups[at].watches.insert(inOrder: watch)
+            } else {
+                buckets[found].groups.append(group)
+            }
             return
         }
-        let new = Bucket(hash: watch.hash, watches: [watch])
+        let new = Bucket(hash: watch.hash, groups: [group])
         let number: UInt32
         if let unused = free.popLast() {
             number = unused
@@ -43,23 +57,36 @@ struct WatchIndex: ~Copyable {
     mutating func remove(_ watch: Watch) {
         let number = bucket(watch.hash)
         guard number != 0,
-            let at = buckets[Int(number)].watches.firstIndex(bySerial: watch.serial)
+            let group = buckets[Int(number)].groups.lastIndex(where: { $0.session === watch.session }),
+            let at = buckets[Int(number)].groups[group].watches.firstIndex(bySerial: watch.serial)
         else { return }
         count -= 1
-        buckets[Int(number)].watches.remove(at: at)
-        if buckets[Int(number)].watches.isEmpty {
+        buckets[Int(number)].groups[group].watches.remove(at: at)
+        if buckets[Int(number)].groups[group].watches.isEmpty {
+            // Their order does not matter: whoever collects from several sorts.
+            buckets[Int(number)].groups.swapAt(group, buckets[Int(number)].groups.count - 1)
+            buckets[Int(number)].groups.removeLast()
+        }
+        if buckets[Int(number)].groups.isEmpty {
             index.remove(number, hash: UInt32(truncatingIfNeeded: watch.hash))
-            buckets[Int(number)].watches = []
+            buckets[Int(number)].groups = []
             free.append(number)
         }
     }
 
-    /// Appends the watches on the path with this hash that `isMeant` accepts.
+    /// Appends the watches on the path with this hash that `isMeant` accepts, of the sessions that may know.
+    /// Returns how many sessions were asked.
     @inline(__always)
-    func collect(_ hash: UInt64, into matches: inout [Watch], where isMeant: (Watch) -> Bool) {
+    func collect(
+        _ hash: UInt64, into matches: inout [Watch], ofSessions mayKnow: (Session) -> Bool,
+        where isMeant: (Watch) -> Bool
+    ) -> Int {
         let number = bucket(hash)
-        if number == 0 { return }
-        for watch in buckets[Int(number)].watches where isMeant(watch) { matches.append(watch) }
+        if number == 0 { return 0 }
+        for group in buckets[Int(number)].groups where mayKnow(group.session) {
+            for watch in group.watches where isMeant(watch) { matches.append(watch) }
+        }
+        return buckets[Int(number)].groups.count
     }
 }
 

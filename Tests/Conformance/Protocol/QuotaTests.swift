@@ -10,7 +10,8 @@ import Testing
     static let defaults = [
         ("nodes", 1000), ("watches", 128), ("outstanding", 20), ("memory", 2_621_440), ("soft-memory", 2_097_152),
         ("transactions", 10), ("transaction-nodes", 1024), ("node-permissions", 5), ("path-max", 2048),
-        ("node-size", 2048),
+        ("node-size", 2048), ("transaction-requests", 1024), ("transaction-work", 16384), ("event-memory", 262_144),
+        ("event-timeout", 20),
     ]
 
     init() throws {

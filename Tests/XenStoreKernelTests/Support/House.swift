@@ -81,13 +81,18 @@ extension Kernel {
             counted[list.owner, default: Usage()].memory +=
                 16 + 8 * list.entries.count + Int(node.valueLength) + store.path(of: id).count
         }
-        for session in sessions {
+        for session in sessions where session.peer.limits == nil {
+            let pending = session.peer.isPrivileged ? [] : session.delivery.pending
             let watches = session.watches.values.flatMap { $0 }
             counted[session.domain, default: Usage()].watches += watches.count
             counted[session.domain, default: Usage()].transactions += session.transactions.count
             counted[session.domain, default: Usage()].memory +=
-                watches.reduce(0) { $0 + $1.memory } + session.transactions.values.reduce(0) { $0 + $1.charged }
-                + (session.peer.isPrivileged ? 0 : session.outbox.count)
+                watches.reduce(0) { $0 + $1.memory }
+                + session.transactions.values.reduce(0) { $0 + $1.memory + ($1.draft?.pinned ?? 0) }
+                + pending.reduce(0) { $0 + ($1.kind == .reply || $1.kind == .rest ? $1.length : 0) }
+                + (session.peer.isPrivileged ? 0 : session.inbox.footprint)
+            counted[session.domain, default: Usage()].events +=
+                pending.reduce(0) { $0 + ($1.kind == .event ? $1.footprint : 0) }
         }
         return Set(counted.keys).union((0..<64).map { DomainID($0) }).compactMap { domain in
             var held = counted[domain] ?? Usage()

@@ -49,6 +49,16 @@ struct Model: Equatable {
     struct Transaction {
         var draft: Model
         var log: [(step: Step, reply: Reply)] = []
+        var hasChanged = false
+
+        mutating func perform(_ step: Step) -> Reply {
+            let before = draft.contents
+            let reply = draft.perform(step)
+            log.append((step, reply))
+            let rewrites = [.write, .setPermissions].contains(step.operation) && reply == .ok
+            hasChanged = hasChanged || rewrites || draft.contents != before
+            return reply
+        }
     }
 
     mutating func perform(_ step: Step) -> Reply {
@@ -75,6 +85,8 @@ struct Model: Equatable {
 
     /// The transaction's requests are carried out anew; it commits if all is answered as before.
     mutating func commit(_ transaction: Transaction) -> Reply {
+        // What has changed nothing saw one moment, and is true of that.
+        if !transaction.hasChanged { return .ok }
         var result = self
         for (step, reply) in transaction.log where result.perform(step) != reply { return .error(.EAGAIN) }
         self = result

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Places in one long list of children, so that DIRECTORY_PART need not walk it from its start for each part.
+///
+/// They are good for one state of one list: a change of the list changes its node's generation.
+struct DirectoryMarks {
+    private var node = NodeID.none
+    private var generation: UInt64 = 0
+    private var transaction: UInt32 = 0
+    /// Children and where their names begin in the list, in order.
+    private var marks: [(offset: Int, child: NodeID)] = []
+    private var spacing = DirectoryMarks.spacingMin
+
+    /// Bytes between two marks: as much as one reply holds.
+    private static let spacingMin = 4096
+    private static let countMax = 512
+
+    /// Makes these the marks of the list of `node` as it is in the store (transaction 0) or in a draft.
+    mutating func open(_ node: NodeID, generation: UInt64, transaction: UInt32) {
+        if self.node == node, self.generation == generation, self.transaction == transaction { return }
+        (self.node, self.generation, self.transaction) = (node, generation, transaction)
+        marks = []
+        spacing = DirectoryMarks.spacingMin
+    }
+
+    /// The last mark at or before `offset`.
+    func last(before offset: Int) -> (offset: Int, child: NodeID)? {
+        var low = 0
+        var high = marks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if marks[middle].offset <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low > 0 ? marks[low - 1] : nil
+    }
+
+    /// The walk has come to a child whose name begins at `offset`.
+    mutating func pass(_ child: NodeID, at offset: Int) {
+        if offset < (marks.last?.offset ?? 0) + spacing { return }
+        if marks.count == DirectoryMarks.countMax {
+            marks = marks.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+            spacing *= 2
+        }
+        marks.append((offset, child))
+    }
+}

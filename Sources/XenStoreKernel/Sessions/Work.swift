@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// How much work the kernel does, in units of some 25 nanoseconds. Counted, not timed, so that the same
+/// requests make the same turns.
+enum Work {
+    /// A request that does as little as it can.
+    static let request = 16
+    /// So many bytes of a payload are one unit: they are read, and each level of a path is looked up.
+    static let payloadShift = 3
+    /// A node that is made, changed or removed, or an event.
+    static let change = 8
+    /// A watch that is found, and is not to be told.
+    static let watch = 2
+
+    /// What one client may have done in one turn. The request that passes the bound is carried out whole.
+    static let perClient = 8 * 1024
+    /// What all guests together may have done in one turn, so that dom0 waits for a fraction of a millisecond,
+    /// and for one lengthy request.
+    static let perTurnOfGuests = 16 * 1024
+    /// A client that has had more than this done in the last moments lets others go first.
+    static let heavy = 16 * 1024
+}
+
+/// What a client has had done in the last moments: it fades by half every 16 milliseconds.
+struct Effort {
+    private var amount = 0
+    private var window: UInt64 = 0
+
+    private static let windowBits: UInt64 = 24
+
+    mutating func add(_ work: Int, at now: Moment) {
+        amount = faded(at: now) + work
+        window = now.nanoseconds >> Effort.windowBits
+    }
+
+    func isHeavy(at now: Moment) -> Bool { amount > Work.heavy && faded(at: now) > Work.heavy }
+
+    private func faded(at now: Moment) -> Int {
+        let windows = (now.nanoseconds >> Effort.windowBits) &- window
+        return windows < 32 ? amount >> Int(windows) : 0
+    }
+}
+
+/// Sessions with whole frames that had no place in a turn, in the order in which they wait.
+struct Backlog {
+    /// Who goes first.
+    enum Urgency: Int, CaseIterable {
+        /// Clients without limits.
+        case trusted
+        case prompt
+        /// Clients that have much done, and lengthy requests.
+        case patient
+    }
+
+    private var queues: [[Session]] = Urgency.allCases.map { _ in [] }
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// How many wait with this urgency.
+    func count(_ urgency: Urgency) -> Int { queues[urgency.rawValue].count }
+
+    /// Whether a client with limits waits that is at least as urgent.
+    func hasOthers(before urgency: Urgency) -> Bool {
+        !queues[Urgency.prompt.rawValue].isEmpty || urgency == .patient && !queues[Urgency.patient.rawValue].isEmpty
+    }
+
+    mutating func append(_ session: Session, _ urgency: Urgency) {
+        queues[urgency.rawValue].append(session)
+        count += 1
+    }
+
+    /// Takes the first `most` sessions out.
+    mutating func take(_ urgency: Urgency, atMost most: Int) -> ArraySlice<Session> {
+        let taken = queues[urgency.rawValue].prefix(most)
+        queues[urgency.rawValue].removeFirst(taken.count)
+        count -= taken.count
+        return taken
+    }
+
+    /// Puts sessions back to where they were taken from.
+    mutating func putBack(_ sessions: ArraySlice<Session>, _ urgency: Urgency) {
+        queues[urgency.rawValue].insert(contentsOf: sessions, at: 0)
+        count += sessions.count
+    }
+}

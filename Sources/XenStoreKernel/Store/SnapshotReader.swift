@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Who looks back through a snapshot, and pays for what is kept for it: a transaction of a client that has
+/// limits.
+///
+/// What a snapshot pins grows by others' writes. The reader pays for what it may read: nobody else can make
+/// it pay, and it cannot have kept for nothing what it can see.
+final class SnapshotReader {
+    unowned let session: Session
+    /// The number of its transaction in the session.
+    let transaction: UInt32
+    /// Bytes that it pays for.
+    private(set) var pinned = 0
+
+    init(session: Session, transaction: UInt32) {
+        self.session = session
+        self.transaction = transaction
+    }
+
+    func mayRead(_ list: PermissionsID) -> Bool { session.kernel.mayAccess(list, .read, session) }
+
+    /// More is kept for it.
+    func pin(_ bytes: Int) {
+        pinned += bytes
+        session.kernel.pinned(bytes, by: self)
+    }
+
+    /// All that was kept for it is gone.
+    func release() {
+        session.kernel.adjustMemory(of: session, by: -pinned)
+        pinned = 0
+    }
+}
