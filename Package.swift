@@ -19,8 +19,7 @@ let package = Package(
         .default(enabledTraits: ["TDB", "EventChannelRing"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
     targets: [
         // The protocol, and the kernel that serves it: no system calls, no files, no clock.
@@ -35,7 +34,7 @@ let package = Package(
         .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
         .target(
             name: "StreamSocket",
-            dependencies: ["XenStoreKernel", "CLinux", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["XenStoreKernel", "CLinux"]),
 
         // Xen. What tells of domains may depend on the hypervisor's version: a target of its own, the
         // only one to be built anew for another Xen. Without the trait no header of Xen is looked at.
@@ -54,7 +53,6 @@ let package = Package(
             name: "EventChannelRing",
             dependencies: [
                 "XenStoreKernel", "XenStoreWire", "XenDomains", "CLinux", "CXen",
-                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Plugins/Transports/EventChannelRing", exclude: ["README.md"]),
         .target(
@@ -62,9 +60,7 @@ let package = Package(
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
         .target(
             name: "TDBStorage",
-            dependencies: [
-                "XenStoreKernel", "XenStoreWire", "CLinux", "CTDB", .product(name: "Logging", package: "swift-log"),
-            ],
+            dependencies: ["XenStoreKernel", "XenStoreWire", "CLinux", "CTDB"],
             path: "Plugins/Storage/TDB", exclude: ["README.md"]),
         .target(
             name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
@@ -84,7 +80,6 @@ let package = Package(
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
 
         // What plugin authors test with.

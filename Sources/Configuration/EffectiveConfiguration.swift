@@ -40,21 +40,23 @@ public struct EffectiveConfiguration: Sendable, Equatable {
 }
 
 extension EffectiveConfiguration {
-    /// Makes the plugins that are named, none of which touches the system yet. What several plugins
-    /// find wrong with their blocks is thrown together.
-    public func makePlugins(from registry: PluginRegistry) throws(ConfigurationErrors) -> PluginSet {
+    /// Makes the plugins that are named, none of which touches the system yet. Each gets `log` under its own
+    /// name. What several plugins find wrong with their blocks is thrown together.
+    public func makePlugins(
+        from registry: PluginRegistry, log: PluginLog = .silent
+    ) throws(ConfigurationErrors) -> PluginSet {
         var errors: [ConfigurationError] = []
         let transports = transports.compactMap { choice in
-            make(choice, registry.transports.first { $0.name == choice.name }, &errors) {
-                type throws(ConfigurationError) -> any Transport in try type.init(choice.block)
+            make(choice, registry.transports.first { $0.name == choice.name }, log, &errors) {
+                type, block throws(ConfigurationError) -> any Transport in try type.init(block)
             }
         }
-        let storage = make(storage, registry.storages.first { $0.name == self.storage.name }, &errors) {
-            type throws(ConfigurationError) -> any Storage in try type.init(self.storage.block)
+        let storage = make(storage, registry.storages.first { $0.name == self.storage.name }, log, &errors) {
+            type, block throws(ConfigurationError) -> any Storage in try type.init(block)
         }
         let policies = policies.compactMap { choice in
-            make(choice, registry.policies.first { $0.name == choice.name }, &errors) {
-                type throws(ConfigurationError) -> any Policy in try type.init(choice.block)
+            make(choice, registry.policies.first { $0.name == choice.name }, log, &errors) {
+                type, block throws(ConfigurationError) -> any Policy in try type.init(block)
             }
         }
         guard errors.isEmpty, let storage else { throw ConfigurationErrors(errors) }
@@ -62,14 +64,16 @@ extension EffectiveConfiguration {
     }
 
     private func make<Type, Instance>(
-        _ choice: Choice, _ type: Type?, _ errors: inout [ConfigurationError],
-        _ makeOne: (Type) throws(ConfigurationError) -> Instance
+        _ choice: Choice, _ type: Type?, _ log: PluginLog, _ errors: inout [ConfigurationError],
+        _ makeOne: (Type, ConfigurationBlock) throws(ConfigurationError) -> Instance
     ) -> Instance? {
         do throws(ConfigurationError) {
             guard let type else {
                 throw ConfigurationError("not in this build", key: choice.block.path, at: choice.block.place)
             }
-            return try makeOne(type)
+            var block = choice.block
+            block.log = log.named(choice.name)
+            return try makeOne(type, block)
         } catch {
             errors.append(choice.located(error))
             return nil

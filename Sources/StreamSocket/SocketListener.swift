@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import Logging
 import XenStoreKernel
 
 /// A listening unix socket and the connections that came in through it.
@@ -14,7 +13,7 @@ public final class SocketListener: ReadinessHandler {
     private let peer: Peer
     private let descriptor: Int32
     private let file: SocketFile
-    private let log: Logger
+    private let log: PluginLog
     private var connections: [Int32: SocketConnection] = [:]
     private var isStopped = false
 
@@ -30,7 +29,7 @@ public final class SocketListener: ReadinessHandler {
 
     /// Listens: when this returns, clients can connect, each as `peer`.
     public init(
-        _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, kernel: Kernel
+        _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, kernel: Kernel, log: PluginLog = .silent
     ) throws(SystemError) {
         let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
         guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
@@ -44,7 +43,7 @@ public final class SocketListener: ReadinessHandler {
         self.kernel = kernel
         self.peer = peer
         self.descriptor = descriptor
-        log = Logger(label: "\(peer.transport)")
+        self.log = log
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)
         reserve = Self.openReserve()
         do throws(SystemError) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import Logging
 import Synchronization
 import XenStoreKernel
 
@@ -17,16 +16,16 @@ final class DaemonLog: Sendable {
         set { threshold.store(newValue.rawValue, ordering: .relaxed) }
     }
 
-    /// Has every `Logger` of the process write here. Once.
-    func bootstrap() {
-        LoggingSystem.bootstrap { DaemonLogHandler(label: $0) }
-    }
-
     /// Stderr is about to go.
     func moveToSyslog() {
         // The C library keeps the pointer.
         openlog(strdup("sxenstored"), LOG_PID, LOG_DAEMON)
         isInBackground.store(true, ordering: .relaxed)
+    }
+
+    /// What plugins write to.
+    var forPlugins: PluginLog {
+        PluginLog { [self] level, text in if level >= self.level { write(level, text()) } }
     }
 
     func write(_ level: LogLevel, _ text: String) {
@@ -40,50 +39,7 @@ final class DaemonLog: Sendable {
     }
 }
 
-/// What plugins and libraries log through.
-private struct DaemonLogHandler: LogHandler {
-    let label: String
-    var metadata: Logger.Metadata = [:]
-
-    var logLevel: Logger.Level {
-        get { Logger.Level(DaemonLog.shared.level) }
-        // One level holds for all: it is the operator's, not the library's.
-        set {}
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        DaemonLog.shared.write(LogLevel(event.level), "\(label): \(event.message)")
-    }
-}
-
-extension Logger.Level {
-    fileprivate init(_ level: LogLevel) {
-        switch level {
-        case .debug: self = .debug
-        case .info: self = .info
-        case .notice: self = .notice
-        case .warning: self = .warning
-        case .error: self = .error
-        }
-    }
-}
-
 extension LogLevel {
-    fileprivate init(_ level: Logger.Level) {
-        switch level {
-        case .trace, .debug: self = .debug
-        case .info: self = .info
-        case .notice: self = .notice
-        case .warning: self = .warning
-        case .error, .critical: self = .error
-        }
-    }
-
     fileprivate var syslogPriority: Int32 {
         switch self {
         case .debug: LOG_DEBUG

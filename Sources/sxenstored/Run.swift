@@ -5,7 +5,7 @@ import XenStoreKernel
 /// Makes the plugins that the configuration names and runs the daemon with them until it is told to
 /// end. Returns the exit status.
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
-    let plugins = try configuration.makePlugins(from: .compiledIn)
+    let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
     var serving = ServeOptions(forks: options.forks, pidFile: options.pidFile, logLevel: configuration.logLevel)
     serving.traceFile = options.traceFile
     serving.printsPid = options.printsPid

@@ -25,7 +25,6 @@ func serve(
 ) -> Int32 {
     let log = DaemonLog.shared
     log.level = options.logLevel
-    log.bootstrap()
     do {
         var launcher: Launcher?
         // Relative to where the operator is; the daemon moves to the root.

@@ -26,8 +26,6 @@
             for (key, value) in values { block = block.with(key, value) }
             let storage = try TDB(block)
             if let boot { storage.boot = { boot } }
-            // Most of it is of files that tests have damaged.
-            storage.log.logLevel = .critical
             return storage
         }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
     import Glibc
-    import Logging
     import XenStoreKernel
 
     /// Brings what is in the journals into the table, on a thread of its own: a transaction of TDB costs
@@ -13,7 +12,7 @@
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         private var thread: pthread_t?
-        private let log: Logger
+        private let log: PluginLog
         private let syncs: Bool
 
         private let table: TableFile
@@ -54,7 +53,7 @@
         private static let enoughAtEnd = 8 << 20
         private static let seconds = 1
 
-        init(_ table: TableFile, _ files: StoreFiles, _ content: StoreContent, syncs: Bool, log: Logger) {
+        init(_ table: TableFile, _ files: StoreFiles, _ content: StoreContent, syncs: Bool, log: PluginLog) {
             self.table = table
             self.log = log
             self.syncs = syncs

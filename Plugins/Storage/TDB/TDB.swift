@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
     import Glibc
-    import Logging
     import XenStoreKernel
 
     /// Keeps the store in one TDB file, in the layout of C xenstored.
@@ -15,7 +14,7 @@
 
         private let settings: Settings
         private let files: StoreFiles
-        var log = Logger(label: TDB.name)
+        let log: PluginLog
         private var lock: StoreLock?
         private var folding: Folding?
         private var batch = Batch()
@@ -27,6 +26,7 @@
         public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
             settings = Settings(configuration)
             files = StoreFiles(table: settings.path)
+            log = configuration.log
         }
 
         deinit { abandon() }
@@ -105,11 +105,11 @@
         }
 
         private func startAnew(
-            _ level: Logger.Level, _ reason: String, advice: String? = nil
+            _ level: LogLevel, _ reason: String, advice: String? = nil
         ) throws(StorageError) -> (StoreContent, StoreTree) {
             let name = try files.setAside() ?? ""
             let hint = advice.map { "; \($0)" } ?? ""
-            log.log(level: level, "'\(files.table)' \(reason); it is '\(name)' now, and the store is empty\(hint)")
+            log.write(level, "'\(files.table)' \(reason); it is '\(name)' now, and the store is empty\(hint)")
             return try makeTable()
         }
 

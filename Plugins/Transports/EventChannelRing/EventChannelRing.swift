@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import Logging
     import XenDomains
     import XenStoreKernel
     import XenStoreWire
@@ -14,21 +13,23 @@
         public var hypervisor: any Hypervisor { domains }
 
         private let settings: RingSettings
+        private let log: PluginLog
         private let domains = XenDomains()
         private var server: RingServer?
 
         public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
             settings = RingSettings(configuration)
+            log = configuration.log
         }
 
         public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
             try domains.open()
             let control = try ControlRing(settings)
-            let server = try RingServer(settings, on: loop, kernel: kernel)
+            let server = try RingServer(settings, on: loop, kernel: kernel, log: log)
             self.server = server
             kernel.serveDomains(by: self)
             try server.attach(control)
-            server.log.info("serving dom0's kernel; \(XenDomains.library) tells of domains")
+            log.info("serving dom0's kernel; \(XenDomains.library) tells of domains")
         }
 
         public func stop() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Glibc
-    import Logging
     import XenStoreKernel
     import XenStoreWire
 
@@ -10,7 +9,7 @@
     final class RingServer: ReadinessHandler {
         let kernel: Kernel
         let channels: EventChannels
-        let log = Logger(label: EventChannelRing.name)
+        let log: PluginLog
         /// Every ring's requests are copied here, so that idle ones hold nothing.
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(RingPage.capacity), alignment: 16)
 
@@ -31,9 +30,10 @@
         /// clients waiting.
         private static let eventsPerTurn = 128
 
-        init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel, log: PluginLog) throws(SystemError) {
             self.loop = loop
             self.kernel = kernel
+            self.log = log
             channels = try EventChannels()
             mapper = settings.mapsForeign ? try ForeignMapper() : try GrantMapper()
             afterwards = try Wakeup()
@@ -50,7 +50,7 @@
 
         deinit { buffer.deallocate() }
 
-        private static func openRecord(_ path: String, _ log: Logger) -> IndexRecord? {
+        private static func openRecord(_ path: String, _ log: PluginLog) -> IndexRecord? {
             do throws(SystemError) {
                 return try IndexRecord(path)
             } catch {
@@ -176,7 +176,7 @@
         func ready(_ descriptor: Int32, for readiness: Readiness) {
             if descriptor == afterwards.descriptor { return serveAwoken() }
             if readiness == .hungUp {
-                log.critical("/dev/xen/evtchn is broken: no domain can be served any more")
+                log.error("/dev/xen/evtchn is broken: no domain can be served any more")
                 return loop.remove(descriptor)
             }
             for _ in 0..<Self.eventsPerTurn {

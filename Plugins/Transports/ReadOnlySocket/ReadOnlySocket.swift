@@ -13,15 +13,17 @@ public final class ReadOnlySocket: Transport {
     public static let keys = SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660)
 
     private let settings: SocketSettings
+    private let log: PluginLog
     private var listener: SocketListener?
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
+        log = configuration.log
     }
 
     public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
         let peer = Peer(domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket")
-        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel)
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: log)
     }
 
     public func stop() {

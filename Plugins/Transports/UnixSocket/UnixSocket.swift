@@ -10,15 +10,17 @@ public final class UnixSocket: Transport {
     public static let keys = SocketSettings.keys(path: "${rundir}/socket", mode: 0o600)
 
     private let settings: SocketSettings
+    private let log: PluginLog
     private var listener: SocketListener?
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
+        log = configuration.log
     }
 
     public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
         let peer = Peer(domain: .control, isPrivileged: true, transport: "unix-socket")
-        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel)
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: log)
     }
 
     public func stop() {

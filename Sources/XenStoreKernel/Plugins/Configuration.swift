@@ -67,6 +67,8 @@ public struct ConfigurationBlock: Sendable, Equatable {
     public var place: ConfigurationPlace?
     /// Where those values stand that were given, by key.
     public var places: [String: ConfigurationPlace]
+    /// The log of the plugin that is made from the block.
+    public var log = PluginLog.silent
 
     public init(
         _ values: [String: ConfigurationValue], path: String = "", place: ConfigurationPlace? = nil,
