@@ -28,7 +28,8 @@ struct DaemonCommand: ParsableCommand {
                   what a configuration may list, with all keys and defaults
 
             Signals: TERM and INT end it, HUP reads quotas and log level again.
-            Exit status: 0 done, 1 failed to run, 2 wrong command line or configuration.
+            Exit status: 0 done, or another daemon holds the pid file; 1 failed to run; 2 wrong command line or
+            configuration.
 
             Compatibility: options of xenstored and oxenstored, and what they are here:
             \(CompatibilityOption.manual)
@@ -182,7 +183,8 @@ extension DaemonCommand {
 func start(_ commandLine: [String]) -> Int32 {
     do {
         let invocation = try Invocation(Array(commandLine.dropFirst()), in: .ofThisProcess)
-        for note in invocation.notes { say("sxenstored: \(note)", on: STDERR_FILENO) }
+        for note in invocation.notes { DaemonLog.shared.write(.notice, note) }
+        defer { DaemonLog.shared.flush() }
         switch invocation.action {
         case .say(let text):
             say(text, on: STDOUT_FILENO)
@@ -205,13 +207,7 @@ func start(_ commandLine: [String]) -> Int32 {
     }
 }
 
-/// One or more lines, to a file descriptor that may be closed or full: then there is nobody to tell.
-private func say(_ text: String, on descriptor: Int32) {
-    var bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)[...]
-    while !bytes.isEmpty {
-        let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
-        bytes = bytes.dropFirst(count)
-    }
+/// One or more lines for whoever has started the program. If they cannot be written, there is nobody to tell.
+func say(_ text: String, on descriptor: Int32) {
+    _ = writeAll(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: descriptor)
 }

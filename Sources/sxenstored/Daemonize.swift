@@ -8,8 +8,8 @@ enum Background {
     /// The one that becomes the daemon.
     case daemon(Launcher)
     /// The one that was started. The daemon serves or has failed; there is nothing left to do but to
-    /// exit with this status.
-    case launcher(exitStatus: Int32)
+    /// exit with this status. `daemon` is nil if it does not serve.
+    case launcher(exitStatus: Int32, daemon: pid_t?)
 
     /// Forks. It must come before threads, descriptors and locks, which don't survive it whole.
     static func enter() throws(SystemError) -> Background {
@@ -25,29 +25,31 @@ enum Background {
             close(ends[0])
             _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
             setsid()
-            umask(0o022)
             return .daemon(Launcher(pipe: ends[1]))
         }
         close(ends[1])
         defer { close(ends[0]) }
-        return .launcher(exitStatus: outcome(of: child, ends[0]))
+        DaemonLog.shared.leaveToOther()
+        return outcome(of: child, ends[0])
     }
 
     /// Until the daemon says that it serves, or ends. Why it ended it has told on our stderr, which it has, too.
-    private static func outcome(of child: pid_t, _ pipe: Int32) -> Int32 {
+    private static func outcome(of child: pid_t, _ pipe: Int32) -> Background {
         var word: UInt8 = 0
         var count = read(pipe, &word, 1)
         while count < 0 && errno == EINTR { count = read(pipe, &word, 1) }
-        if count == 1 { return 0 }
+        if count == 1 { return .launcher(exitStatus: EXIT_SUCCESS, daemon: child) }
 
         var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        while waitpid(child, &status, 0) < 0 {
+            if errno != EINTR { return .launcher(exitStatus: EXIT_FAILURE, daemon: nil) }
+        }
         let signal = status & 0x7f
         guard signal == 0 else {
             DaemonLog.shared.write(.error, "the daemon was ended by signal \(signal) before it served")
-            return 1
+            return .launcher(exitStatus: EXIT_FAILURE, daemon: nil)
         }
-        return status >> 8 & 0xff
+        return .launcher(exitStatus: status >> 8 & 0xff, daemon: nil)
     }
 }
 
@@ -57,11 +59,7 @@ struct Launcher {
 
     /// The daemon serves: lets the launcher exit, and what it had of it go.
     func release() {
-        let nothing = open("/dev/null", O_RDWR)
-        if nothing >= 0 {
-            for standard in 0...2 { dup2(nothing, Int32(standard)) }
-            if nothing > 2 { close(nothing) }
-        }
+        Process.releaseStandardDescriptors()
         // No file system should be busy because of us.
         _ = chdir("/")
         var word: UInt8 = 1

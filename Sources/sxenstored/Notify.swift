@@ -13,27 +13,37 @@ enum ServiceManager {
 
     /// A name that begins with `@` is an abstract one: it has no file.
     static func send(_ state: String, to name: String) throws(SystemError) {
-        var bytes = Array(name.utf8)
-        if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        guard !bytes.isEmpty, bytes.count <= MemoryLayout.size(ofValue: address.sun_path) else {
+        guard let address = UnixSocketName(name) else {
             throw SystemError(ENAMETOOLONG, doing: "notify the service manager at '\(name)'")
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let length = MemoryLayout<sockaddr_un>.size - MemoryLayout.size(ofValue: address.sun_path) + bytes.count
-
         let descriptor = socket(AF_UNIX, linux_sock_datagram | linux_sock_cloexec, 0)
         guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
         defer { close(descriptor) }
         let message = Array(state.utf8)
-        let sent = withUnsafeBytes(of: address) {
-            sendto(
-                descriptor, message, message.count, linux_msg_nosignal,
-                $0.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(length))
-        }
+        let sent = address.with { sendto(descriptor, message, message.count, linux_msg_nosignal, $0, $1) }
         guard sent == message.count else {
             throw SystemError(errno, doing: "notify the service manager at '\(name)'")
         }
+    }
+}
+
+/// What the system calls a socket that listens: a path, or a name that begins with `@` and has no file.
+struct UnixSocketName {
+    private var address = sockaddr_un()
+    private let length: socklen_t
+
+    /// Nil if the name is empty or too long.
+    init?(_ name: String) {
+        var bytes = Array(name.utf8)
+        if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard !bytes.isEmpty, bytes.count <= room else { return nil }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        length = socklen_t(MemoryLayout<sockaddr_un>.size - room + bytes.count)
+    }
+
+    func with<Value>(_ body: (UnsafePointer<sockaddr>?, socklen_t) -> Value) -> Value {
+        withUnsafeBytes(of: address) { body($0.assumingMemoryBound(to: sockaddr.self).baseAddress, length) }
     }
 }

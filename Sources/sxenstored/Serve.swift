@@ -25,20 +25,27 @@ func serve(
 ) -> Int32 {
     let log = DaemonLog.shared
     log.level = options.logLevel
+    defer { log.flush() }
+    Process.settle()
     do {
         var launcher: Launcher?
         // Relative to where the operator is; the daemon moves to the root.
         let pidFile = options.pidFile.map(absolute)
         if options.forks {
             switch try Background.enter() {
-            case .launcher(let exitStatus): return exitStatus
+            case .launcher(let exitStatus, let daemon):
+                if let daemon, options.printsPid { say("\(daemon)", on: STDOUT_FILENO) }
+                return exitStatus
             case .daemon(let its): launcher = its
             }
         }
+        log.start()
         let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
         if let path = options.traceFile { try service.trace(to: path) }
-        if options.printsPid { print(getpid()) }
-        try service.run(transports, launcher, reload: options.reload)
+        try service.run(transports, launcher, reload: options.reload) {
+            // In the background the launcher says it.
+            if launcher == nil, options.printsPid { say("\(getpid())", on: STDOUT_FILENO) }
+        }
         return EXIT_SUCCESS
     } catch PidFile.Failure.isHeld(let path, let pid) {
         log.write(.error, "another daemon runs\(pid.map { " as process \($0)" } ?? ""): it holds '\(path)'")
@@ -66,7 +73,7 @@ private final class Service {
     init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
         // Before anything else: a second daemon must not touch what the first one uses.
         pidFile = try path.map(PidFile.init)
-        raiseDescriptorLimit()
+        Process.raiseDescriptorLimit()
         reactor = try Reactor()
         kernel = try Kernel(
             storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: log.write)
@@ -81,8 +88,11 @@ private final class Service {
         traceFile = file
     }
 
-    func run(_ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel) throws {
-        signal(SIGPIPE, SIG_IGN)
+    /// Serves until a signal ends it. `whenServing` is called when clients can connect.
+    func run(
+        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel,
+        whenServing: () -> Void
+    ) throws {
         try reactor.onSignals([SIGTERM, SIGINT, SIGHUP]) { [unowned self] signal in
             if signal == SIGHUP { self.reload(reload) } else { self.reactor.stop() }
         }
@@ -97,22 +107,26 @@ private final class Service {
             started.append(transport)
         }
         kernel.resumeDomains()
-        try announce(launcher)
+        try announce(launcher, whenServing)
         try reactor.run { [kernel] now in kernel.endTurn(at: now) }
         log.write(.notice, "ending")
+        traceFile?.flush()
     }
 
     /// Clients can connect: tells everybody who waits for that.
-    private func announce(_ launcher: Launcher?) throws {
+    private func announce(_ launcher: Launcher?, _ whenServing: () -> Void) throws {
         try pidFile?.write()
+        log.write(.notice, "serving")
+        // Who started it looks for what was said so far.
+        log.flush()
+        whenServing()
         do throws(SystemError) {
             try ServiceManager.tell("READY=1")
         } catch {
             log.write(.warning, error.explanation)
         }
-        log.write(.notice, "serving")
         guard let launcher else { return }
-        log.moveToSyslog()
+        log.moveToSystemLog()
         launcher.release()
     }
 
@@ -125,14 +139,6 @@ private final class Service {
             log.write(.error, "configuration not reloaded, nothing has changed: \(error)")
         }
     }
-}
-
-/// A guest or tool more costs a descriptor; the soft limit is for programs that still use select.
-private func raiseDescriptorLimit() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 private func absolute(_ path: String) -> String {

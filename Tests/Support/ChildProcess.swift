@@ -36,7 +36,17 @@ public final class ChildProcess {
         let variables = all.map { strdup("\($0)=\($1)") } + [nil]
         defer { for string in words + variables { free(string) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, arguments[0], &actions, nil, words, variables)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Whatever the tests' own parent ignores or blocks.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+        let code = posix_spawnp(&pid, arguments[0], &actions, &attributes, words, variables)
         guard code == 0 else {
             close(lifeline)
             throw Trouble("can't start \(arguments[0]): \(String(cString: strerror(code)))")

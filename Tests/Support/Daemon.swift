@@ -7,14 +7,18 @@ public final class Daemon {
     public let folder: TemporaryFolder
     public let process: ChildProcess
 
-    /// Returns when the daemon serves.
-    public init(_ options: [String] = [], environment: [String: String] = [:]) throws {
-        folder = try TemporaryFolder()
+    /// Returns when the daemon serves. What it says goes to `log` in the folder, or to the file that is given.
+    public init(
+        _ options: [String] = [], environment: [String: String] = [:], errors: String? = nil,
+        in folder: TemporaryFolder? = nil
+    ) throws {
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
         let manager = try NotifySocket()
         process = try ChildProcess(
             [built("sxenstored"), "-N"] + options,
             environment: environment.merging(["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name]) { $1 },
-            output: folder.file("log"), errors: folder.file("log"))
+            output: errors ?? folder.file("log"), errors: errors ?? folder.file("log"))
         let ready = try waitUntilReady(
             [(manager.descriptor, POLLIN), (process.lifeline, POLLIN)], Deadline(in: .seconds(30)))
         guard ready.contains(manager.descriptor), manager.received() == "READY=1" else {
@@ -30,6 +34,11 @@ public final class Daemon {
 
     /// What the daemon has said so far.
     public var log: String { folder.text(of: "log") }
+
+    /// Waits until the log has this text, which the daemon writes when it has time.
+    public func waitForLog(_ text: String, _ deadline: Deadline = Deadline()) throws {
+        try waitForFile(folder.file("log"), deadline) { $0.contains(text) }
+    }
 
     /// Resident memory in kibibytes.
     public var residentMemory: Int {

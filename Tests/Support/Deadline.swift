@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// A moment at which waiting turns into failing.
@@ -38,5 +39,26 @@ public func waitUntilReady(_ wanted: [(descriptor: Int32, events: Int32)], _ dea
         if count < 0, errno == EINTR { continue }
         guard count >= 0 else { throw Trouble.system("wait") }
         return polled.filter { $0.revents != 0 }.map(\.fd)
+    }
+}
+
+/// Waits until the text of a file, which another process writes, is as it should be.
+public func waitForFile(
+    _ path: String, _ deadline: Deadline = Deadline(), until isAsWanted: (String) -> Bool
+) throws {
+    let changes = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
+    guard changes >= 0 else { throw Trouble.system("watch files") }
+    defer { close(changes) }
+    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let events = UInt32(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM)
+    guard inotify_add_watch(changes, folder, events) >= 0 else { throw Trouble.system("watch \(folder)") }
+    while true {
+        let text = TemporaryFolder.text(of: path)
+        if isAsWanted(text) { return }
+        guard try !waitUntilReady([(changes, POLLIN)], deadline).isEmpty else {
+            throw Trouble("\(path) is not as it should be: \(text)")
+        }
+        var noise = [UInt8](repeating: 0, count: 4096)
+        _ = read(changes, &noise, noise.count)
     }
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -17,6 +18,7 @@
 // Declared by the C library for GNU sources only, which the Glibc module isn't.
 int memfd_create(const char *name, unsigned flags);
 int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
+int dup3(int old, int new, int flags);
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
 // Enumerations in C, and so of another type than the `int` they are passed as.

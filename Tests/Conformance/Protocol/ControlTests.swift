@@ -46,7 +46,7 @@ import Testing
 
     @Test func printsToTheLog() throws {
         #expect(try client.ask(.control, "print\0a line for the log\0") == .ok)
-        #expect(daemon.log.contains("a line for the log"))
+        try daemon.waitForLog("a line for the log")
     }
 
     // MARK: log
