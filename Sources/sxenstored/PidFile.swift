@@ -24,7 +24,10 @@ final class PidFile {
         ftruncate(descriptor, 0)
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        remove()
+        close(descriptor)
+    }
 
     /// Tells the process id.
     func write() throws(SystemError) {
@@ -34,13 +37,23 @@ final class PidFile {
         }
     }
 
-    /// Removes the file. Nobody else can have it: it is still locked.
-    func remove() { unlink(path) }
+    /// Removes the file, if it is still this one: somebody may have removed it, and another daemon have made its own.
+    func remove() {
+        if Self.isStill(path, descriptor) { unlink(path) }
+    }
 
     private static func openLocked(_ path: String) throws(Failure) -> Int32 {
+        makeFolder(above: path)
         while true {
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o644)
             guard descriptor >= 0 else { throw .system(SystemError(errno, doing: "open the pid file '\(path)'")) }
+            guard isRegular(descriptor) else {
+                close(descriptor)
+                throw .system(
+                    SystemError(
+                        EINVAL, doing: "use the pid file '\(path)'",
+                        advice: "what is there is not a regular file; remove it or choose another path"))
+            }
             var whole = flock()
             whole.l_type = Int16(F_WRLCK)
             whole.l_whence = Int16(SEEK_SET)
@@ -55,6 +68,20 @@ final class PidFile {
             // A daemon that ended between our open and our lock has removed the file that we hold.
             close(descriptor)
         }
+    }
+
+    /// On a fresh boot the folder may be one that is only made later. If it cannot be made, opening the file tells.
+    private static func makeFolder(above path: String) {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        let folder = String(path[..<slash])
+        if access(folder, F_OK) == 0 { return }
+        makeFolder(above: folder)
+        mkdir(folder, 0o755)
+    }
+
+    private static func isRegular(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
     private static func isStill(_ path: String, _ descriptor: Int32) -> Bool {

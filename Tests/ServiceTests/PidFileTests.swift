@@ -51,12 +51,12 @@ import Testing
     }
 
     @Test func saysWhatTheSystemSays() throws {
-        let failure = #expect(throws: PidFile.Failure.self) { _ = try PidFile("/nowhere/at/all") }
+        let failure = #expect(throws: PidFile.Failure.self) { _ = try PidFile("/proc/nowhere/at/all") }
         guard case .system(let error)? = failure else {
             Issue.record("\(String(describing: failure))")
             return
         }
-        #expect(error.explanation == "can't open the pid file '/nowhere/at/all': No such file or directory")
+        #expect(error.explanation == "can't open the pid file '/proc/nowhere/at/all': No such file or directory")
     }
 }
 
