@@ -63,6 +63,23 @@ extension EffectiveConfiguration {
         return PluginSet(transports: transports, storage: storage, policies: policies)
     }
 
+    /// Has the plugins look at what they are to work with. What several of them refuse is thrown together;
+    /// what they warn of is returned.
+    public func survey(_ plugins: PluginSet) throws(ConfigurationErrors) -> [ConfigurationError] {
+        var errors: [ConfigurationError] = []
+        var warnings: [ConfigurationError] = []
+        let all: [any Plugin] = plugins.transports + [plugins.storage] + plugins.policies
+        for (choice, plugin) in zip(transports + [storage] + policies, all) {
+            do throws(ConfigurationError) {
+                try (plugin as? any Surveying)?.survey { warnings.append(choice.located($0)) }
+            } catch {
+                errors.append(choice.located(error))
+            }
+        }
+        if !errors.isEmpty { throw ConfigurationErrors(errors) }
+        return warnings
+    }
+
     private func make<Type, Instance>(
         _ choice: Choice, _ type: Type?, _ log: PluginLog, _ errors: inout [ConfigurationError],
         _ makeOne: (Type, ConfigurationBlock) throws(ConfigurationError) -> Instance

@@ -142,8 +142,10 @@ extension DaemonCommand {
         let configuration = try source.read()
         switch report {
         case .checkConfig:
-            _ = try configuration.makePlugins(from: .compiledIn)
-            return .say("\(source.file ?? "embedded default"): the configuration is good")
+            let warnings = try configuration.survey(configuration.makePlugins(from: .compiledIn))
+            let lines = warnings.map { "warning: \($0)" }
+            return .say(
+                (lines + ["\(source.file ?? "embedded default"): the configuration is good"]).joined(separator: "\n"))
         case .printConfig:
             _ = try configuration.makePlugins(from: .compiledIn)
             return .say(configuration.yaml)

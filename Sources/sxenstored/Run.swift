@@ -6,9 +6,11 @@ import XenStoreKernel
 /// end. Returns the exit status.
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
     let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
+    let warnings = try configuration.survey(plugins)
     var serving = ServeOptions(forks: options.forks, pidFile: options.pidFile, logLevel: configuration.logLevel)
     serving.traceFile = options.traceFile
     serving.printsPid = options.printsPid
+    serving.warnings = warnings.map(\.description)
     serving.reload = { try reload(plugins, from: options.source) }
     return serve(
         transports: plugins.transports, storage: plugins.storage, policies: plugins.policies, options: serving)

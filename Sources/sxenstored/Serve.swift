@@ -16,6 +16,8 @@ struct ServeOptions {
     var traceFile: String?
     /// Says the process id on standard output.
     var printsPid = false
+    /// What the plugins have warned of before they start, for the log.
+    var warnings: [String] = []
 }
 
 /// Runs the daemon with these plugins until a signal ends it, and returns the exit status of the
@@ -42,6 +44,7 @@ func serve(
         log.start()
         let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
         if let path = options.traceFile { try service.trace(to: path) }
+        for warning in options.warnings { log.write(.warning, warning) }
         try service.run(transports, launcher, reload: options.reload) {
             // In the background the launcher says it.
             if launcher == nil, options.printsPid { say("\(getpid())", on: STDOUT_FILENO) }

@@ -41,6 +41,21 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
     }
 }
 
+@Suite struct SurveyTests {
+    private func survey(_ path: String) throws -> [String] {
+        let text = "transports: [unix-socket]\nstorage:\n  file:\n    path: \(path)\npolicies: []\n"
+        let configuration = try readSample(text)
+        return try configuration.survey(configuration.makePlugins(from: .samples)).map(\.description)
+    }
+
+    @Test func whatAPluginFindsHasItsPlace() throws {
+        #expect(try survey("/srv/store") == [])
+        #expect(try survey("/tmp/store") == ["test.yaml:4:11: storage.file.path: is cleared at each boot"])
+        let error = #expect(throws: ConfigurationErrors.self) { try survey("/folder") }
+        #expect(error?.description == "test.yaml:4:11: storage.file.path: is a folder")
+    }
+}
+
 @Suite struct ReadingTests {
     @Test func missingFileSaysWhy() {
         let error = #expect(throws: ConfigurationErrors.self) { try ConfigurationText(file: "/nowhere/x.yaml") }

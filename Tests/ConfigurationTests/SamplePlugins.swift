@@ -47,7 +47,16 @@ class SampleStorage: Storage {
     func close() {}
 }
 
-final class SampleFileStorage: SampleStorage {
+final class SampleFileStorage: SampleStorage, Surveying {
+    private let path: String?
+    required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
+        path = configuration.text("path")
+        try super.init(configuration)
+    }
+    func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
+        if path == "/folder" { throw ConfigurationError("is a folder", key: "path") }
+        if path == "/tmp/store" { warn(ConfigurationError("is cleared at each boot", key: "path")) }
+    }
     override class var name: String { "file" }
     override class var summary: String { "Keeps everything in a file." }
     override class var keys: [ConfigurationKey] {

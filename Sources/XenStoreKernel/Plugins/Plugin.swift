@@ -17,6 +17,14 @@ public protocol Plugin: AnyObject {
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError)
 }
 
+/// A plugin that can say before it starts what it would be refused for, such as a path that names a folder.
+public protocol Surveying: Plugin {
+    /// Looks at what the plugin is to work with, and changes nothing. Throws what its start would fail
+    /// with; what works, but hardly as it is meant, goes to `warn`. `--check-config` calls it, and the
+    /// daemon before it starts.
+    func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError)
+}
+
 /// A plugin that takes changed values while it runs (SIGHUP).
 public protocol Reloadable: Plugin {
     /// Takes over what can change in a running daemon from `configuration`, which was checked as
