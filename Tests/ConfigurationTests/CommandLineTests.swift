@@ -118,6 +118,16 @@ private func configurationErrors(_ line: String) -> [String] {
             ])
     }
 
+    #if TDB
+        /// What a start would be refused for is said before.
+        @Test func checkConfigLooksAtTheStoresPath() throws {
+            for (path, what) in [("/etc", "a folder; name a file in it"), ("/dev/null", "a device"), ("/etc/passwd", "no store")] {
+                let line = "--check-config --set storage=tdb --set storage.tdb.path=\(path)"
+                #expect(configurationErrors(line) == ["--set: storage.tdb.path: '\(path)' is \(what)"])
+            }
+        }
+    #endif
+
     @Test(arguments: [
         ("--set log.level", "--set needs path.to.key=value, not 'log.level'"),
         ("--set =x", "--set needs path.to.key=value, not '=x'"),

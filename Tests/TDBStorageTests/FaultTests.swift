@@ -83,7 +83,7 @@
             try shelf.serveAndDie { _ in }
             let other = open(shelf.path, O_RDWR)
             defer { close(other) }
-            #expect(FileLock.take(other, F_RDLCK, waits: false))
+            #expect(FileLock.take(other, F_RDLCK))
             try shelf.serveAndDie { table in
                 #expect(table.write("/first", "x") == .ok)
                 #expect(table.write("/second", "x") == .ok)

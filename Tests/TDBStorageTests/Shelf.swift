@@ -64,6 +64,21 @@
             close(descriptor)
         }
 
+        /// Makes a TDB file as another program would.
+        func makeTable(at path: String, _ records: [String: String]) throws {
+            try LibTDB.opening.withLock { _ in
+                guard let handle = tdb_open(path, 31, 0, O_RDWR | O_CREAT | O_EXCL, 0o600) else {
+                    throw Trouble.system("open \(path)")
+                }
+                for (key, value) in records {
+                    Array(key.utf8).withUnsafeBytes { key in
+                        Array(value.utf8).withUnsafeBytes { _ = tdb_store(handle, TDB_DATA(key), TDB_DATA($0), 0) }
+                    }
+                }
+                tdb_close(handle)
+            }
+        }
+
         /// Has a test use libtdb itself on the file, which no other test may open or close meanwhile.
         func withLibTDB(creating: Bool = false, _ body: (OpaquePointer) -> Void) throws {
             try LibTDB.opening.withLock { _ in

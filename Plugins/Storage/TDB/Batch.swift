@@ -10,7 +10,8 @@
         private(set) var removes = false
 
         static let headerSize = 32
-        private static let magic: UInt32 = 0x7361_7473
+        /// What a batch begins with.
+        static let magic = Array("stas".utf8)
         private static let gone = UInt32.max
 
         /// Takes a turn's changes, in place of what was there.
@@ -54,7 +55,7 @@
 
         /// Fills in the header. The batch is complete then.
         mutating func seal(sequence: UInt64, store: UInt64) {
-            bytes.put(number: Self.magic, at: 0)
+            bytes.replaceSubrange(0..<Self.magic.count, with: Self.magic)
             bytes.put(number: UInt32(truncatingIfNeeded: bytes.count - Self.headerSize), at: 4)
             bytes.put(number: sequence, at: 8)
             bytes.put(number: store, at: 16)
@@ -106,7 +107,7 @@
         }
 
         private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {
-            guard journal.count - offset >= headerSize, journal.number(at: offset) as UInt32 == magic,
+            guard journal.count - offset >= headerSize, journal[offset...].starts(with: magic),
                 journal.number(at: offset + 16) as UInt64 == store
             else { return nil }
             let length = Int(journal.number(at: offset + 4) as UInt32)

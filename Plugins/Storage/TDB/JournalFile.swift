@@ -97,9 +97,10 @@
         private mutating func makeSound(syncs: Bool) throws(StorageError) {
             if !isSuspect, identity?.problem(at: path) == nil { return }
             isSuspect = true
+            // Something else may have taken the name: it is not ours to overwrite.
+            if let stranger = Stranger.under(path, besides: .journal) { throw StorageError(stranger) }
             let draft = StoreFiles.draft(of: path)
-            let fresh = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-            guard fresh >= 0 else { throw .system("make", draft) }
+            let fresh = try StoreFiles.openDraft(of: path)
             do throws(StorageError) {
                 guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }) else {
                     throw .system("write", draft)

@@ -34,6 +34,8 @@
     enum RecordKey {
         /// What the kernel notes stands behind this.
         static let notePrefix = Array("note:".utf8)
+        /// What the daemon itself keeps stands behind this.
+        static let ownPrefix = Array("sxenstored:".utf8)
         /// The version of this layout, in decimal.
         static let format = Array("sxenstored:format".utf8)
         /// The boot of the host that the content belongs to.

@@ -19,7 +19,7 @@
                 var offset = layout.headerSize
                 while offset + layout.recordSize <= bytes.count {
                     let end = end(ofRecordAt: offset, in: bytes)
-                    if let record = record(at: offset, in: bytes) {
+                    if let record = Self.record(at: offset, in: bytes) {
                         body(record.key, record.data)
                         offset = max(record.end, end ?? 0)
                     } else {
@@ -42,7 +42,8 @@
             return room > 0 && end <= bytes.count && end % 4 == 0 ? end : nil
         }
 
-        private func record(
+        /// The record whose header is at this place; nil if there is none, or its key is not what it was.
+        static func record(
             at offset: Int, in bytes: UnsafeRawBufferPointer
         ) -> (key: Bytes, data: UnsafeRawBufferPointer, end: Int)? {
             let layout = TableLayout.self

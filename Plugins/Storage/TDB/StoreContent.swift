@@ -20,6 +20,7 @@
 
         /// Reads a store. Nothing is changed; a daemon that uses it may go on.
         init(_ files: StoreFiles) throws(TableProblem) {
+            if let stranger = files.stranger() { throw .stranger(stranger) }
             let image = try TableImage(of: files.table)
             reserve(recordsOf: image.byteCount)
             try image.forEachRecord(
@@ -108,7 +109,7 @@
 
         /// What is wrong with the store's own records, if something is.
         var foreignness: TableProblem? {
-            guard let format else { return .foreign("it is a TDB file, but no store of sxenstored") }
+            guard let format else { return .foreign("it has no record of sxenstored's own") }
             guard format == RecordKey.currentFormat else {
                 return .foreign("its layout \(format) is unknown to this version")
             }

@@ -10,9 +10,21 @@
 
         var lock: String { table + ".lock" }
         var journals: [String] { [table + ".journal-0", table + ".journal-1"] }
+        /// Where a repaired table is made.
+        var repaired: String { table + ".repaired" }
 
         /// Where a file is written before it takes its place.
         static func draft(of path: String) -> String { path + ".new" }
+
+        /// Makes the draft of a file, in place of one that was never finished.
+        static func openDraft(of path: String) throws(StorageError) -> Int32 {
+            let draft = draft(of: path)
+            if let stranger = Stranger.under(draft, besides: .draft) { throw StorageError(stranger) }
+            unlink(draft)
+            let descriptor = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw .system("make", draft) }
+            return descriptor
+        }
 
         /// Folders above the table, as far as they are missing.
         func makeFolder() throws(StorageError) { try Self.makeFolder(above: table) }
@@ -110,7 +122,7 @@
 
         init(_ files: StoreFiles) throws(StorageError) {
             // The property is set last: an init that throws when all are set has deinit run, too.
-            let file = open(files.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            let file = open(files.lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw .system("open", files.lock) }
             guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
                 let failure = errno
@@ -139,6 +151,8 @@
     }
 
     extension StorageError {
+        init(_ stranger: Stranger) { self.init("\(stranger), and is left as it is") }
+
         /// What the system has refused, on which file, and why.
         static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> StorageError {
             StorageError("can't \(doing) '\(path)': \(String(cString: strerror(code)))")
@@ -190,7 +204,7 @@
 
         /// The whole of the file of this name; nil if there is none.
         static func read(_ path: String) throws(StorageError) -> [UInt8]? {
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             if descriptor < 0, errno == ENOENT { return nil }
             guard descriptor >= 0 else { throw .system("open", path) }
             defer { close(descriptor) }

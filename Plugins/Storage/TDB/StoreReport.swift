@@ -21,10 +21,9 @@
             } catch {
                 switch error {
                 case .unreadable(let error): throw error
-                case .foreign(let reason): return StoreReport(text: "\(path): \(reason)", isGood: false)
-                case .damaged(let reason):
-                    return StoreReport(text: "\(path): damaged: \(reason)\nTry --repair-store.", isGood: false)
-                case .outdated: return StoreReport(text: "\(path): outdated", isGood: false)
+                case .stranger(let stranger): return StoreReport(text: stranger.description, isGood: false)
+                case .damaged: return StoreReport(text: "\(path): \(error)\nTry --repair-store.", isGood: false)
+                case .foreign, .outdated: return StoreReport(text: "\(path): \(error)", isGood: false)
                 }
             }
         }
@@ -56,6 +55,7 @@
         /// Writes what can be saved of a store under its name, and sets the old one aside.
         public static func repair(_ path: String) throws(StorageError) -> StoreReport {
             let files = StoreFiles(table: path)
+            if let stranger = files.stranger(inRepair: true) { throw StorageError(stranger) }
             guard access(path, F_OK) == 0 else { throw .system("find", path) }
             let lock = try StoreLock(files)
             defer { withExtendedLifetime(lock) {} }
@@ -67,7 +67,7 @@
                 key.noteKey == nil ? nil : data.map { (key: Array(key.raw), data: Array($0)) }
             }
             let own = RecordKey.all(boot: content.boot ?? TDB.bootOfThisHost(), folded: 0)
-            let repaired = path + ".repaired"
+            let repaired = files.repaired
             try TableFile.make(
                 repaired, .init(ConfigurationBlock(defaultsOf: Settings.keys)), own + notes + tree.records)
             let old = try files.setAside() ?? ""

@@ -36,6 +36,7 @@
         public func load(into loader: StateLoader) throws(StorageError) {
             // A file that may grow no further is an error like others.
             signal(SIGXFSZ, SIG_IGN)
+            if let stranger = files.stranger() { throw StorageError(stranger) }
             try files.makeFolder()
             lock = try StoreLock(files)
             let (content, tree) = try openContent()
@@ -96,6 +97,7 @@
             } catch {
                 switch error {
                 case .unreadable(let error): throw error
+                case .stranger(let stranger): throw StorageError(stranger)
                 case .outdated: return try startAnew(.notice, "is of an earlier boot of the host")
                 case .foreign(let reason): return try startAnew(.error, "is no store of ours: \(reason)")
                 case .damaged(let reason):
@@ -146,6 +148,12 @@
         static func bootOfThisHost() -> String {
             let text = (try? WholeFile.readText("/proc/sys/kernel/random/boot_id")) ?? ""
             return String(text.prefix { !$0.isWhitespace })
+        }
+    }
+
+    extension TDB: Surveying {
+        public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
+            if let stranger = files.stranger() { throw ConfigurationError(stranger.description, key: "path") }
         }
     }
 #endif

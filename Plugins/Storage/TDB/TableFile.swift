@@ -35,7 +35,7 @@
             self.path = path
             self.syncs = syncs
             self.isSuspect = isSuspect
-            let file = Glibc.open(path, O_RDWR | O_CLOEXEC)
+            let file = Glibc.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { throw .system("open", path) }
             do throws(StorageError) {
                 identity = try FileIdentity(file, path)
@@ -56,6 +56,7 @@
             _ path: String, _ settings: Settings, _ records: [(key: [UInt8], data: [UInt8])]
         ) throws(StorageError) {
             let draft = StoreFiles.draft(of: path)
+            Glibc.close(try StoreFiles.openDraft(of: path))
             unlink(draft)
             errno = 0
             let handle = LibTDB.opening.withLock { _ in
@@ -219,9 +220,9 @@
 
         /// All of libtdb's locks are on ranges of the file: one over everything excludes all.
         private func lock() throws(Failure) {
-            if FileLock.take(descriptor, F_WRLCK, waits: false) { return }
+            if FileLock.take(descriptor, F_WRLCK) { return }
             if errno != EAGAIN && errno != EACCES { throw .failed(.system("lock", path)) }
-            throw .locked(StorageError("another process keeps '\(path)' locked"))
+            throw .locked(.locked(path))
         }
 
         private func unlock() { FileLock.drop(descriptor) }
@@ -254,8 +255,7 @@
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
             let content = try wholeContent()
-            let fresh = Glibc.open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-            guard fresh >= 0 else { throw .system("make", draft) }
+            let fresh = try StoreFiles.openDraft(of: path)
             guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }),
                 fchmod(fresh, status.st_mode & 0o777) == 0, fsync(fresh) == 0, rename(draft, path) == 0
             else {
@@ -339,6 +339,10 @@
             case .truncated(let missing): StorageError("'\(path)' has been truncated: \(missing) bytes are missing")
             }
         }
+
+        static func locked(_ path: String) -> StorageError {
+            StorageError("another process keeps '\(path)' locked")
+        }
     }
 
     /// What all of the process has to agree on about libtdb.
@@ -350,14 +354,24 @@
 
     /// Locks of a whole file that belong to a descriptor. They exclude those of libtdb.
     enum FileLock {
-        static func take(_ descriptor: Int32, _ kind: Int32, waits: Bool) -> Bool {
+        /// Takes a lock, or returns false with `errno` set: EAGAIN if somebody else has held it for as long as
+        /// this may take.
+        static func take(_ descriptor: Int32, _ kind: Int32, milliseconds: Int = 0) -> Bool {
             var range = flock()
             range.l_type = Int16(kind)
             range.l_whence = Int16(SEEK_SET)
-            return fcntl(descriptor, waits ? linux_ofd_setlkw : linux_ofd_setlk, &range) == 0
+            // A lock cannot be waited for with a limit: it is asked for again and again.
+            for _ in 0..<milliseconds / pause {
+                if fcntl(descriptor, linux_ofd_setlk, &range) == 0 { return true }
+                if errno != EAGAIN, errno != EACCES { return false }
+                usleep(UInt32(pause * 1000))
+            }
+            return fcntl(descriptor, linux_ofd_setlk, &range) == 0
         }
 
-        static func drop(_ descriptor: Int32) { _ = take(descriptor, F_UNLCK, waits: false) }
+        private static let pause = 10
+
+        static func drop(_ descriptor: Int32) { _ = take(descriptor, F_UNLCK) }
     }
 
     extension TDB_DATA {

@@ -6,15 +6,27 @@
     import XenStoreKernel
 
     /// Why a file was not taken for a store.
-    enum TableProblem: Error {
+    enum TableProblem: Error, CustomStringConvertible {
         /// The system does not let us look.
         case unreadable(StorageError)
-        /// It is another program's, or no TDB file at all.
+        /// It is no store at all, and is left alone.
+        case stranger(Stranger)
+        /// It is another daemon's, or another version's.
         case foreign(String)
         /// It was a store once.
         case damaged(String)
         /// It is of an earlier boot of the host, whose domains are gone.
         case outdated
+
+        var description: String {
+            switch self {
+            case .unreadable(let error): error.description
+            case .stranger(let stranger): stranger.description
+            case .foreign(let reason): "it is no store of ours: \(reason)"
+            case .damaged(let reason): "it is damaged: \(reason)"
+            case .outdated: "it is of an earlier boot of the host"
+            }
+        }
     }
 
     /// A private copy of a table, in memory, in which a transaction that was interrupted is taken back.
@@ -29,12 +41,14 @@
         /// It is not what is in the file: a transaction has left something there that does not count.
         private(set) var isAltered = false
 
-        convenience init(of path: String) throws(TableProblem) {
-            let file = open(path, O_RDONLY | O_CLOEXEC)
+        /// Waits for so many milliseconds while somebody is in the middle of a transaction.
+        convenience init(of path: String, patience: Int = 10_000) throws(TableProblem) {
+            let file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { throw .unreadable(.system("open", path)) }
             defer { close(file) }
-            // Nobody is in the middle of a transaction then.
-            guard FileLock.take(file, F_RDLCK, waits: true) else { throw .unreadable(.system("lock", path)) }
+            guard FileLock.take(file, F_RDLCK, milliseconds: patience) else {
+                throw .unreadable(errno == EAGAIN ? .locked(path) : .system("lock", path))
+            }
             try self.init(of: file, path)
         }
 
@@ -42,7 +56,7 @@
         init(of file: Int32, _ path: String) throws(TableProblem) {
             var status = stat()
             guard fstat(file, &status) == 0 else { throw .unreadable(.system("look at", path)) }
-            guard status.st_mode & S_IFMT == S_IFREG else { throw .foreign("it is no regular file") }
+            guard status.st_size <= UInt32.max else { throw .damaged("it is larger than a TDB file can be") }
             descriptor = memfd_create("sxenstored-table", linux_mfd_cloexec)
             guard descriptor >= 0 else { throw .unreadable(.system("copy", path)) }
             do throws(StorageError) {
@@ -114,16 +128,16 @@
 
         private func checkHeader() throws(TableProblem) -> Leftovers {
             let layout = TableLayout.self
-            guard byteCount > 0 else { throw .foreign("it is empty") }
+            guard byteCount > 0 else { throw .damaged("it is empty, as power loss may leave it") }
             guard let header = read(layout.headerSize, at: 0), header.starts(with: layout.magic) else {
-                throw .foreign("it is no TDB file")
+                throw .damaged("it does not begin as a TDB file does")
             }
             let version: UInt32 = header.number(at: layout.versionOffset)
             guard version == layout.version else {
-                throw .foreign("it is a TDB file of another version (\(String(version, radix: 16)))")
+                throw .foreign("it is of another version of TDB (\(String(version, radix: 16))), as xenstored's is")
             }
             let hashSize = Int(header.number(at: layout.hashSizeOffset) as UInt32)
-            guard hashSize > 0, layout.firstRecord(hashSize: hashSize) <= byteCount, byteCount <= UInt32.max else {
+            guard hashSize > 0, layout.firstRecord(hashSize: hashSize) <= byteCount else {
                 throw .damaged("its header does not fit its \(byteCount) bytes")
             }
             var leftovers = Leftovers(in: descriptor, byteCount)

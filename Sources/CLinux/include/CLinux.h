@@ -31,9 +31,8 @@ static const int linux_efd_cloexec = EFD_CLOEXEC;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 
-// F_OFD_SETLK and F_OFD_SETLKW: for GNU sources only, too.
+// F_OFD_SETLK: for GNU sources only, too.
 static const int linux_ofd_setlk = 37;
-static const int linux_ofd_setlkw = 38;
 // MFD_CLOEXEC
 static const unsigned linux_mfd_cloexec = 1;
 
