@@ -6,12 +6,14 @@ import XenStoreKernel
 /// The one loop that the daemon runs in: level-triggered epoll, on one thread.
 ///
 /// It is the hot path of everything. A turn is one `epoll_wait`, one call per ready descriptor, and
-/// one reading of the clock; nothing is allocated, and what is idle costs nothing.
+/// one reading of the clock; nothing is allocated, and what is idle costs nothing. Timers are one
+/// descriptor among the others: a turn in which none is due does nothing for them.
 public final class Reactor: EventLoop {
     /// What is watched, by descriptor: the kernel hands out the lowest free number, so the table is dense.
     private var watched: [Watched] = []
     private let epoll: Int32
     private let events: UnsafeMutableBufferPointer<epoll_event>
+    private let timers: Timers
     private var isStopping = false
 
     private struct Watched {
@@ -26,10 +28,12 @@ public final class Reactor: EventLoop {
 
     /// Makes a loop that watches nothing yet.
     public init() throws(SystemError) {
+        timers = try Timers()
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError(errno, doing: "create an epoll instance") }
         events = .allocate(capacity: Self.eventsPerTurn)
         events.initialize(repeating: epoll_event())
+        try add(timers.descriptor, for: .readable, timers)
     }
 
     deinit {
@@ -67,6 +71,10 @@ public final class Reactor: EventLoop {
         let handler = watched[Int(descriptor)].handler
         withExtendedLifetime(handler) { watched[Int(descriptor)].handler = nil }
     }
+
+    public var now: Moment { Self.now() }
+
+    public func wake(_ handler: any TimerHandler, at moment: Moment?) { timers.set(handler, at: moment) }
 
     private func isWatched(_ descriptor: Int32) -> Bool {
         watched.indices.contains(Int(descriptor)) && watched[Int(descriptor)].handler != nil

@@ -8,7 +8,7 @@
     ///
     /// A domain that breaks the protocol is given up: its session ends and its ring is not touched any
     /// more, until the domain asks to begin anew or is introduced again.
-    final class Ring: Link {
+    final class Ring: Link, TimerHandler {
         let peer: Peer
         /// The daemon's end of the event channel; nil if it could not be bound.
         var port: UInt32?
@@ -27,6 +27,8 @@
         private var shown = StreamIndexes()
         /// The rings are to be emptied, and the domain to be told, when that is safe to be seen.
         private var isBeginning = false
+        /// How long it is left alone, full as it is, before it is looked at again; nil if it is not waited for.
+        private var patience: Patience?
         /// The log says once that the domain breaks the protocol: it may do so again and again.
         private var isKnownAsBroken = false
 
@@ -76,6 +78,7 @@
         func endSession() {
             if let session { server.kernel.disconnect(session) }
             session = nil
+            stopWaiting()
         }
 
         // MARK: The domain's side
@@ -162,7 +165,9 @@
                 if !bytes.isEmpty { server.kernel.sent(bytes.count, on: session) }
                 tell()
             }
-            if self.session != nil, mayWaitUntold(page, session) { server.awake(self) }
+            guard self.session != nil else { return }
+            if mayWaitUntold(page, session) { server.awake(self) }
+            if !session.unsent.isEmpty { awaitRoom(isFurther: !bytes.isEmpty) }
         }
 
         /// Whether there is something to be done for which the domain sends no event. It sees no need for one
@@ -171,6 +176,33 @@
         private func mayWaitUntold(_ page: RingPage, _ session: Session) -> Bool {
             if session.isReading, page[.requestProducer] != shown.taken { return true }
             return !session.unsent.isEmpty && page.room(from: shown.put) != 0
+        }
+
+        // MARK: Readers that tell nobody
+
+        /// The ring is full, and more is to be sent. The domain may make room and send no event, as hvmloader
+        /// does: the ring is looked at after a while, soon if the domain has just read something.
+        private func awaitRoom(isFurther: Bool) {
+            if isFurther ? patience == Patience() : patience != nil { return }
+            wait(Patience())
+        }
+
+        private func wait(_ patience: Patience) {
+            self.patience = patience
+            server.loop.wake(self, at: patience.end(from: server.loop.now))
+        }
+
+        private func stopWaiting() {
+            if patience != nil { server.loop.wake(self, at: nil) }
+            patience = nil
+        }
+
+        func wake(at now: Moment) {
+            guard let patience else { return }
+            self.patience = nil
+            guard let page, let session, !session.unsent.isEmpty else { return }
+            if page.indexes == shown, page.room(from: shown.put) == 0 { return wait(patience.longer) }
+            serve()
         }
 
         func readingChanged(_ session: Session) {

@@ -16,7 +16,7 @@
         /// Nil if its file cannot be used.
         let record: IndexRecord?
 
-        private let loop: any EventLoop
+        let loop: any EventLoop
         private let mapper: any PageMapper
         private let afterwards: Wakeup
         private let domainExceptions: UInt32
@@ -26,8 +26,8 @@
         /// What is to be looked at without an event.
         private var awoken: [Ring] = []
 
-        /// More events than this are left for the next turn, so that a storm of them doesn't keep other
-        /// clients waiting.
+        /// More events than this, and more rings that are to be looked at without one, are left for the next turn,
+        /// so that a storm of them doesn't keep other clients waiting.
         private static let eventsPerTurn = 128
 
         init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel, log: PluginLog) throws(SystemError) {
@@ -202,9 +202,9 @@
         }
 
         private func serveAwoken() {
-            afterwards.clear()
-            let rings = awoken
-            awoken.removeAll(keepingCapacity: true)
+            let rings = awoken.prefix(Self.eventsPerTurn)
+            awoken.removeFirst(rings.count)
+            if awoken.isEmpty { afterwards.clear() }
             for ring in rings {
                 ring.isAwoken = false
                 ring.serve()

@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <time.h>
@@ -28,6 +29,9 @@ static const int linux_sock_nonblock = SOCK_NONBLOCK;
 static const int linux_sock_cloexec = SOCK_CLOEXEC;
 static const int linux_efd_nonblock = EFD_NONBLOCK;
 static const int linux_efd_cloexec = EFD_CLOEXEC;
+static const int linux_tfd_nonblock = TFD_NONBLOCK;
+static const int linux_tfd_cloexec = TFD_CLOEXEC;
+static const int linux_tfd_timer_abstime = TFD_TIMER_ABSTIME;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 

@@ -11,6 +11,13 @@ public protocol EventLoop: AnyObject {
     func change(_ descriptor: Int32, to interest: Readiness)
     /// Forgets a descriptor. No readiness is reported for it after this returns.
     func remove(_ descriptor: Int32)
+
+    /// The time, on the clock that ``wake(_:at:)`` goes by.
+    var now: Moment { get }
+    /// Calls `handler` once when `moment` has come: soon after it, never before it, and not from within this
+    /// call. A handler waits for one moment: another one takes its place, and nil takes it back. The loop keeps
+    /// the handler until then.
+    func wake(_ handler: any TimerHandler, at moment: Moment?)
 }
 
 /// What a descriptor is ready for.
@@ -27,6 +34,11 @@ public struct Readiness: OptionSet, Sendable {
 /// Something that acts on a ready descriptor.
 public protocol ReadinessHandler: AnyObject {
     func ready(_ descriptor: Int32, for readiness: Readiness)
+}
+
+/// Something that acts when a moment has come.
+public protocol TimerHandler: AnyObject {
+    func wake(at now: Moment)
 }
 
 /// A moment of the monotonic clock, in nanoseconds. The kernel has no clock: moments come to it.

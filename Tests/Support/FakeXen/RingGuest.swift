@@ -148,6 +148,31 @@ public final class RingGuest {
         return bytes
     }
 
+    // MARK: As hvmloader does it
+
+    /// The next message. Takes only so many bytes at once, never tells the daemon that there is room again, and
+    /// waits for its event when there is nothing to take.
+    public func receiveSilently(atOnce most: Int, _ deadline: Deadline = Deadline()) throws -> Message {
+        while true {
+            if let (message, length) = try Message.first(in: received[...]) {
+                received.removeFirst(length)
+                return message
+            }
+            let bytes = take(atMost: most)
+            received += bytes
+            if bytes.isEmpty, try !wait(deadline) {
+                throw Trouble("the daemon sends domain \(domain) no more, which has taken \(received.count) bytes")
+            }
+        }
+    }
+
+    /// Waits in that way for the answer to a request that was sent.
+    public func answerSilently(to request: Message, atOnce most: Int) throws -> Answer {
+        let reply = try receiveSilently(atOnce: most)
+        guard reply.number == request.number else { throw Trouble("\(reply) is no reply to \(request)") }
+        return try Answer(reply)
+    }
+
     // MARK: Messages
 
     /// Sends all the bytes, taking replies meanwhile, as a daemon that can't send may not read either.

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// Who is to be called at which moment. One descriptor becomes readable when the first moment has come.
+final class Timers: ReadinessHandler {
+    let descriptor: Int32
+    /// A heap: no entry comes before the one at half its index. One that its handler has replaced or taken
+    /// back stays until it comes up, or until such entries are the most.
+    private var entries: [Entry] = []
+    private var moments: [ObjectIdentifier: Moment] = [:]
+    /// The moment at which the descriptor becomes readable.
+    private var alarm: Moment?
+
+    private struct Entry {
+        let moment: Moment
+        let handler: any TimerHandler
+        var id: ObjectIdentifier { ObjectIdentifier(handler) }
+    }
+
+    /// More that are due than this are left for the next turn, so that many timers do not keep clients waiting.
+    private static let callsPerTurn = 128
+
+    init() throws(SystemError) {
+        descriptor = timerfd_create(CLOCK_MONOTONIC, linux_tfd_nonblock | linux_tfd_cloexec)
+        guard descriptor >= 0 else { throw SystemError(errno, doing: "create a timerfd") }
+    }
+
+    deinit { close(descriptor) }
+
+    func set(_ handler: any TimerHandler, at moment: Moment?) {
+        let id = ObjectIdentifier(handler)
+        guard moments[id] != moment else { return }
+        moments[id] = moment
+        if let moment { insert(Entry(moment: moment, handler: handler)) }
+        if entries.count > 2 * moments.count + 64 { forgetOutdated() }
+        setAlarm()
+    }
+
+    func ready(_ descriptor: Int32, for readiness: Readiness) {
+        var expirations: UInt64 = 0
+        read(descriptor, &expirations, 8)
+        alarm = nil
+        let now = Reactor.now()
+        var calls = 0
+        while calls < Self.callsPerTurn, let first = entries.first, first.moment <= now {
+            removeFirst()
+            guard moments[first.id] == first.moment else { continue }
+            moments[first.id] = nil
+            first.handler.wake(at: now)
+            calls += 1
+        }
+        setAlarm()
+    }
+
+    /// A moment that is past is one that has just come.
+    private func setAlarm() {
+        let first = entries.first?.moment
+        guard first != alarm else { return }
+        alarm = first
+        var time = itimerspec()
+        if let first {
+            let nanoseconds = max(1, first.nanoseconds)
+            time.it_value = timespec(
+                tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+        }
+        timerfd_settime(descriptor, linux_tfd_timer_abstime, &time, nil)
+    }
+
+    // MARK: The heap
+
+    private func insert(_ entry: Entry) {
+        entries.append(entry)
+        var at = entries.count - 1
+        while at > 0, entry.moment < entries[(at - 1) / 2].moment {
+            entries.swapAt(at, (at - 1) / 2)
+            at = (at - 1) / 2
+        }
+    }
+
+    private func removeFirst() {
+        entries.swapAt(0, entries.count - 1)
+        entries.removeLast()
+        var at = 0
+        while true {
+            var next = 2 * at + 1
+            if next + 1 < entries.count, entries[next + 1].moment < entries[next].moment { next += 1 }
+            guard next < entries.count, entries[next].moment < entries[at].moment else { return }
+            entries.swapAt(at, next)
+            at = next
+        }
+    }
+
+    private func forgetOutdated() {
+        // Letting a handler go may well set or take back another timer: not while the heap is being changed.
+        let all = entries
+        withExtendedLifetime(all) {
+            entries = []
+            for entry in all where moments[entry.id] == entry.moment { insert(entry) }
+        }
+    }
+}
