@@ -28,7 +28,9 @@
             self.workloads = workloads
         }
 
-        var isQuiet: Bool { model.pending.isEmpty && sent == outgoing.count }
+        var isQuiet: Bool { model.pending.isEmpty && isSent }
+        /// Nothing waits for room.
+        var isSent: Bool { sent == outgoing.count }
 
         func ask(_ request: ModelRequest, in transaction: UInt32 = 0) {
             outgoing += model.send(request, in: transaction).bytes

@@ -71,6 +71,9 @@
             try xen.daemonHasDied()
         }
 
+        /// Stops it where it is: what it is sent from now on waits.
+        func freeze() throws { try process.freeze() }
+
         private var isEnding = false
 
         /// Tells it to end in an orderly way, and does not wait for it.

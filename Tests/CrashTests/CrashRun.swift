@@ -48,14 +48,14 @@
         private func furnish(_ tool: RawClient) throws {
             sockets = (0..<3).map { .socket($0, guests: guests) }
             for domain in guests {
-                let actor = Actor.guest(try introduce(domain, by: tool), [UniformWork(guest: domain)])
+                let actor = Actor.guest(try xen.introduce(domain, by: tool), [UniformWork(guest: domain)])
                 actor.foreignTokens = [MailWork.token]
                 actor.onForeignEvent = { [mailboxes] in mailboxes.note($0, of: domain) }
                 residents.append(actor)
             }
-            for domain: UInt16 in [4, 5] { renewal.add(try introduce(domain, by: tool)) }
+            for domain: UInt16 in [4, 5] { renewal.add(try xen.introduce(domain, by: tool)) }
             for actor in sockets + rings {
-                for top in actor.model.tops { try expectOK(tool, .mkdir, top + "\0") }
+                for top in actor.model.tops { try tool.order(.mkdir, top + "\0") }
             }
             for domain in guests {
                 residents[Int(domain) - 1].ask(.listen(Actor.home(domain) + "/mail", token: MailWork.token, depth: nil))
@@ -63,21 +63,6 @@
             kernel.foreignTokens = Lifecycle.tokens
             kernel.onForeignEvent = { [lifecycle] in lifecycle.note($0) }
             for watch in Lifecycle.watches { kernel.ask(watch) }
-        }
-
-        private func introduce(_ domain: UInt16, by tool: RawClient) throws -> RingGuest {
-            try xen.create(domain)
-            let guest = try RingGuest(domain, in: xen)
-            let home = Actor.home(domain)
-            try expectOK(tool, .mkdir, home + "\0")
-            try expectOK(tool, .setPerms, home + "\0n\(domain)\0")
-            try expectOK(tool, .introduce, "\(domain)\01\0\(guest.port)\0")
-            return guest
-        }
-
-        private func expectOK(_ tool: RawClient, _ op: Op, _ payload: String) throws {
-            let answer = try tool.ask(op, payload)
-            guard answer == .ok else { throw Trouble("\(op) \(printable(Array(payload.utf8))) is answered \(answer)") }
         }
 
         // MARK: Kills
@@ -220,7 +205,7 @@
             for actor in everybody { mailboxes.take(actor.model.takeDone()) }
             try mailboxes.check()
             try lifecycle.checkEvents()
-            try expectOK(tool, .control, "check\0")
+            try tool.order(.control, "check\0")
             for actor in sockets { actor.carrier = try SocketCarrier(daemon) }
             lifecycle.connect(tool)
             totals.count(sockets: sockets, rings: rings)

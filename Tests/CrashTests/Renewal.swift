@@ -12,7 +12,7 @@
             /// It takes no notice of its ring until that begins anew.
             var way: Way?
         }
-        private enum Way { case reconnection, introduction }
+        enum Way { case reconnection, introduction }
 
         private var guests: [Guest] = []
 
@@ -33,7 +33,8 @@
             if random.once(in: 2) { try finish(index, by: try daemon.connect()) }
         }
 
-        private func begin(_ index: Int, _ way: Way, by tool: RawClient) throws {
+        /// A guest begins anew, and takes no notice of its ring any more. Nobody waits for the daemon.
+        func begin(_ index: Int, _ way: Way, by tool: RawClient) throws {
             guests[index].way = way
             switch way {
             case .reconnection: try ask(guests[index].ring)
@@ -50,12 +51,14 @@
             Message(.introduce, "\(ring.domain)\01\0\(ring.port)\0")
         }
 
-        /// Without a daemon it can be asked for as well.
+        /// Without a daemon it can be asked for as well. What was asked for before is in doubt.
         func daemonHasDied(_ random: inout Randomness) throws {
             for index in guests.indices where guests[index].way == nil && random.once(in: 12) {
                 guests[index].way = .reconnection
                 try ask(guests[index].ring)
             }
+            // Until then the next daemon serves their rings as they are.
+            for guest in guests where guest.way != nil { guest.actor.keepConnection() }
         }
 
         /// All that wait begin anew. A toolstack that was not answered asks once more.

@@ -64,6 +64,15 @@ public final class ChildProcess {
 
     public func send(_ signal: Int32) { kill(pid, signal) }
 
+    /// Stops it, and returns when it does nothing any more. SIGCONT has it go on, and SIGKILL ends it.
+    public func freeze() throws {
+        send(SIGSTOP)
+        var info = siginfo_t()
+        while waitid(P_PID, id_t(pid), &info, WSTOPPED | WEXITED | WNOWAIT) < 0 {
+            guard errno == EINTR else { throw Trouble.system("wait for process \(pid) to stop") }
+        }
+    }
+
     /// The exit status once it has ended, or -n if signal n ended it.
     public func wait(_ deadline: Deadline = Deadline()) throws -> Int32 {
         if let status { return status }

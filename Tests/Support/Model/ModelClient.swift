@@ -112,29 +112,23 @@ public struct ModelClient: Sendable {
 
     /// Finds out how many of the requests without an answer have been carried out, of a session that is lost.
     public mutating func settle(on store: StoreDump) throws {
-        var state = self.state
-        var wrong = Set(store.differences(from: state.tree).keys)
-        state.forgetTouched()
+        var guesses = [Guess(state, of: store)]
         var count = 0
-        while !wrong.isEmpty || !store.agrees(with: state.quotas) {
+        while !guesses.contains(where: { $0.agrees(with: store) }) {
             guard count < pending.count else { throw Trouble(difference(store)) }
-            _ = state.apply(pending[count].request, in: pending[count].transaction, answered: nil)
-            for path in state.tree.touched {
-                if store.difference(at: path, from: state.tree) == nil {
-                    wrong.remove(path)
-                } else {
-                    wrong.insert(path)
-                }
+            for index in guesses.indices {
+                if let other = guesses[index].refusing(pending[count]) { guesses.append(other) }
+                guesses[index].carryOut(pending[count], on: store)
             }
-            state.forgetTouched()
             count += 1
         }
-        let settled = state
-        // What comes behind may have changed a node without a trace but its generation.
-        for sent in pending[count...] { _ = state.apply(sent.request, in: sent.transaction, answered: nil) }
-        for path in state.tree.touched { generations[path] = nil }
-        self.state = settled
-        self.state.forgetSession()
+        let found = guesses.firstIndex { $0.agrees(with: store) } ?? 0
+        state = guesses[found].state
+        state.forgetSession()
+        // What nobody can tell for sure may have changed a node without a trace but its generation.
+        if guesses.count == 1 { guesses[found].changed = [] }
+        for sent in pending[count...] { guesses[found].carryOut(sent, on: store) }
+        for path in guesses.flatMap(\.changed) { generations[path] = nil }
         pending = []
         try checkGenerations(store)
     }

@@ -7,10 +7,20 @@ public struct StoreDump: Sendable {
         public var permissions: [String]
         public var children: [String]
         public var generation: UInt64
+
+        public init(value: [UInt8], permissions: [String], children: [String], generation: UInt64) {
+            self.value = value
+            self.permissions = permissions
+            self.children = children
+            self.generation = generation
+        }
     }
 
     public private(set) var nodes: [String: Node] = [:]
     public private(set) var quotas: [String: UInt32] = [:]
+
+    /// A store of these nodes, by path.
+    public init(_ nodes: [String: Node]) { self.nodes = nodes }
 
     /// Reads all below these paths; and these limits, by domain and name.
     public init(_ tops: [String], quotas: [String] = [], by client: RawClient) throws {
