@@ -13,7 +13,7 @@
         private var random: Randomness
         private var totals = Totals()
 
-        private let folder: TemporaryFolder
+        let folder: TemporaryFolder
         private let xen: FakeXen
         private var daemon: CrashDaemon
         private let guests: [UInt16] = [1, 2, 3]
@@ -87,14 +87,25 @@
                 try daemon.awaitReady()
                 try settle()
             } catch {
-                if let kept = Setting.text("KEEP") { _ = try TestSupport.run(["cp", "-r", folder.path, kept]) }
-                throw Trouble(
-                    """
-                    SEED=\(seed), sync \(sync), round \(round), kill \(totals.kills): \(error)
-                    The log ends: \(daemon.log.suffix(1500))
-                    """)
+                throw Trouble(report(of: error, "SEED=\(seed), sync \(sync), round \(round), kill \(totals.kills)"))
             }
             return totals
+        }
+
+        /// Keeps what is there, and says so.
+        private func report(of error: any Error, _ moment: String) -> String {
+            let failure = "\(moment): \(error)\nThe log ends: \(daemon.log.suffix(1500))\n"
+            do {
+                // Whatever it is doing, the files are to be of one moment.
+                try daemon.freeze()
+                let place = try Remains.keep(
+                    ["store": folder.path, "host": xen.folder.path], failure, as: "sync-\(sync)-seed-\(seed)")
+                return """
+                    \(failure)The files of the store, the index file of the rings and the log are kept in \(place)/store, the \
+                    simulated host with its rings in \(place)/host. 'make crash-test SYNC=\(sync) SEED=\(seed)' has the \
+                    clients ask for the same; when a daemon is killed is up to the machine, too.
+                    """
+            } catch { return "\(failure)The files could not be kept: \(error)" }
         }
 
         private func kill() throws {

@@ -6,8 +6,8 @@
 
     /// The whole daemon, killed at random moments of its work for clients on sockets and guests on rings.
     ///
-    /// `make crash-test` kills thousands. KILLS, SEED, SYNC and DAEMON say how many, which, and whom; KEEP names a
-    /// folder that does not exist, for a copy of the store that a failure is about.
+    /// `make crash-test` kills thousands. KILLS, SEED, SYNC and DAEMON say how many, which, and whom; LOAD, how many
+    /// busy loops run beside. A failure says where a copy is of the files that it is about.
     @Suite(.serialized) struct CrashTests {
         private static let modes = Setting.text("SYNC").map { [$0] } ?? ["none", "commit"]
 
@@ -16,6 +16,8 @@
             let seed = Setting.number("SEED") ?? UInt64.random(in: 0...(.max))
             let kills = Setting.number("KILLS").map { Int(clamping: $0) }
             say("sync \(sync), SEED=\(seed)")
+            let load = try BusyLoops(Int(clamping: min(Setting.number("LOAD") ?? 0, 64)))
+            defer { withExtendedLifetime(load) {} }
             let start = ContinuousClock.now
             let totals = try CrashRun(seed: seed, sync: sync).run(kills: kills ?? 25)
             say("sync \(sync), SEED=\(seed): \(totals); \(Totals.milliseconds(.now - start) / 1000) s")

@@ -66,6 +66,7 @@ public final class ChildProcess {
 
     /// Stops it, and returns when it does nothing any more. SIGCONT has it go on, and SIGKILL ends it.
     public func freeze() throws {
+        if status != nil { return }
         send(SIGSTOP)
         var info = siginfo_t()
         while waitid(P_PID, id_t(pid), &info, WSTOPPED | WEXITED | WNOWAIT) < 0 {
