@@ -15,20 +15,7 @@
         /// What dom0's kernel was told of: comings and goings by watch and path.
         private var told: [String: Int] = [:]
 
-        private enum Stage { case absent, coming, introduced, present, shutting, shut, resuming, leaving, dying }
         private enum Step { case prepare, introduce, target, resume, release }
-
-        private struct Visitor {
-            let domain: UInt16
-            var stage = Stage.absent
-            /// What it was before it was to leave.
-            var before = Stage.present
-            var guest: RingGuest?
-            var actor: Actor?
-            var introductions = 0
-            var releases = 0
-            var shutdowns = 0
-        }
 
         init(_ xen: FakeXen, domains: ClosedRange<UInt16>) {
             self.xen = xen
@@ -198,9 +185,8 @@
 
         func note(_ event: Event) {
             told["\(event.token): \(event.path)", default: 0] += 1
-            for index in visitors.indices
-            where visitors[index].stage == .shutting && event.path == "@releaseDomain/\(visitors[index].domain)" {
-                visitors[index].stage = .shut
+            for index in visitors.indices where event.path == "@releaseDomain/\(visitors[index].domain)" {
+                visitors[index].heard(told["\(Self.token): \(event.path)", default: 0])
             }
         }
 
@@ -213,15 +199,16 @@
             ]
             var expected = [String: Int](uniqueKeysWithValues: names.map { ($0, 1) })
             for visitor in visitors {
-                let releases = visitor.releases + visitor.shutdowns
                 expected["domains: @introduceDomain/\(visitor.domain)"] = visitor.introductions
-                expected["domains: @releaseDomain/\(visitor.domain)"] = releases
-                expected["plain: @releaseDomain", default: 0] += releases
-                expected["one: @releaseDomain/\(visitor.domain)"]? += releases
+                expected["domains: @releaseDomain/\(visitor.domain)"] = visitor.ends
+                expected["plain: @releaseDomain", default: 0] += visitor.ends
+                expected["one: @releaseDomain/\(visitor.domain)"]? += visitor.ends
             }
-            for path in Set(expected.keys).union(told.keys) where expected[path, default: 0] != told[path, default: 0] {
-                throw Trouble("\(path) was told \(told[path, default: 0]) times and not \(expected[path, default: 0])")
+            let wrong = Set(expected.keys).union(told.keys).sorted().compactMap { path in
+                let (found, count) = (told[path, default: 0], expected[path, default: 0])
+                return found == count ? nil : "\(path) was told \(found) times and not \(count)"
             }
+            if !wrong.isEmpty { throw Trouble(wrong.joined(separator: "; ")) }
         }
     }
 #endif
