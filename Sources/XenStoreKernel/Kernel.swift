@@ -37,6 +37,8 @@ public final class Kernel {
     var servedUrgency: Backlog.Urgency?
     /// What has been done for clients with limits in this turn.
     var guestWork = 0
+    /// Goes up with each turn.
+    var turnNumber: UInt64 = 1
     /// What has been done for the request in hand.
     var requestWork = 0
     /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
@@ -220,7 +222,8 @@ public final class Kernel {
         drainBacklog()
         if let moment = putOffTurn() { return .gathering(until: moment) }
         guestWork = 0
-        if !overdrawn.isEmpty { giveUpOverdrawn() }
+        turnNumber &+= 1
+        if pinsTooMuch { giveUpOverdrawn() }
         commitTurn()
         flushTouched()
         let deadlines = [expireReservation(), expireEvents()]

@@ -52,7 +52,7 @@ extension Kernel {
         inHand = nil
         requester = nil
         outstanding = nil
-        if !overdrawn.isEmpty { giveUpOverdrawn() }
+        if pinsTooMuch { giveUpOverdrawn() }
     }
 
     @inline(__always)

@@ -22,14 +22,20 @@ public final class EmbeddedHost {
         kernel = try Kernel(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
     }
 
-    /// A new connection of a guest; dom0 is privileged unless said otherwise.
-    public func connect(domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true) -> EmbeddedClient {
+    /// A new connection of a guest; dom0 is privileged unless said otherwise, and may have limits of its own.
+    public func connect(
+        domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true, limits: ClientLimits? = nil
+    ) -> EmbeddedClient {
         EmbeddedClient(
             kernel: kernel,
             peer: Peer(
                 domain: domain, isPrivileged: privileged ?? (domain == .control), mayWrite: mayWrite,
-                transport: "embedded"))
+                transport: "embedded", limits: limits))
     }
+
+    /// Ends one turn.
+    @discardableResult
+    public func endTurn() -> Wait { kernel.endTurn(at: now) }
 
     /// Ends turns until nothing is left to do at once.
     @discardableResult

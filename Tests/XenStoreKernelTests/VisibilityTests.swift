@@ -142,4 +142,51 @@ import XenStoreWire
         guest.write("open", "v")
         #expect(watcher.takeEvents() == ["/local/domain/5/open|t|", "/local/domain/5/open|t|"])
     }
+
+    // MARK: In one transaction
+
+    /// The rule of XSA-115: who could read neither the node nor its parent while the node was there learns nothing
+    /// of it, though it may read the parent afterwards.
+    @Test(arguments: [[0, 1], [1, 0]])
+    func aRemovedNodeIsNotToldToWhoGainsItsParent(order: [Int]) {
+        dom0.write("/d/secret-name")
+        guest.listen("/d")
+        let transaction = dom0.start()
+        for step in order {
+            if step == 0 { dom0.rm("/d/secret-name", in: transaction) }
+            if step == 1 { dom0.setPermissions("/d", "n0", "r5", in: transaction) }
+        }
+        #expect(dom0.commit(transaction) == .ok)
+        #expect(guest.takeEvents() == ["/d|t|"])
+    }
+
+    @Test func aNodeMadeUnderAParentThatWasClosedIsNotTold() {
+        dom0.write("/d")
+        dom0.setPermissions("/d", "n0", "r5")
+        guest.listen("/d")
+        let transaction = dom0.start()
+        dom0.setPermissions("/d", "n0", in: transaction)
+        dom0.write("/d/secret-name", in: transaction)
+        #expect(dom0.commit(transaction) == .ok)
+        #expect(guest.takeEvents() == ["/d|t|"])
+    }
+
+    @Test func aNodeThatWasOpenAndIsNoneAnyMoreIsTold() {
+        dom0.write("/d/x")
+        dom0.setPermissions("/d/x", "n0", "r5")
+        guest.listen("/d")
+        let transaction = dom0.start()
+        dom0.setPermissions("/d/x", "n0", in: transaction)
+        dom0.rm("/d/x", in: transaction)
+        #expect(dom0.commit(transaction) == .ok)
+        #expect(guest.takeEvents() == ["/d/x|t|"])
+    }
+
+    /// PROTOCOL: names below a special one are names of watches; there is no node that could have permissions.
+    @Test func specialNamesOfDomainsHaveNoPermissions() {
+        #expect(guest.setPermissions("@releaseDomain/1", "n5") == .error(.EACCES))
+        #expect(dom0.setPermissions("@releaseDomain/1", "n0") == .error(.ENOENT))
+        #expect(guest.permissions("@releaseDomain/1") == .error(.EACCES))
+        #expect(guest.permissions("@releaseDomain") == .text("n0|r32757|"))
+    }
 }

@@ -156,6 +156,10 @@ extension Kernel {
         overdrawn.append(reader)
     }
 
+    /// Whether there may be a transaction that has to be given up.
+    @inline(__always)
+    var pinsTooMuch: Bool { !overdrawn.isEmpty || store.snapshots.unpaid > Kernel.unpaidMax }
+
     /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
     /// of all where what nobody pays for grows too large. Its END says EAGAIN.
     func giveUpOverdrawn() {

@@ -18,7 +18,7 @@ extension Kernel {
     func drain(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
         var at = 0
         var frames = Kernel.framesPerTurn
-        var spent = 0
+        session.effort.begin(turn: turnNumber)
         while bytes.count &- at >= Header.size {
             let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
             if header.length > Limits.payloadMax {
@@ -28,7 +28,7 @@ extension Kernel {
             }
             let end = at &+ Header.size &+ Int(header.length)
             if end > bytes.count || mustWait(session) { break }
-            if frames == 0 || spent >= Work.perClient || mustQueue(session, header, spent) {
+            if frames == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header) {
                 putOff(session, urgency(of: session, header))
                 break
             }
@@ -36,16 +36,13 @@ extension Kernel {
             requestWork = Work.request &+ Int(header.length) &>> Work.payloadShift
             handle(
                 header, UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end]), session)
-            spent &+= requestWork
+            session.effort.add(requestWork)
+            if session.hasLimits { guestWork &+= requestWork }
             at = end
             if !session.isOpen || session.isEnding {
                 at = bytes.count
                 break
             }
-        }
-        if session.hasLimits, spent > 0 {
-            guestWork += spent
-            session.effort.add(spent, at: now)
         }
         return at
     }
@@ -76,27 +73,31 @@ extension Kernel {
 
     /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
     @inline(__always)
-    private func mustQueue(_ session: Session, _ header: Header, _ spent: Int) -> Bool {
-        session.hasLimits && isGuestsTurnOver(session, header, spent)
+    private func mustQueue(_ session: Session, _ header: Header) -> Bool {
+        session.hasLimits && isGuestsTurnOver(session, header)
     }
 
-    private func isGuestsTurnOver(_ session: Session, _ header: Header, _ spent: Int) -> Bool {
-        if guestWork + spent >= Work.perTurnOfGuests { return true }
+    private func isGuestsTurnOver(_ session: Session, _ header: Header) -> Bool {
+        if guestWork >= Work.perTurnOfGuests { return true }
         let urgency = urgency(of: session, header)
         if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
-        return backlog.hasOthers(before: urgency)
+        // What is costly comes after all others of the turn, even if nobody waits yet.
+        return isCostly(session, header) || backlog.hasOthers(before: urgency)
     }
 
     /// How urgent the session's next request is.
     private func urgency(of session: Session, _ header: Header?) -> Backlog.Urgency {
         if !session.hasLimits { return .trusted }
         if session.effort.isHeavy(at: now) { return .patient }
-        // What the end of a transaction will cost is known before.
-        guard let header, header.type == Operation.transactionEnd.rawValue,
-            let transaction = session.transactions[header.transaction],
-            transaction.work * Work.change > Work.perClient
-        else { return .prompt }
-        return .patient
+        return header.map { isCostly(session, $0) } == true ? .patient : .prompt
+    }
+
+    /// Whether the request is the end of a long transaction: what that will cost is known before.
+    private func isCostly(_ session: Session, _ header: Header) -> Bool {
+        guard header.type == Operation.transactionEnd.rawValue,
+            let transaction = session.transactions[header.transaction]
+        else { return false }
+        return transaction.work * Work.change > Work.perClient
     }
 
     /// Whole frames are left: they get their turn after the others.

@@ -22,23 +22,38 @@ enum Work {
     static let heavy = 16 * 1024
 }
 
-/// What a client has had done in the last moments: it fades by half every 16 milliseconds.
+/// What a client has had done: in this turn, and in the last moments, where it fades by half every 16
+/// milliseconds.
 struct Effort {
+    private(set) var inTurn = 0
+    private var turn: UInt64 = 0
     private var amount = 0
     private var window: UInt64 = 0
 
     private static let windowBits: UInt64 = 24
 
-    mutating func add(_ work: Int, at now: Moment) {
-        amount = faded(at: now) + work
-        window = now.nanoseconds >> Effort.windowBits
+    @inline(__always)
+    mutating func begin(turn: UInt64) {
+        if self.turn == turn { return }
+        self.turn = turn
+        inTurn = 0
     }
 
-    func isHeavy(at now: Moment) -> Bool { amount > Work.heavy && faded(at: now) > Work.heavy }
+    @inline(__always)
+    mutating func add(_ work: Int) {
+        inTurn &+= work
+        amount &+= work
+    }
 
-    private func faded(at now: Moment) -> Int {
-        let windows = (now.nanoseconds >> Effort.windowBits) &- window
-        return windows < 32 ? amount >> Int(windows) : 0
+    /// Whether it has been much, so that others go first.
+    mutating func isHeavy(at now: Moment) -> Bool {
+        let current = now.nanoseconds >> Effort.windowBits
+        if current != window {
+            let windows = current &- window
+            amount = windows < 32 ? amount >> Int(windows) : 0
+            window = current
+        }
+        return amount > Work.heavy
     }
 }
 
