@@ -121,7 +121,8 @@ private func configurationErrors(_ line: String) -> [String] {
     #if TDB
         /// What a start would be refused for is said before.
         @Test func checkConfigLooksAtTheStoresPath() throws {
-            for (path, what) in [("/etc", "a folder; name a file in it"), ("/dev/null", "a device"), ("/etc/passwd", "no store")] {
+            let slips = ["/etc": "a folder; name a file in it", "/dev/null": "a device", "/etc/passwd": "no store"]
+            for (path, what) in slips {
                 let line = "--check-config --set storage=tdb --set storage.tdb.path=\(path)"
                 #expect(configurationErrors(line) == ["--set: storage.tdb.path: '\(path)' is \(what)"])
             }

@@ -85,6 +85,29 @@
             #expect(shelf.asides.count == 1)
         }
 
+        /// One is left by each boot.
+        @Test func theOldestSetAsidesAreRemoved() throws {
+            // What only looks like one stays.
+            let others = [
+                "store.2026-11-22", "store.2026-11-22T20-33-31Z.bak", "store.2020-01-01T00-00-00Z-x", "stores",
+            ]
+            for name in others { try shelf.folder.write("precious", to: name) }
+            try shelf.folder.write("precious", to: "store.2019-01-01T00-00-00Z")
+            for boot in 0..<15 {
+                try shelf.serve(["set-aside-max": .number(12)], boot: "\(boot)") { $0.write("/boot", "\(boot)") }
+                // All within the same second or two: numbers tell them apart, 10 from 9, too.
+                utimensat(
+                    AT_FDCWD, shelf.path,
+                    [timespec(tv_sec: 1_000_000, tv_nsec: 0), timespec(tv_sec: 1_000_000, tv_nsec: 0)], 0)
+            }
+            let kept = (3...14).map { "store.1970-01-12T13-46-40Z-\($0)" }
+            #expect(Set(shelf.names) == Set(kept + others + ["store", "store.lock", "store.2019-01-01T00-00-00Z"]))
+            try shelf.serveAndDie(["set-aside-max": .number(12), "outlives-boot": .flag(true)]) { $0.fill() }
+            try shelf.serve(["set-aside-max": .number(1)], boot: "next") { _ in }
+            let last = "store.1970-01-12T13-46-40Z-15"
+            #expect(shelf.names.filter { $0.contains(".1970") } == [last, "\(last).journal-0"])
+        }
+
         @Test func aSecondDaemonIsTold() throws {
             let storage = try shelf.storage()
             let table = Table(try EmbeddedHost(storage: storage))

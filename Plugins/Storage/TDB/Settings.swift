@@ -11,6 +11,8 @@
         var hashSize: Int
         var sizeMax: Int
         var outlivesBoot: Bool
+        /// Stores that were set aside are kept up to this number.
+        var setAsideMax: Int
 
         static let keys = [
             ConfigurationKey(
@@ -28,6 +30,9 @@
                 "Bytes of the file and its journals from which on changes that remove nothing are refused; 0: TDB's 4 GiB."
             ),
             ConfigurationKey(
+                "set-aside-max", .number(1...1000), default: .number(3),
+                "Stores that were set aside beside the file and are kept, the newest ones."),
+            ConfigurationKey(
                 "outlives-boot", .flag, default: .flag(false),
                 "Load what was stored before the host was rebooted, instead of setting it aside; for machines without Xen."
             ),
@@ -39,6 +44,7 @@
             syncs = block.text("sync") == "commit"
             hashSize = block.number("hash-size") ?? 65537
             sizeMax = block.number("size-max") ?? 0
+            setAsideMax = block.number("set-aside-max") ?? 3
             outlivesBoot = block.flag("outlives-boot")
         }
     }

@@ -37,42 +37,6 @@
             if mkdir(folder, 0o755) != 0, errno != EEXIST { throw .system("make the folder", folder) }
         }
 
-        /// Renames the store after the moment of its last change, so that nothing is lost and the name
-        /// is free. Returns the new name of the table, or nil if there was no file at all.
-        func setAside() throws(StorageError) -> String? {
-            let present = ([table] + journals).filter { access($0, F_OK) == 0 }
-            guard let first = present.first else { return nil }
-            var status = stat()
-            guard stat(first, &status) == 0 else { throw .system("look at", first) }
-            let other = StoreFiles(table: Self.unused("\(table).\(Self.stamp(status.st_mtim.tv_sec))"))
-            // The table first: journals without it are set aside at the next start.
-            for (old, new) in zip([table] + journals, [other.table] + other.journals) where present.contains(old) {
-                guard rename(old, new) == 0 else { throw .system("rename", old) }
-            }
-            try Self.syncFolder(of: table)
-            return other.table
-        }
-
-        private static func unused(_ name: String) -> String {
-            var candidate = name
-            var number = 1
-            while ([candidate] + StoreFiles(table: candidate).journals).contains(where: { access($0, F_OK) == 0 }) {
-                number += 1
-                candidate = "\(name)-\(number)"
-            }
-            return candidate
-        }
-
-        /// Such as `2026-11-22T20-33-31Z`.
-        private static func stamp(_ seconds: time_t) -> String {
-            var seconds = seconds
-            var parts = tm()
-            gmtime_r(&seconds, &parts)
-            var text = [CChar](repeating: 0, count: 40)
-            strftime(&text, text.count, "%Y-%m-%dT%H-%M-%SZ", &parts)
-            return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        }
-
         /// Makes names in the folder of `path` outlive a power cut.
         static func syncFolder(of path: String) throws(StorageError) {
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."

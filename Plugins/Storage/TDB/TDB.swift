@@ -112,6 +112,12 @@
             let name = try files.setAside() ?? ""
             let hint = advice.map { "; \($0)" } ?? ""
             log.write(level, "'\(files.table)' \(reason); it is '\(name)' now, and the store is empty\(hint)")
+            do throws(StorageError) {
+                let gone = try files.removeSetAsides(keeping: settings.setAsideMax)
+                for old in gone { log.notice("'\(old)' is removed: set-aside-max keeps \(settings.setAsideMax)") }
+            } catch {
+                log.warning("\(error); more than \(settings.setAsideMax) stores that were set aside are kept")
+            }
             return try makeTable()
         }
 
