@@ -4,7 +4,7 @@ import Glibc
 import XenStoreKernel
 
 /// A listening unix socket and the connections that came in through it.
-public final class SocketListener: ReadinessHandler {
+public final class SocketListener: ReadinessHandler, TimerHandler {
     let loop: any EventLoop
     let kernel: Kernel
     /// Every connection receives into this one buffer, so that idle ones hold none.
@@ -17,15 +17,17 @@ public final class SocketListener: ReadinessHandler {
     private var connections: [Int32: SocketConnection] = [:]
     private var isStopped = false
 
+    private var admission: Admission
     /// A descriptor to give up when there is no other, so that a client can still be told no. -1 if it
     /// could not be had back.
     private var reserve: Int32
-    private var isFull = false
 
     private static let bufferBytes = 64 * 1024
     /// More connections than this are left for the next turn, so that a storm of them doesn't keep the
     /// others waiting.
     private static let acceptsPerTurn = 64
+    /// For how long nobody is accepted if a client can't even be told no.
+    private static let pauseMilliseconds: UInt64 = 100
 
     /// Listens: when this returns, clients can connect, each as `peer`.
     public init(
@@ -45,6 +47,7 @@ public final class SocketListener: ReadinessHandler {
         self.descriptor = descriptor
         self.log = log
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)
+        admission = Admission(connections: settings.connections, leavesHalf: !peer.mayWrite)
         reserve = Self.openReserve()
         do throws(SystemError) {
             guard listen(descriptor, settings.backlog) == 0 else {
@@ -69,6 +72,7 @@ public final class SocketListener: ReadinessHandler {
         isStopped = true
         file.remove()
         loop.remove(descriptor)
+        loop.wake(self, at: nil)
         close(descriptor)
         if reserve >= 0 { close(reserve) }
         for connection in connections.values { connection.end() }
@@ -88,7 +92,7 @@ public final class SocketListener: ReadinessHandler {
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
-            case EMFILE, ENFILE: guard turnAway() else { return }
+            case EMFILE, ENFILE: guard turnAway(errno) else { return }
             default: return
             }
         }
@@ -97,33 +101,32 @@ public final class SocketListener: ReadinessHandler {
     private func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
 
     private func adopt(_ accepted: Int32) {
+        if let refusal = admission.refusal(accepted, beside: connections.count) {
+            close(accepted)
+            return tell(refusal)
+        }
         let connection = SocketConnection(accepted, of: self)
         do throws(SystemError) {
             try loop.add(accepted, for: .readable, connection)
         } catch {
-            log.error("a client was turned away: \(String(cString: strerror(error.code)))")
             close(accepted)
-            return
+            return tell(.none(error.code))
         }
         connections[accepted] = connection
         connection.begin(kernel.connect(connection, as: peer))
     }
 
+    private func tell(_ refusal: Admission.Refusal) {
+        admission.tell(refusal, beside: connections.count, at: loop.now, log)
+    }
+
     /// No descriptor is left. Left in the backlog, the client would wake the loop again and again; it is
     /// let in through the reserve and shown out. False if even that is impossible for now.
-    private func turnAway() -> Bool {
-        if !isFull {
-            log.error(
-                """
-                no file descriptors are left with \(connections.count) connections: clients are turned away until \
-                some close; raise the limit (nofile)
-                """
-            )
-            isFull = true
-        }
+    private func turnAway(_ code: Int32) -> Bool {
+        tell(.none(code))
         guard reserve >= 0 else {
-            // Only if something can end the pause.
-            if !connections.isEmpty { loop.change(descriptor, to: []) }
+            loop.change(descriptor, to: [])
+            loop.wake(self, at: loop.now.advanced(byMilliseconds: Self.pauseMilliseconds))
             return false
         }
         close(reserve)
@@ -133,16 +136,14 @@ public final class SocketListener: ReadinessHandler {
         return accepted >= 0
     }
 
+    /// The pause is over.
+    public func wake(at now: Moment) {
+        reserve = Self.openReserve()
+        loop.change(descriptor, to: .readable)
+    }
+
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
 
-    /// A connection has ended, and with it the want of descriptors.
-    func forget(_ accepted: Int32) {
-        connections[accepted] = nil
-        guard isFull, !isStopped else { return }
-        isFull = false
-        if reserve < 0 {
-            reserve = Self.openReserve()
-            loop.change(descriptor, to: .readable)
-        }
-    }
+    /// A connection has ended.
+    func forget(_ accepted: Int32) { connections[accepted] = nil }
 }

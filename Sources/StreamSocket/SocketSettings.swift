@@ -12,16 +12,22 @@ public struct SocketSettings: Sendable {
     public var group: String?
     /// Connections that may wait to be accepted.
     public var backlog: Int32
+    /// Clients at a time; 0 for as many as there are file descriptors for.
+    public var connections: Int
 
-    public init(path: String, mode: UInt32 = 0o600, owner: String? = nil, group: String? = nil, backlog: Int32 = 128) {
+    public init(
+        path: String, mode: UInt32 = 0o600, owner: String? = nil, group: String? = nil, backlog: Int32 = 128,
+        connections: Int = 0
+    ) {
         self.path = path
         self.mode = mode
         self.owner = owner
         self.group = group
         self.backlog = backlog
+        self.connections = connections
     }
 
-    /// Reads a plugin's block, which was checked against ``keys(path:mode:)``.
+    /// Reads a plugin's block, which was checked against ``keys(path:mode:connections:)``.
     public init(_ block: ConfigurationBlock) throws(ConfigurationError) {
         guard let path = block.text("path") else { throw block.error("is missing", key: "path") }
         let bytes = path.utf8.count
@@ -32,11 +38,11 @@ public struct SocketSettings: Sendable {
         self.init(
             path: path, mode: UInt32(clamping: block.number("mode") ?? 0o600),
             owner: block.text("owner"), group: block.text("group"),
-            backlog: Int32(clamping: block.number("backlog") ?? 128))
+            backlog: Int32(clamping: block.number("backlog") ?? 128), connections: block.number("connections") ?? 0)
     }
 
     /// The keys of a socket transport.
-    public static func keys(path: String, mode: Int) -> [ConfigurationKey] {
+    public static func keys(path: String, mode: Int, connections: Int) -> [ConfigurationKey] {
         [
             ConfigurationKey(
                 "path", .path, default: .text(path),
@@ -51,6 +57,9 @@ public struct SocketSettings: Sendable {
             ConfigurationKey(
                 "backlog", .number(1...65535), default: .number(128),
                 "Connections that may wait to be accepted; the system's own limit is net.core.somaxconn."),
+            ConfigurationKey(
+                "connections", .number(0...1_000_000), default: .number(connections),
+                "Clients at a time; more are turned away. 0: as many as there are file descriptors for."),
         ]
     }
 }

@@ -10,7 +10,7 @@ import XenStoreWire
 public final class ReadOnlySocket: Transport {
     public static let name = "read-only-socket"
     public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."
-    public static let keys = SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660)
+    public static let keys = SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660, connections: 100)
 
     private let settings: SocketSettings
     private let log: PluginLog

@@ -7,7 +7,7 @@ import XenStoreWire
 public final class UnixSocket: Transport {
     public static let name = "unix-socket"
     public static let summary = "A unix socket for the tools of the control domain, with all rights."
-    public static let keys = SocketSettings.keys(path: "${rundir}/socket", mode: 0o600)
+    public static let keys = SocketSettings.keys(path: "${rundir}/socket", mode: 0o600, connections: 0)
 
     private let settings: SocketSettings
     private let log: PluginLog
