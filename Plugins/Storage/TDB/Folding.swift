@@ -115,6 +115,7 @@
                 throw StorageError("'\(table.path)' would be larger than size-max allows, \(sizeMax) bytes")
             }
             batch.seal(sequence: nextSequence, store: store)
+            try journals[1 - current].forgetRefused(syncs: syncs)
             try journals[current].append(batch.bytes, syncs: syncs, needsSync: needsSync)
             nextSequence &+= 1
             if deadline == nil {

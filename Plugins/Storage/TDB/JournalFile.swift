@@ -18,6 +18,9 @@
         private var identity: FileIdentity?
         /// The file may not hold what it should, and is written anew before anything is added.
         private var isSuspect = true
+        /// The file may hold a batch that was refused, or hold it again after a power cut: of this daemon's, or of
+        /// one that was killed.
+        private var mayHoldRefused = true
 
         /// Bytes that the file has, or would have if there was room, if it is synced.
         private var allocated = 0
@@ -49,10 +52,23 @@
                 retract()
                 // What the system could not write it may have dropped: it must be given all of it again.
                 isSuspect = true
+                mayHoldRefused = true
                 throw .system("sync", path, failure)
             }
             content += batch
             identity?.size = content.count
+        }
+
+        /// Makes sure that no batch is left in the file that was refused. To be called before the other journal of a
+        /// store that `syncs` is given a batch: that has the number of the one that was refused, and a store of
+        /// which both journals hold a batch of one number is damaged.
+        mutating func forgetRefused(syncs: Bool) throws(StorageError) {
+            if !mayHoldRefused { return }
+            if syncs, access(path, F_OK) == 0 {
+                isSuspect = true
+                try makeSound(syncs: true)
+            }
+            mayHoldRefused = false
         }
 
         /// All of it is in the table.
@@ -118,6 +134,7 @@
             descriptor = fresh
             allocated = 0
             isSuspect = false
+            mayHoldRefused = false
         }
     }
 #endif

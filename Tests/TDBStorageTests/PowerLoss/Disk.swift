@@ -69,11 +69,17 @@
         }
 
         /// What is found at least, for any number of the names' changes that are not safe.
-        var leastFolders: [[String: [UInt8]]] {
+        var leastFolders: [[String: [UInt8]]] { folders { $0.content } }
+
+        /// What is found at most, for any number of the names' changes that are not safe: all that was written is
+        /// there, also what a sync has failed to write, and nothing was cut off.
+        var mostFolders: [[String: [UInt8]]] { folders { $0.mostContent } }
+
+        private func folders(_ content: (File) -> [UInt8]) -> [[String: [UInt8]]] {
             (0...changes.count).map { count in
                 var found = names
                 for change in changes.prefix(count) { Self.carryOut(change, on: &found) }
-                return found.compactMapValues { files[$0]?.content }
+                return found.compactMapValues { files[$0].map(content) }
             }
         }
 
@@ -97,6 +103,15 @@
                 Disk.put(piece.entry, in: &content)
             }
             onTheWay.removeFirst(safe.count)
+        }
+
+        fileprivate var mostContent: [UInt8] {
+            var content = content
+            for piece in onTheWay where piece.entry.kind == .written {
+                Disk.resize(&content, as: piece.entry)
+                Disk.put(piece.entry, in: &content)
+            }
+            return content
         }
 
         fileprivate func content(_ luck: Disk.Luck, _ random: inout Randomness) -> [UInt8] {

@@ -51,7 +51,7 @@
         }
 
         /// Waits until the table begins to change.
-        private func awaitTable() throws {
+        func awaitTable() throws {
             look()
             let before = changes
             try wait("the table changes") { changes > before }

@@ -64,13 +64,73 @@
             try expectLeast(of: load)
         }
 
+        /// A batch that the disk has refused may come back with its journal, and the next batch, which has its
+        /// number, goes to the other journal: both journals must not hold it.
+        @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0))
+        func aRefusedBatchIsGoneBeforeItsNumberIsUsedAgain() throws {
+            let folder = try TemporaryFolder.inMemory()
+            let load = try loadThatWasRefused(in: folder)
+            // The table is looked after, and the journals change places.
+            unlink(folder.file("store"))
+            try load.ask(0, inTransaction: [(.write, "/b\0two")])
+            for found in folders(load, \.mostFolders) {
+                try expect(["/a": "one", "/b": "two"], in: found)
+            }
+        }
+
+        /// The same if the daemon is killed meanwhile: the next one does not know of the batch.
+        @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0))
+        func aRefusedBatchIsGoneBeforeTheNextDaemonUsesItsNumber() throws {
+            let folder = try TemporaryFolder.inMemory()
+            let load = try loadThatWasRefused(in: folder)
+            load.daemon.process.send(SIGKILL)
+            #expect(try load.daemon.process.wait() == -SIGKILL)
+            let shelf = try Shelf(in: folder)
+            let before = inode(of: folder.file("store.journal-1"))
+            try shelf.serveAndDie(["sync": .text("commit"), "outlives-boot": .flag(true)]) {
+                $0.write("/client-0/b", "two")
+            }
+            var found: [String: [UInt8]] = [:]
+            for name in shelf.names { found[name] = try WholeFile.read(folder.file(name)) }
+            if inode(of: folder.file("store.journal-1")) == before {
+                found["store.journal-1"] = folders(load, \.mostFolders).last?["store.journal-1"]
+            }
+            try expect(["/a": "one", "/b": "two"], in: found)
+        }
+
+        /// A daemon with a value in its table and a batch that was refused in its second journal.
+        private func loadThatWasRefused(in folder: TemporaryFolder) throws -> Load {
+            let load = try Load(folder, sync: "commit", seed: 1)
+            try load.ask(0, inTransaction: [(.write, "/a\0one")])
+            try load.awaitTable()
+            // The first sync is of the journal that is made.
+            load.disk.fail(2, of: [.synced], on: "journal-1", .error(EIO))
+            #expect(try load.ask(0, inTransaction: [(.write, "/x\0")]) == .EIO)
+            return load
+        }
+
+        private func inode(of path: String) -> ino_t {
+            var status = stat()
+            return stat(path, &status) == 0 ? status.st_ino : 0
+        }
+
         private func expectLeast(of load: Load) throws {
+            for found in folders(load, \.leastFolders) { try expect(["/a": "one"], in: found) }
+        }
+
+        /// What may be found if power is lost now.
+        private func folders(_ load: Load, _ choice: KeyPath<Disk, [[String: [UInt8]]]>) -> [[String: [UInt8]]] {
             var disk = Disk()
             for entry in load.disk.log.entries { disk.add(entry) }
-            for folder in disk.leastFolders {
-                let shelf = try Shelf(holding: folder)
-                try shelf.serve(["outlives-boot": .flag(true)], boot: "the next") {
-                    #expect($0.read("/client-0/a") == .text("one"), "\(folder.keys)")
+            return disk[keyPath: choice]
+        }
+
+        /// With these files the first client has these values after a reboot.
+        private func expect(_ values: [String: String], in folder: [String: [UInt8]]) throws {
+            let shelf = try Shelf(holding: folder)
+            try shelf.serve(["outlives-boot": .flag(true)], boot: "the next") { table in
+                for (path, value) in values {
+                    #expect(table.read("/client-0" + path) == .text(value), "\(path), of \(folder.keys.sorted())")
                 }
             }
         }
