@@ -30,7 +30,8 @@
             self.seed = seed
             self.sync = sync
             random = Randomness(seed: seed)
-            folder = try TemporaryFolder()
+            // What is synced is synced to a disk, as far as there is one.
+            folder = sync == "none" ? try .inMemory() : try TemporaryFolder()
             xen = try FakeXen()
             // Compiled now, and not while somebody waits for a daemon.
             _ = try FakeXen.library.get()

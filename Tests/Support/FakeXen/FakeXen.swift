@@ -9,7 +9,7 @@ public final class FakeXen {
     /// Daemons that have died: what was known of one's event channels is not true of the next one's.
     private(set) var daemonCount = 0
 
-    public init() throws { folder = try TemporaryFolder() }
+    public init() throws { folder = try .inMemory() }
 
     /// What the daemon has to be started with.
     public func environment() throws -> [String: String] {
