@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import Logging
 import XenStoreKernel
 
 /// Whether there is place for one more client, and what the log is told of those who are turned away.
@@ -44,10 +43,10 @@ struct Admission {
     }
 
     /// Tells the log, unless it was told of others just before.
-    mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: Logger) {
+    mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: PluginLog) {
         untold += 1
         if let lastLine, now < lastLine.advanced(byMilliseconds: Self.pauseMilliseconds) { return }
-        log.log(level: leavesHalf ? .warning : .error, "\(summary(refusal, present))")
+        log.write(leavesHalf ? .warning : .error, summary(refusal, present))
         lastLine = now
         untold = 0
     }

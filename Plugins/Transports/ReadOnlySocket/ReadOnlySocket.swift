@@ -10,19 +10,23 @@ import XenStoreWire
 public final class ReadOnlySocket: Transport {
     public static let name = "read-only-socket"
     public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."
-    public static let keys = SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660, connections: 100)
+    public static let keys =
+        SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660, connections: 100) + ClientLimits.keys
 
     private let settings: SocketSettings
+    private let limits: ClientLimits
     private let log: PluginLog
     private var listener: SocketListener?
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
+        limits = ClientLimits(configuration)
         log = configuration.log
     }
 
     public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
-        let peer = Peer(domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket")
+        let peer = Peer(
+            domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket", limits: limits)
         listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: log)
     }
 

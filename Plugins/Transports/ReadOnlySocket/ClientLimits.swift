@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+
+/// What one client that only looks may hold: it sees all, and so could make the daemon keep all.
+extension ClientLimits {
+    static let keys = [
+        ConfigurationKey("watches", .number(0...1_000_000), default: .number(32), "Watches of one client."),
+        ConfigurationKey(
+            "transactions", .number(0...1_000_000), default: .number(4), "Open transactions of one client."),
+        ConfigurationKey(
+            "transaction-requests", .number(0...1_000_000_000), default: .number(8192),
+            "Requests in one transaction."),
+        ConfigurationKey(
+            "memory", .number(0...1_000_000_000_000), default: .number(1_048_576),
+            "Bytes held for one client: watches, transactions, old values that they still show, unread messages."),
+    ]
+
+    init(_ block: ConfigurationBlock) {
+        self.init(
+            watches: block.number("watches") ?? 0, transactions: block.number("transactions") ?? 0,
+            transactionRequests: block.number("transaction-requests") ?? 0, memory: block.number("memory") ?? 0)
+    }
+}
