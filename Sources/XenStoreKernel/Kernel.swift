@@ -37,6 +37,8 @@ public final class Kernel {
     var servedUrgency: Backlog.Urgency?
     /// What has been done for clients with limits in this turn.
     var guestWork = 0
+    /// Guests wait for storage to keep up.
+    var storageIsBehind = false
     /// Goes up with each turn.
     var turnNumber: UInt64 = 1
     /// What has been done for the request in hand.
@@ -225,12 +227,20 @@ public final class Kernel {
         turnNumber &+= 1
         if pinsTooMuch { giveUpOverdrawn() }
         commitTurn()
+        storageIsBehind = storage.isBehind
         flushTouched()
-        let deadlines = [expireReservation(), expireEvents()]
         let hasLeftovers = !store.leftovers.isEmpty && store.freeLeftovers()
-        if !backlog.isEmpty || !touched.isEmpty || hasLeftovers { return .none }
+        let isBacklogReady = storageIsBehind ? backlog.count(.trusted) > 0 : !backlog.isEmpty
+        let deadlines = [
+            expireReservation(), expireEvents(),
+            storageIsBehind && !backlog.isEmpty ? now.advanced(byMilliseconds: Kernel.storagePause) : nil,
+        ]
+        if isBacklogReady || !touched.isEmpty || hasLeftovers { return .none }
         return deadlines.compactMap(\.self).min().map { .until($0) } ?? .forever
     }
+
+    /// How long guests wait before storage is looked at again, in milliseconds.
+    private static let storagePause: UInt64 = 2
 
     /// Remembers that the session has something to flush.
     @inline(__always)

@@ -16,6 +16,8 @@ public final class FailingStorage: Storage {
     }
 
     /// Whether the next commits fail.
+    /// Guests have to wait.
+    public var isBehind = false
     public var isFailing = false
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]

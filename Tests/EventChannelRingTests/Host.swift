@@ -15,7 +15,8 @@
 
         /// On a host that is there already; `environment` wins over what the host needs.
         init(
-            _ xen: FakeXen, map: String = "grant", indexFile: String? = nil, _ environment: [String: String] = [:]
+            _ xen: FakeXen, map: String = "grant", indexFile: String? = nil, storage: String = "memory",
+            _ environment: [String: String] = [:]
         ) throws {
             self.xen = xen
             let configuration = try TemporaryFolder()
@@ -25,7 +26,7 @@
                   - unix-socket: {}
                   - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings")) }
                 storage:
-                  memory: {}
+                  \(storage): \(storage == "tdb" ? "{ path: \(xen.folder.file("tdb")) }" : "{}")
                 policies:
                   - permissions: {}
                   - quotas: {}

@@ -16,7 +16,7 @@ public final class Daemon {
         self.folder = folder
         let manager = try NotifySocket()
         process = try ChildProcess(
-            [built("sxenstored"), "-N"] + options,
+            [Daemon.binary, "-N"] + options,
             environment: environment.merging(["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name]) { $1 },
             output: errors ?? folder.file("log"), errors: errors ?? folder.file("log"))
         let ready = try waitUntilReady(
@@ -25,6 +25,9 @@ public final class Daemon {
             throw Trouble("the daemon does not serve: \(log)")
         }
     }
+
+    /// The daemon that is tested: what $DAEMON names, such as a release, or the one beside the tests.
+    private static let binary = getenv("DAEMON").map { String(cString: $0) } ?? built("sxenstored")
 
     /// A client of the toolstack.
     public func connect() throws -> RawClient { try RawClient(folder.file("socket")) }

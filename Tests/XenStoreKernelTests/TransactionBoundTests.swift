@@ -139,6 +139,30 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// The undo of a commit that removes and makes the same nodes again and again.
+    @Test(arguments: [3, 400])
+    func aFailedCommitOfNodesThatComeAndGoLeavesAllAsItWas(depth: Int) throws {
+        let house = try House()
+        let guest = house.guest(5)
+        let deep = String(repeating: "d/", count: depth - 1) + "d"
+        for _ in 0..<3 {
+            guest.mkdir(deep)
+            let before = Contents(of: house.store)
+            let transaction = guest.start()
+            for _ in 0..<3 {
+                #expect(guest.rm("d", in: transaction) == .ok)
+                #expect(guest.mkdir(deep, in: transaction) == .ok)
+            }
+            _ = guest.read("ground", in: transaction)
+            house.dom0.write("/local/domain/5/ground")
+            #expect(guest.commit(transaction) == .error(.EAGAIN))
+            house.dom0.rm("/local/domain/5/ground")
+            #expect(Contents(of: house.store) == before)
+            #expect(house.store.snapshots.isEmpty)
+            house.expectSound()
+        }
+    }
+
     // MARK: What its snapshot pins
 
     @Test func whatOthersOverwriteCountsToTheReader() throws {

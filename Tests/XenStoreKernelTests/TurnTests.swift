@@ -52,6 +52,22 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// A younger snapshot is closed first, and a node that it has kept has versions that only the older one kept.
+    @Test func leftoversOfSeveralTransactionsMayComeInAnyOrder() throws {
+        let house = try House()
+        for number in 0..<700 { house.dom0.write("/n/\(number)") }
+        let old = house.dom0.start()
+        for number in 0..<700 { house.dom0.write("/n/\(number)", "new") }
+        let young = house.dom0.start()
+        house.dom0.rm("/n")
+        house.dom0.send(.transactionEnd, "F\0", in: young)
+        house.dom0.send(.transactionEnd, "F\0", in: old)
+        #expect(house.host.settle() == .forever)
+        #expect(house.store.versions.count == 0)
+        #expect(house.store.nodes.count == house.store.count)
+        house.expectSound()
+    }
+
     // MARK: Turns
 
     /// A guest with a transaction whose end costs as much as it may.
@@ -105,6 +121,21 @@ import XenStoreWire
             for (at, guest) in guests.enumerated() { counts[at] += guest.takeReplies().count }
         }
         #expect(counts.allSatisfy { $0 == 400 })
+    }
+
+    @Test func guestsWaitForAStorageThatIsBehindAndDom0DoesNot() throws {
+        let storage = FailingStorage()
+        let house = try House(storage: storage)
+        let guest = house.guest(5)
+        storage.isBehind = true
+        #expect(house.dom0.write("/a") == .ok)
+        guest.send(.write, "x\0")
+        #expect(house.host.settle() == .until(house.host.now.advanced(byMilliseconds: 2)))
+        #expect(guest.takeReplies() == [])
+        #expect(house.dom0.write("/b") == .ok)
+        storage.isBehind = false
+        house.host.advance(milliseconds: 2)
+        #expect(guest.takeReplies() == [.ok])
     }
 
     // MARK: Long lists

@@ -108,7 +108,8 @@ extension Kernel {
             if let replay, isAffordable { isAffordable = replay.spendRemoval() }
             if !isAffordable { return }
             spend(Work.change)
-            let isTold = mustTell && (id == top || watches.contains(hash: store.pointer(id).pointee.hash))
+            let hash = store.pointer(id).pointee.hash
+            let isTold = mustTell && (id == top || watches.contains(hash: hash))
             guard isTold else { return store.removeLeaf(id) }
             let bytes = id == top ? [] : store.path(of: id)
             let notice = noticeOfRemoval(of: id, isExact: id != top)
@@ -116,7 +117,7 @@ extension Kernel {
             let list = store.pointer(id).pointee.permissions
             store.permissions.retain(list)
             store.removeLeaf(id)
-            if id == top { announce(path, notice) } else { announce(made: bytes, notice) }
+            if id == top { announce(path, notice) } else { announceExact(bytes, hash, notice) }
             store.permissions.release(list)
         }
         return isAffordable
@@ -188,10 +189,15 @@ extension Kernel {
         }
     }
 
-    /// The same for a path that the kernel made, not the request.
-    func announce(made bytes: [UInt8], _ notice: ChangeNotice) {
-        bytes.withUnsafeBytes { bytes in
-            if let path = try? innerScanner.scan(bytes, home: .control, specials: true) { announce(path, notice) }
+    /// The same for a node that goes away with an ancestor: only watches on the very node are told.
+    private func announceExact(_ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice) {
+        spend(path.count >> Work.longPathShift)
+        path.withUnsafeBytes { bytes in
+            if let replay { return replay.note(bytes, hash: hash, isExact: true) }
+            matches.removeAll(keepingCapacity: true)
+            collect(hash, notice) { $0.isOn(bytes) && $0.reaches(0) }
+            if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
+            deliver(bytes)
         }
     }
 

@@ -78,7 +78,7 @@ extension Kernel {
     }
 
     private func isGuestsTurnOver(_ session: Session, _ header: Header) -> Bool {
-        if guestWork >= Work.perTurnOfGuests { return true }
+        if guestWork >= Work.perTurnOfGuests || storageIsBehind { return true }
         let urgency = urgency(of: session, header)
         if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
         // What is costly comes after all others of the turn, even if nobody waits yet.
@@ -114,7 +114,9 @@ extension Kernel {
         for urgency in Backlog.Urgency.allCases {
             var waiting = backlog.take(urgency, atMost: backlog.count(urgency))
             servedUrgency = urgency
-            while urgency == .trusted || guestWork < Work.perTurnOfGuests, let session = waiting.popFirst() {
+            while urgency == .trusted || guestWork < Work.perTurnOfGuests && !storageIsBehind,
+                let session = waiting.popFirst()
+            {
                 session.isBacklogged = false
                 if session.isOpen, !session.isEnding, session.blockedBy == nil { drainInbox(session) }
                 if session.isOpen { reconsider(session) }

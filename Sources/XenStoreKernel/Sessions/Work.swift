@@ -10,7 +10,11 @@ enum Work {
     static let payloadShift = 3
     /// A node that is made, changed or removed, or an event.
     static let change = 8
-    /// A watch that is found, and is not to be told.
+    /// So many bytes of a path that has to be put together from the names of its nodes are one unit.
+    static let longPathShift = 2
+    /// So many bytes of an event are one unit.
+    static let eventShift = 4
+    /// A session that is asked whether it may know of a change.
     static let watch = 2
 
     /// What one client may have done in one turn. The request that passes the bound is carried out whole.

@@ -144,7 +144,7 @@ struct Snapshots {
     }
 }
 
-/// What closed snapshots have left, in the order of their closing. A node's versions come before the node.
+/// What closed snapshots have left, in the order of their closing.
 struct Leftovers {
     private var lists: [[Snapshots.Kept]] = []
     /// How many of the first list were taken.

@@ -42,6 +42,9 @@ extension Store {
             let node = pointer(id).pointee
             if let heir = snapshots.showing(from: node.created, until: node.removed) {
                 snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: node.permissions)
+            } else if node.versions != 0 {
+                // Left by an older snapshot that was closed after this one: they come before the node.
+                leftovers.append([kept])
             } else {
                 free(id)
             }

@@ -82,6 +82,7 @@ extension Kernel {
         }
         let admission = admission(of: Header.size + length, to: session)
         if admission == .dropped { return }
+        spend(length >> Work.eventShift)
         let start = session.outbox.position
         write(shown, watch.token, length: length, to: session)
         let isExcess = admission == .excess
@@ -110,7 +111,10 @@ extension Kernel {
 
 extension Watch {
     @inline(__always)
-    func isOn(_ path: Path) -> Bool { self.path.withUnsafeBytes { $0.isEqual(to: path.bytes) } }
+    func isOn(_ path: Path) -> Bool { isOn(path.bytes) }
+
+    @inline(__always)
+    func isOn(_ path: UnsafeRawBufferPointer) -> Bool { self.path.withUnsafeBytes { $0.isEqual(to: path) } }
 }
 
 extension PathHash {

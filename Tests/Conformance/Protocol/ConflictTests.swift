@@ -119,6 +119,8 @@ import Testing
     private func run(_ test: Case, ending: String, _ end: Answer) throws {
         let transaction = try client.startTransaction()
         for request in test.inside { _ = try client.ask(request.op, bytes: request.payload, in: transaction) }
+        // Something to commit: what only reads saw one moment, and does not fail.
+        #expect(try client.ask(.write, "/elsewhere\0", in: transaction) == .ok)
         for request in test.outside { #expect(try other.ask(request.op, bytes: request.payload) == .ok) }
         #expect(try client.ask(.transactionEnd, ending, in: transaction) == end)
         #expect(try client.commit(transaction) == .ENOENT, "it is gone, whatever became of it")

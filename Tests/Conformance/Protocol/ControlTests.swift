@@ -79,7 +79,7 @@ import Testing
         #expect(lines.first == "Quota settings:")
         for ((name, value), line) in zip(QuotaTests.defaults, lines.dropFirst()) {
             let number = String(repeating: " ", count: 8 - "\(value)".count) + "\(value)"
-            #expect(line.hasPrefix(name + String(repeating: " ", count: 17 - name.count) + ": " + number + " "))
+            #expect(line.hasPrefix(name + String(repeating: " ", count: max(0, 17 - name.count)) + ": " + number + " "))
         }
         #expect(lines.count == 1 + QuotaTests.defaults.count)
     }

@@ -46,6 +46,7 @@ def transactions(store):
 
     number = store.transaction_start()
     store.read(number, "/python/first")
+    store.write(number, "/python/third", "three")
     store.write(NO_TRANSACTION, "/python/first", "changed")
     expect("conflict", store.transaction_end(number), False)
 
