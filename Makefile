@@ -6,6 +6,7 @@ sbindir ?= $(prefix)/sbin
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/sxenstored
+unitdir ?= $(prefix)/lib/systemd/system
 # The daemon reads $(sysconfdir)/xen/sxenstored.yaml, whatever the prefix.
 sysconfdir ?= /etc
 
@@ -41,7 +42,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test lint format check bench install clean
+.PHONY: help run build release test crash-test system-test lint format check bench install install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -94,7 +95,7 @@ bench: release ## Measure against the other daemons and against an echo server
 	@packaging/debian-packages bench
 	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
 
-install: ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, mandir)
+install: install-units ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
 	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
 	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
@@ -103,10 +104,22 @@ install: ## Install what `make release` has built (DESTDIR, prefix, sbindir, bin
 		install -D --mode 644 etc/sxenstored.yaml '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml'
 	install -d '$(DESTDIR)$(docdir)/examples'
 	install --mode 644 README.md '$(DESTDIR)$(docdir)'
-	install --mode 644 etc/sxenstored-standalone.yaml etc/sxenstored.service etc/sxenstored.default \
-		'$(DESTDIR)$(docdir)/examples'
+	install --mode 644 etc/sxenstored-standalone.yaml etc/sxenstored.default '$(DESTDIR)$(docdir)/examples'
 	for page in $(PAGES); do \
 		install -D --mode 644 "$$page" "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+
+# Units do nothing before somebody enables them. The drop-in would, so it is an example.
+install-units:
+	install -d '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(docdir)/examples/xenstored.service.d'
+	$(call install_unit,etc/sxenstored.service,$(unitdir))
+	$(call install_unit,etc/sxenstored-restart@.service,$(unitdir))
+	$(call install_unit,etc/xenstored.service.d/sxenstored.conf,$(docdir)/examples/xenstored.service.d)
+
+# install_unit FILE,FOLDER: with the daemon's path as it is installed.
+define install_unit
+sed 's|/usr/sbin/sxenstored|$(sbindir)/sxenstored|' '$(1)' > '$(DESTDIR)$(2)/$(notdir $(1))'
+chmod 644 '$(DESTDIR)$(2)/$(notdir $(1))'
+endef
 
 clean: ## Remove all that was built
 	rm -rf .build .build_* run
