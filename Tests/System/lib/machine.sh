@@ -19,12 +19,15 @@ install_daemon() {
 
 # build_initrd SCENARIO WORK: dom0's tree and what differs from run to run.
 build_initrd() {
-    local scenario=$1 work=$2 tree=$2/tree overlay
+    local scenario=$1 work=$2 tree=$2/tree overlay unwanted
     mkdir -p "$tree/lab"
     for overlay in "${overlays[@]}"; do
         if [ -d "$overlay" ]; then cp -a "$overlay/." "$tree/"; else tar -xf "$overlay" -C "$tree"; fi
     done
     [ -z "$binary" ] || install_daemon "$tree"
+    # And what it is to do without.
+    while read -r unwanted; do rm -f "$tree/$unwanted"; done \
+        < <(sed -n 's/^# without: //p' "$here/scenarios/$scenario.sh")
     install -m 755 "$here/dom0/init" "$tree/init"
     cp "$here"/dom0/{helpers,start-debian,start-launch} "$cache/vmlinux" "$cache/guest.cpio" "$tree/lab/"
     cp -r "$here/scenarios" "$tree/lab/"

@@ -9,10 +9,8 @@ home=/local/domain/$id
 xenstore-write /lab/kept "as it was"
 check "guest answers" answers lab1
 xenstore-ls -fp > /run/store-before
-kill -9 "$daemon_pid"
-lab killed
-start_store
-lab restarted
+kill_store
+restart_store
 xenstore-ls -fp > /run/store-restarted
 check "the store is as it was" cmp /run/store-before /run/store-restarted
 check "guest answers again" answers lab1
@@ -26,3 +24,7 @@ check "guest's kernel heard of its shutdown" wait_for 60 has_shut_down
 xl destroy lab1
 check_cleaned "$id"
 lab gone
+
+# With xenconsoled, which was started again with the daemon, guests can be made as before.
+create_guest lab1
+poweroff_guest lab1
