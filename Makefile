@@ -22,6 +22,8 @@ SCENARIOS ?= pv pvh devices lifecycle crash unconfigured
 KILLS ?= 3000
 SEED ?=
 SYNC ?=
+# How many busy loops run beside the kills: 2 keep two processors busy, and the daemon is killed at other moments.
+LOAD ?=
 # At how many moments it then cuts the power, for each way to sync, after which each call on the files fails once.
 CUTS ?= 3000
 # Where `make run` keeps its sockets.
@@ -70,9 +72,10 @@ test: ## Run all tests (one: swift test --filter NAME)
 	@packaging/debian-packages build $(LIBRARIES) test
 	swift test $(TRAITS) $(SWIFTFLAGS)
 
-crash-test: release ## Kill the daemon at thousands of moments, cut its power, fail its disk (KILLS, CUTS, SEED, SYNC)
+crash-test: release ## Kill the daemon at thousands of moments, cut its power, fail its disk (KILLS, CUTS, SEED, SYNC, LOAD)
 	@packaging/debian-packages build $(LIBRARIES) test
-	KILLS='$(KILLS)' SEED='$(SEED)' SYNC='$(SYNC)' DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
+	KILLS='$(KILLS)' SEED='$(SEED)' SYNC='$(SYNC)' LOAD='$(LOAD)' \
+		DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
 		swift test $(TRAITS) $(SWIFTFLAGS) --filter CrashTests
 	POWER_LOSS_CUTS='$(CUTS)' FAILING_CALLS_STEP=1 \
 		swift test $(TRAITS) $(SWIFTFLAGS) --filter 'PowerLossTests|FailingCallTests'

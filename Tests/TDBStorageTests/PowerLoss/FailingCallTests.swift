@@ -53,25 +53,33 @@
             try shelf.serve { $0.write("/before", "1") }
             try shelf.serveAndDie { $0.write("/before", "2") }
 
+            do { try live(call, way, seed) } catch {
+                let place = try Remains.keep(
+                    ["store": folder.path], "\(moment): \(error)", as: "failing-call-\(call)-seed-\(seed)")
+                Issue.record("the files are kept in \(place)/store, as the test has left them")
+                throw error
+            }
+        }
+
+        private mutating func live(_ call: Int, _ way: FailingCallTests.Way, _ seed: UInt64) throws {
             let load: Load
             do {
                 load = try Load(folder, sync: sync, seed: seed) { $0.fail(call, way.fault) }
             } catch let trouble as Trouble {
                 // It says why it does not start, and nothing has happened to the store.
-                #expect(trouble.description.contains("can't "), "\(moment): \(trouble)")
-                try expectWhole(nil)
-                return
+                try #require(trouble.description.contains("can't "), "\(moment): \(trouble)")
+                return try expectWhole(nil)
             }
             try load.change()
             let isKilled = call % 2 == 0
             if isKilled {
                 load.daemon.process.send(SIGKILL)
-                #expect(try load.daemon.process.wait() == -SIGKILL, moment)
+                try #require(try load.daemon.process.wait() == -SIGKILL, moment)
             } else {
-                #expect(try load.daemon.stop() == 0, moment)
+                try #require(try load.daemon.stop() == 0, moment)
             }
             isInTime = load.disk.failures > 0
-            expectLog(load)
+            try expectLog(load)
             try expectWhole(load)
             // Whatever a sync did not write must not matter any more.
             if sync == "commit", load.disk.log.entries.contains(where: { $0.kind == .lost && $0.file != 0 }) {
@@ -80,28 +88,28 @@
         }
 
         /// Refusals are said once, and that it works again is, too.
-        private func expectLog(_ load: Load) {
+        private func expectLog(_ load: Load) throws {
             let lines = load.daemon.log.split(separator: "\n")
             let refusals = lines.count { $0.contains("changes are refused with EIO until it works") }
             let wasRefused = load.histories.contains { $0.changes.contains(where: \.isRefused) }
-            #expect(refusals == (wasRefused ? 1 : 0), "\(moment): \(load.daemon.log)")
-            #expect(lines.count { $0.contains("works again") } == refusals, "\(moment): \(load.daemon.log)")
+            try #require(refusals == (wasRefused ? 1 : 0), "\(moment): \(load.daemon.log)")
+            try #require(lines.count { $0.contains("works again") } == refusals, "\(moment): \(load.daemon.log)")
         }
 
         private func expectWhole(_ load: Load?) throws {
             let shelf = try Shelf(in: folder)
             try shelf.serve(["sync": .text(sync)]) { table in
-                #expect(table.read("/before") == .text("2"), moment)
+                try #require(table.read("/before") == .text("2"), moment)
                 for history in load?.histories ?? [] {
                     let (found, expected) = (table.state(of: history.root), try history.states().last ?? [])
-                    #expect(found == expected, moment)
+                    try #require(found == expected, moment)
                 }
-                #expect(table.write("/after", "") == .ok, moment)
+                try #require(table.write("/after", "") == .ok, moment)
             }
             let reason = try shelf.asides.first.map { try StoreReport.check(shelf.folder.file($0)).text }
-            #expect(reason == nil, "\(moment) \(load?.daemon.log ?? "")")
+            try #require(reason == nil, "\(moment) \(load?.daemon.log ?? "")")
             let report = try StoreReport.check(shelf.path)
-            #expect(report.isGood, "\(moment): \(report.text)")
+            try #require(report.isGood, "\(moment): \(report.text)")
         }
     }
 
@@ -120,7 +128,7 @@
                 var answer = try ask(client, inTransaction: [(.write, "/last\0")])
                 // It may be right here that a call fails; the next one does not.
                 if answer == .EIO { answer = try ask(client, inTransaction: [(.write, "/last\0")]) }
-                #expect(answer == .ok, "\(daemon.log)")
+                try #require(answer == .ok, "\(daemon.log)")
             }
         }
     }

@@ -171,7 +171,13 @@
                     disk.add(log[at])
                     at += 1
                 }
-                try check(disk.folder(&random), at: cut, &random)
+                let found = disk.folder(&random)
+                do { try check(found, at: cut, &random) } catch {
+                    let text = "POWER_LOSS_SEED=\(seed), sync: \(sync), \(label) cut at \(cut): \(error)"
+                    let place = try Remains.keep(files: found, text, as: "power-loss-seed-\(seed)")
+                    Issue.record("what the disk held after the cut is kept in \(place)")
+                    throw error
+                }
             }
         }
 
@@ -196,24 +202,24 @@
             var found: [[String]] = []
             try shelf.serve(values, boot: "the next") { table in
                 found = load.histories.map { table.state(of: $0.root) }
-                #expect(table.write("/after", value) == .ok, moment)
+                try #require(table.write("/after", value) == .ok, moment)
             }
             let report = try StoreReport.check(shelf.path)
-            #expect(report.isGood, "\(moment): \(report.text)")
+            try #require(report.isGood, "\(moment): \(report.text)")
             if random.once(in: 10) {
                 try shelf.serve(values) { table in
-                    #expect(table.read("/after") == .text(value), moment)
+                    try #require(table.read("/after") == .text(value), moment)
                     let again = load.histories.map { table.state(of: $0.root) }
-                    #expect(again == found, moment)
+                    try #require(again == found, moment)
                 }
             }
             if sync == "none", !shelf.asides.isEmpty {
                 let isEmpty = found.allSatisfy(\.isEmpty)
-                #expect(isEmpty, moment)
+                try #require(isEmpty, moment)
                 return
             }
             let reason = try shelf.asides.first.map { try StoreReport.check(shelf.folder.file($0)).text }
-            #expect(reason == nil, moment)
+            try #require(reason == nil, moment)
             try expectPossible(found, at: cut, moment)
         }
 
@@ -227,18 +233,17 @@
                 let matching = (certain...max(certain, last)).filter { states[client][$0] == found[client] }
                 if matching.isEmpty, try history.statesOfRefused(after: certain).contains(found[client]) { return }
                 let isOld = states[client].firstIndex(of: found[client])
-                #expect(
+                try #require(
                     !matching.isEmpty,
                     "\(moment): \(history.root) should be at \(certain)...\(last), is at \(isOld.map(String.init) ?? "none of its states"), refused: \(history.changes.indices.filter { history.changes[$0].isRefused })"
                 )
                 counts.append(matching)
             }
-            guard counts.allSatisfy({ !$0.isEmpty }) else { return }
             let latest = zip(load.histories, counts).map { history, counts in
                 counts[0] == 0 ? 0 : history.changes[counts[0] - 1].sent
             }.max()
             for (history, counts) in zip(load.histories, counts) {
-                #expect((counts.last ?? 0) >= history.certain(at: latest ?? 0), "\(moment): a change is missing")
+                try #require((counts.last ?? 0) >= history.certain(at: latest ?? 0), "\(moment): a change is missing")
             }
         }
     }
