@@ -16,24 +16,30 @@ import XenStoreWire
         let host: EmbeddedHost
         let domains: EmbeddedDomains
         let dom0: Caller
+        let quotas: Quotas
 
         func guest(_ id: DomainID) throws -> Caller {
             Caller(host: host, client: try #require(domains.clients[id]))
         }
     }
 
-    private func start(_ states: [DomainID: DomainState], after previous: Daemon? = nil) throws -> Daemon {
-        let host = try EmbeddedHost(
-            storage: storage,
-            policies: [
-                try Permissions(ConfigurationBlock([:])), try Quotas(ConfigurationBlock(defaultsOf: Quotas.keys)),
-            ])
+    private func start(
+        _ states: [DomainID: DomainState], after previous: Daemon? = nil, limits: ConfigurationBlock = Self.defaults
+    ) throws -> Daemon {
+        let quotas = try Quotas(limits)
+        let host = try EmbeddedHost(storage: storage, policies: [try Permissions(ConfigurationBlock([:])), quotas])
         let domains = EmbeddedDomains()
         domains.states = states
         for (id, client) in previous?.domains.clients ?? [:] { domains.left[id] = client.session.indexes }
         domains.serve(host)
-        return Daemon(host: host, domains: domains, dom0: Caller(host: host, client: host.connect(domain: .control)))
+        return Daemon(
+            host: host, domains: domains, dom0: Caller(host: host, client: host.connect(domain: .control)),
+            quotas: quotas)
     }
+
+    private static let defaults = ConfigurationBlock(defaultsOf: Quotas.keys)
+
+    private func limit(_ name: String, _ daemon: Daemon) -> Reply { daemon.dom0.ask(.getQuota, "\(name)\u{0}") }
 
     private func introduce(_ daemon: Daemon) {
         daemon.dom0.mkdir("/local/domain/5")
@@ -121,6 +127,68 @@ import XenStoreWire
         let second = try start(alive, after: first)
         #expect(second.dom0.ask(.getQuota, "5\u{0}watches\u{0}") == .text("300|"))
         #expect(second.dom0.ask(.getQuota, "nodes\u{0}") == .text("7|"))
+    }
+
+    /// SIGHUP, and a restart after it: what is noted is what is in force.
+    @Test func aReloadAndTheNextDaemonAgreeAboutLimits() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let first = try start(alive)
+        introduce(first)
+        for setting in ["nodes\u{0}7", "watches\u{0}8", "5\u{0}nodes\u{0}9", "5\u{0}transactions\u{0}3"] {
+            #expect(first.dom0.ask(.setQuota, "\(setting)\u{0}") == .ok)
+        }
+        let own = ConfigurationBlock(["transactions": .number(4)])
+        let changed = Self.defaults.with("watches", .number(60)).with("domains", .domains([(5, own)]))
+        let expected = ["nodes": "7|", "watches": "60|", "5\u{0}nodes": "9|", "5\u{0}transactions": "4|"]
+
+        try first.host.kernel.reloadPolicies { try first.quotas.reload(Self.defaults) }
+        #expect(limit("watches", first) == .text("8|"))
+        try first.host.kernel.reloadPolicies { try first.quotas.reload(changed) }
+        first.host.settle()
+        for (name, value) in expected { #expect(limit(name, first) == .text(value), "\(name)") }
+        let second = try start(alive, after: first, limits: changed)
+        for (name, value) in expected { #expect(limit(name, second) == .text(value), "\(name)") }
+        // What the file has overruled does not come back with the file as it was.
+        let third = try start(alive, after: second)
+        #expect(limit("watches", third) == .text("128|"))
+        #expect(limit("5\u{0}transactions", third) == .text("10|"))
+        #expect(limit("nodes", third) == .text("7|"))
+    }
+
+    @Test func theConfigurationThatChangedMeanwhileOverrulesWhatWasSet() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let first = try start(alive)
+        introduce(first)
+        #expect(first.dom0.ask(.setQuota, "nodes\u{0}7\u{0}") == .ok)
+        let second = try start(alive, after: first, limits: Self.defaults.with("nodes", .number(500)))
+        #expect(limit("nodes", second) == .text("500|"))
+        #expect(second.host.log.contains { $0.text.contains("the limit nodes is 500 now, not 7") })
+        second.host.settle()
+        #expect(limit("nodes", try start(alive, after: second)) == .text("1000|"))
+    }
+
+    /// Its own number may be another's by then.
+    @Test func limitsOfDomainsThatDiedUnintroducedAreForgotten() throws {
+        let first = try start([five: DomainState(uniqueID: 55)])
+        #expect(first.dom0.ask(.setQuota, "5\u{0}nodes\u{0}7\u{0}") == .ok)
+        let second = try start([:], after: first)
+        second.host.settle()
+        let third = try start([five: DomainState(uniqueID: 56)], after: second)
+        #expect(limit("5\u{0}nodes", third) == .text("1000|"))
+    }
+
+    /// A guest that waits for a limit goes on when a reload raises it.
+    @Test func aReloadLetsBlockedGuestsGoOn() throws {
+        let alive = [five: DomainState(uniqueID: 55)]
+        let daemon = try start(alive, limits: Self.defaults.with("outstanding", .number(1)))
+        introduce(daemon)
+        let guest = try daemon.guest(five)
+        guest.client.appetite = 0
+        for _ in 0..<3 { guest.send(.getDomainPath, "5\u{0}") }
+        daemon.host.settle()
+        #expect(!guest.client.session.isReading)
+        try daemon.host.kernel.reloadPolicies { try daemon.quotas.reload(Self.defaults) }
+        #expect(guest.client.session.isReading)
     }
 
     @Test func watchesThatStorageCouldNotTakeAreHandedOverWhenItWorksAgain() throws {

@@ -9,45 +9,38 @@ public final class Quotas: LimitTable, Reloadable {
     public static var name: String { "quotas" }
     public static var summary: String { "Bounds what each guest may hold; 0 means unlimited." }
 
-    /// Limits by resource, 0 for unlimited.
+    /// What the configuration says.
+    private var configured: ConfiguredLimits
+    /// What was set at run time and stands.
+    private var set: [LimitKey: LimitSetting] = [:]
+    /// Limits in force by resource, 0 for unlimited: both of those together.
     private var global: [UInt32]
     /// The domains that have limits of their own.
     private var own: [DomainID: [Resource: UInt32]]
-    /// Those of the configuration: what a domain falls back to when its number is used again.
-    private var configured: [DomainID: [Resource: UInt32]]
+    let configuration: ConfigurationBlock
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
-        global = Quotas.limits(in: configuration)
-        configured = try Quotas.ownLimits(in: configuration)
-        own = configured
+        configured = try ConfiguredLimits(configuration)
+        global = configured.global
+        own = configured.own
+        self.configuration = configuration
     }
 
+    /// What was set at run time stands, except where the configuration now says something else than it did then.
     public func reload(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
-        let configured = try Quotas.ownLimits(in: configuration)
-        global = Quotas.limits(in: configuration)
-        self.configured = configured
-        own = configured
-    }
-
-    private static func limits(in block: ConfigurationBlock) -> [UInt32] {
-        Resource.allCases.map { UInt32(clamping: block.number("\($0.name)") ?? Int($0.defaultLimit)) }
-    }
-
-    private static func ownLimits(in block: ConfigurationBlock) throws(ConfigurationError) -> [DomainID: [Resource:
-        UInt32]]
-    {
-        var limits: [DomainID: [Resource: UInt32]] = [:]
-        for (number, own) in block.domains("domains") {
-            guard let number = UInt16(exactly: number) else {
-                throw ConfigurationError("\(number) is no domain id", key: "domains", at: own.place)
-            }
-            for resource in Resource.allCases {
-                if let limit = own.number("\(resource.name)") {
-                    limits[DomainID(number), default: [:]][resource] = UInt32(clamping: limit)
-                }
-            }
+        configured = try ConfiguredLimits(configuration)
+        global = configured.global
+        own = configured.own
+        for (key, setting) in set.sorted(by: { $0.key < $1.key }) {
+            let stands = configured.mark(of: key) == setting.configured
+            let inFile = configured.limit(of: key)
+            if stands { apply(setting) } else { set[key] = nil }
+            self.configuration.log.notice(
+                stands
+                    ? "\(key) stays \(setting.limit), which was set at run time; the configuration says \(inFile)"
+                    : "\(key) is \(inFile) now, not \(setting.limit) as was set at run time: the configuration has changed"
+            )
         }
-        return limits
     }
 
     public func refusal(of resource: Resource, amount: Int, for domain: DomainID) -> WireError? {
@@ -60,15 +53,38 @@ public final class Quotas: LimitTable, Reloadable {
         return global[Int(resource.rawValue)]
     }
 
-    public func setLimit(_ limit: UInt32, of resource: Resource, for domain: DomainID?) {
-        if let domain {
-            own[domain, default: [:]][resource] = limit
+    @discardableResult
+    public func setLimit(_ limit: UInt32, of resource: Resource, for domain: DomainID?) -> LimitSetting {
+        let key = LimitKey(domain: domain, resource: resource)
+        let setting = LimitSetting(
+            limit: limit, resource: resource, domain: domain, configured: configured.mark(of: key))
+        set[key] = setting
+        apply(setting)
+        return setting
+    }
+
+    public func restore(_ setting: LimitSetting) -> Bool {
+        let key = LimitKey(domain: setting.domain, resource: setting.resource)
+        guard configured.mark(of: key) == setting.configured else { return false }
+        set[key] = setting
+        apply(setting)
+        return true
+    }
+
+    public var settings: [LimitSetting] { Array(set.values) }
+
+    private func apply(_ setting: LimitSetting) {
+        if let domain = setting.domain {
+            own[domain, default: [:]][setting.resource] = setting.limit
         } else {
-            global[Int(resource.rawValue)] = limit
+            global[Int(setting.resource.rawValue)] = setting.limit
         }
     }
 
-    public func forget(_ domain: DomainID) { own[domain] = configured[domain] }
+    public func forget(_ domain: DomainID) {
+        own[domain] = configured.own[domain]
+        for key in set.keys where key.domain == domain { set[key] = nil }
+    }
 }
 
 extension Resource {

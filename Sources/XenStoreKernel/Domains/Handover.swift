@@ -13,7 +13,7 @@ struct Handover {
     var watches: [DomainID: [WatchNote]] = [:]
     /// Streams by the domain whose peer is to come back.
     var streams: [DomainID: StreamNote] = [:]
-    var limits: [LimitNote] = []
+    var limits: [LimitSetting] = []
 
     init(_ notes: [[UInt8]: [UInt8]]) {
         for (key, value) in notes {
@@ -33,8 +33,8 @@ struct Handover {
                 guard let id = UInt16(name[1]), let position = UInt64(name[2]) else { continue }
                 streams[DomainID(id), default: StreamNote()].pieces[position] = value
             case ("limit", 3):
-                guard let note = LimitNote(domain: name[1], resource: name[2], &reader) else { continue }
-                limits.append(note)
+                guard let setting = LimitSetting(domain: name[1], resource: name[2], &reader) else { continue }
+                limits.append(setting)
             default: continue
             }
         }
@@ -114,19 +114,14 @@ struct WatchNote {
     }
 }
 
-struct LimitNote {
-    /// Nil for the limit of all domains.
-    var domain: DomainID?
-    var resource: Resource
-    var limit: UInt32
-
+extension LimitSetting {
     init?(domain: Substring, resource: Substring, _ reader: inout NoteReader) {
         guard let resource = Resource.allCases.first(where: { "\($0.name)" == resource }),
-            let limit = reader.number().flatMap(UInt32.init(exactly:))
+            let limit = reader.number().flatMap(UInt32.init(exactly:)), let configured = reader.number(),
+            domain == "all" || UInt16(domain) != nil
         else { return nil }
-        self.domain = UInt16(domain).map { DomainID($0) }
-        self.resource = resource
-        self.limit = limit
+        self.init(
+            limit: limit, resource: resource, domain: UInt16(domain).map { DomainID($0) }, configured: configured)
     }
 }
 

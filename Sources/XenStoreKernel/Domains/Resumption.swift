@@ -21,11 +21,11 @@ extension Kernel {
         notes[key] = .some(isGone ? nil : WatchNote(watch, of: watch.session.domain).bytes)
     }
 
-    /// A limit was set at run time, for one domain or for all.
-    func note(_ limit: UInt32?, of resource: Resource, for domain: DomainID?) {
+    /// A limit was set at run time, for one domain or for all, or does not stand any more.
+    func note(_ setting: LimitSetting?, of resource: Resource, for domain: DomainID?) {
         guard storage.wantsBatches else { return }
         let key = "limit/\(domain.map { "\($0.rawValue)" } ?? "all")/\(resource.name)"
-        notes[Array(key.utf8)] = .some(limit.map { UInt64($0).noteBytes })
+        notes[Array(key.utf8)] = .some(setting.map { UInt64($0.limit).noteBytes + $0.configured.noteBytes })
     }
 }
 
@@ -59,6 +59,7 @@ extension Kernel {
             notes[StreamNote.key(id)] = .some(nil)
             for position in note.pieces.keys { notes[StreamNote.key(id, pieceAt: position)] = .some(nil) }
         }
+        forgetLimitsOfTheDead()
         handover = nil
         // Some may have shut down when nobody was there to be told.
         domainsChanged()
@@ -96,9 +97,29 @@ extension Kernel {
         }
     }
 
-    /// Limits that were set at run time are in force again.
+    /// Limits that were set at run time are in force again, unless the configuration has changed meanwhile.
     func restoreLimits() {
-        for note in handover?.limits ?? [] { limits?.setLimit(note.limit, of: note.resource, for: note.domain) }
+        guard let limits else { return }
+        for setting in handover?.limits ?? [] where !limits.restore(setting) {
+            let domain = setting.domain
+            note(nil, of: setting.resource, for: domain)
+            log(
+                .notice,
+                "the limit \(setting.resource.name)\(domain.map { " of domain \($0.rawValue)" } ?? "") is "
+                    + "\(limits.limit(of: setting.resource, for: domain)) now, not \(setting.limit) as was set at run "
+                    + "time: the configuration has changed")
+        }
+    }
+
+    /// Limits of domains that are gone, and were never introduced.
+    private func forgetLimitsOfTheDead() {
+        for setting in limits?.settings ?? [] {
+            guard let id = setting.domain, id != .control else { continue }
+            refresh(id)
+            if domains[id] != nil { continue }
+            limits?.forget(id)
+            note(nil, of: setting.resource, for: id)
+        }
     }
 }
 

@@ -28,8 +28,23 @@ extension Kernel {
 
     /// Sets a limit at run time: noted for the next daemon, and looked at by whom it has blocked.
     func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
-        limits.setLimit(limit, of: resource, for: domain)
-        note(limit, of: resource, for: domain)
+        note(limits.setLimit(limit, of: resource, for: domain), of: resource, for: domain)
+        reconsiderBlocked()
+    }
+
+    /// Lets policies take over a changed configuration by `reload`. What was set at run time and does not stand
+    /// any more is forgotten by storage, too.
+    public func reloadPolicies(_ reload: () throws -> Void) rethrows {
+        let before = limits?.settings ?? []
+        defer {
+            let standing = Set(limits?.settings ?? [])
+            for gone in before where !standing.contains(gone) { note(nil, of: gone.resource, for: gone.domain) }
+            reconsiderBlocked()
+        }
+        try reload()
+    }
+
+    private func reconsiderBlocked() {
         for session in sessions {
             admitExcess(of: session)
             if session.blockedBy != nil { reconsider(session) }
