@@ -31,7 +31,7 @@ let package = Package(
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CTDB", providers: [.apt(["libtdb-dev"])]),
         .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
-        .target(name: "Configuration", dependencies: ["XenStoreKernel", "CYaml"]),
+        .target(name: "Configuration", dependencies: ["XenStoreKernel", "CLinux", "CYaml"]),
         .target(
             name: "StreamSocket",
             dependencies: ["XenStoreKernel", "CLinux"]),

@@ -38,7 +38,7 @@ extension ConfigurationCheck {
     /// A default in the form that a checked value has, whichever way the plugin wrote it.
     private func defaultValue(of key: ConfigurationKey) -> ConfigurationValue? {
         switch (key.kind, key.defaultValue) {
-        case (.path, .text(let path)?): .text(substituted(path))
+        case (.path, .text(let path)?), (.device, .text(let path)?): .text(substituted(path))
         case (.mode, .text(let digits)?): Int(digits, radix: 8).map { .number($0) }
         case (.perDomain, nil): .domains([])
         default: key.defaultValue
@@ -71,7 +71,7 @@ extension ConfigurationCheck {
         }
         switch kind {
         case .text: return .text(text)
-        case .path: return self.path(scalar)
+        case .path, .device: return self.path(scalar)
         case .flag: return flag(scalar)
         case .number(let range): return number(scalar, range)
         case .mode: return mode(scalar)
@@ -99,6 +99,10 @@ extension ConfigurationCheck {
         }
         guard path.hasPrefix("/") else {
             refuse("must be an absolute path, not \(quoted(scalar.text))", scalar)
+            return nil
+        }
+        guard !path.hasSuffix("/") else {
+            refuse("must name a file; with a slash at its end \(quoted(scalar.text)) names a folder", scalar)
             return nil
         }
         return .text(path)
@@ -198,7 +202,7 @@ extension ConfigurationKey.Kind {
     var whatItTakes: String {
         switch self {
         case .text: "text"
-        case .path: "an absolute path"
+        case .path, .device: "an absolute path"
         case .flag: "true or false"
         case .number(let range): range.whatItTakes
         case .mode: "permission bits such as 0600"

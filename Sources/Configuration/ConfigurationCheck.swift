@@ -34,8 +34,10 @@ struct ConfigurationCheck {
         let log = block(section("log"), EffectiveConfiguration.logKeys, path: "log")
 
         guard let storage else { return nil }
-        return EffectiveConfiguration(
+        let configuration = EffectiveConfiguration(
             transports: transports, storage: storage, policies: policies, daemon: daemon, log: log)
+        refuseSharedFiles(configuration.files)
+        return configuration
     }
 
     mutating func refuse(

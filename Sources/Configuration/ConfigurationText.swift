@@ -28,9 +28,13 @@ public struct ConfigurationText: Sendable {
     }
 
     private static func contents(of path: String) throws(ConfigurationErrors) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw unreadable(path, errno) }
+        // What is no file may make whoever opens it wait, or those who read it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { throw unreadable(path, reason(errno)) }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw unreadable(path, reason(errno)) }
+        if let kind = otherKind(of: status) { throw unreadable(path, "it is \(kind), not a file") }
 
         var bytes: [UInt8] = []
         while bytes.count <= bytesMax {
@@ -39,16 +43,28 @@ public struct ConfigurationText: Sendable {
             if count == 0 { break }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw unreadable(path, errno)
+                throw unreadable(path, reason(errno))
             }
             bytes += chunk[..<count]
         }
         return bytes
     }
 
-    private static func unreadable(_ path: String, _ code: Int32) -> ConfigurationErrors {
-        let reason = strerror(code).map { String(cString: $0) } ?? "error \(code)"
-        return ConfigurationErrors([
+    /// What it is if it is not a file.
+    private static func otherKind(of status: stat) -> String? {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: nil
+        case S_IFDIR: "a folder"
+        case S_IFIFO: "a fifo"
+        case S_IFSOCK: "a socket"
+        default: "a device"
+        }
+    }
+
+    private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+    private static func unreadable(_ path: String, _ reason: String) -> ConfigurationErrors {
+        ConfigurationErrors([
             ConfigurationError("cannot be read: \(reason)", key: "", at: ConfigurationPlace(path))
         ])
     }

@@ -63,17 +63,27 @@ extension EffectiveConfiguration {
         return PluginSet(transports: transports, storage: storage, policies: policies)
     }
 
-    /// Has the plugins look at what they are to work with. What several of them refuse is thrown together;
-    /// what they warn of is returned.
+    /// Looks at what the daemon is to work with, and has the plugins look. What is wrong is thrown together;
+    /// what is only worth a warning is returned.
     public func survey(_ plugins: PluginSet) throws(ConfigurationErrors) -> [ConfigurationError] {
         var errors: [ConfigurationError] = []
         var warnings: [ConfigurationError] = []
+        var owners: [String: String] = [:]
+        for file in files {
+            if let owner = owners.updateValue(file.key, forKey: file.resolvedPath) {
+                errors.append(file.error("is the file of \(owner), too, by way of a link; each needs its own"))
+            }
+            guard let problem = file.problem({ warnings.append($0) }) else { continue }
+            if file.isDispensable { warnings.append(problem) } else { errors.append(problem) }
+        }
         let all: [any Plugin] = plugins.transports + [plugins.storage] + plugins.policies
         for (choice, plugin) in zip(transports + [storage] + policies, all) {
             do throws(ConfigurationError) {
                 try (plugin as? any Surveying)?.survey { warnings.append(choice.located($0)) }
             } catch {
-                errors.append(choice.located(error))
+                let error = choice.located(error)
+                // One complaint of a key will do.
+                if !errors.contains(where: { $0.key == error.key }) { errors.append(error) }
             }
         }
         if !errors.isEmpty { throw ConfigurationErrors(errors) }

@@ -8,11 +8,14 @@ public struct Overlay: Sendable, Equatable {
     public var value: String
     /// The option it came from, which messages name in place of a line.
     public var origin: String
+    /// It gives way to a value of the file, and to a list that does not have the plugin.
+    public var yields: Bool
 
-    public init(_ path: [String], _ value: String, origin: String) {
+    public init(_ path: [String], _ value: String, origin: String, yields: Bool = false) {
         self.path = path
         self.value = value
         self.origin = origin
+        self.yields = yields
     }
 
     /// Of the form `path.to.key=value`; nil if it is not of that form.
@@ -71,6 +74,7 @@ extension Overlay {
         }
         let name = path[1]
         guard let index = items.firstIndex(where: { $0.pluginName == name }) else {
+            if yields { return }
             let listed = items.compactMap(\.pluginName)
             let others = listed.isEmpty ? "; nothing is" : ", only \(listed.joined(separator: ", "))"
             let problem = "\(quoted(name)) is not listed under \(path[0])\(others)"
@@ -82,6 +86,7 @@ extension Overlay {
 
     private func assignInPlugin(_ plugin: inout DocumentNode) throws(ConfigurationError) {
         guard path.count > 2 else { throw error("names a plugin; give one of its keys") }
+        if yields, plugin.pluginKeys.contains(path[2]) { return }
         if case .scalar(let name, _) = plugin.content {
             // A bare name becomes a block with that name.
             let nothing = DocumentNode(content: .mapping([]), place: plugin.place)
@@ -128,6 +133,9 @@ extension Overlay {
 }
 
 extension DocumentNode {
+    /// The keys that are given in the block of a plugin.
+    fileprivate var pluginKeys: [String] { entries?.first?.value.entries?.map(\.key) ?? [] }
+
     /// The plugin that an item of a list, or a storage, names.
     var pluginName: String? {
         switch content {

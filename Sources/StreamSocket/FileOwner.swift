@@ -21,7 +21,8 @@ struct FileOwner {
     }
 
     private static func user(_ name: String) throws(SystemError) -> uid_t {
-        if let number = uid_t(name) { return number }
+        // The largest number means "not to be changed".
+        if let number = uid_t(name), number != .max { return number }
         guard let entry = getpwnam(name) else {
             throw SystemError(
                 ENOENT, doing: "look up the user '\(name)'", advice: "there is no such user; correct 'owner'")
@@ -30,7 +31,7 @@ struct FileOwner {
     }
 
     private static func group(_ name: String) throws(SystemError) -> gid_t {
-        if let number = gid_t(name) { return number }
+        if let number = gid_t(name), number != .max { return number }
         guard let entry = getgrnam(name) else {
             throw SystemError(
                 ENOENT, doing: "look up the group '\(name)'", advice: "there is no such group; correct 'group'")

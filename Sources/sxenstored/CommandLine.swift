@@ -13,7 +13,7 @@ struct DaemonCommand: ParsableCommand {
         discussion: """
             Runs what the configuration lists: transports (how clients connect), one storage (where the \
             store is kept) and policies (what clients may do). Without --config it reads \
-            /etc/xen/sxenstored.yaml, and without that file serves two sockets from memory.
+            /etc/xen/sxenstored.yaml, and without that file serves two sockets from memory, and rings on a Xen host.
 
             Examples:
               sxenstored --check-config --config my.yaml
@@ -27,7 +27,7 @@ struct DaemonCommand: ParsableCommand {
               sxenstored --plugins
                   what a configuration may list, with all keys and defaults
 
-            Signals: TERM and INT end it, HUP reads quotas and log level again.
+            Signals: TERM and INT end it, HUP takes over changed quotas and log level.
             Exit status: 0 done, or another daemon holds the pid file; 1 failed to run; 2 wrong command line or
             configuration.
 
@@ -135,24 +135,22 @@ extension DaemonCommand {
         }
 
         let source = ConfigurationSource(
-            file: config.map(surroundings.absolute)
-                ?? (surroundings.hasStandardFile() ? surroundings.standardFile : nil),
-            overlays: try compatible + overlays(in: surroundings),
-            runDirectory: try runDirectory(in: surroundings))
-        let configuration = try source.read()
+            namedFile: config.map(surroundings.absolute), overlays: try compatible + overlays(in: surroundings),
+            runDirectory: try runDirectory(in: surroundings), surroundings: surroundings)
+        let (configuration, origin) = try source.read()
         switch report {
         case .checkConfig:
             let warnings = try configuration.survey(configuration.makePlugins(from: .compiledIn))
             let lines = warnings.map { "warning: \($0)" }
             return .say(
-                (lines + ["\(source.file ?? "embedded default"): the configuration is good"]).joined(separator: "\n"))
+                (lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))
         case .printConfig:
             _ = try configuration.makePlugins(from: .compiledIn)
             return .say(configuration.yaml)
         default:
             let options = RunOptions(
                 forks: !noFork, pidFile: configuration.pidFile, traceFile: traceFile.map(surroundings.absolute),
-                printsPid: outputPid, source: source)
+                printsPid: outputPid, source: source, origin: origin)
             return .run(configuration, options)
         }
     }
@@ -168,6 +166,12 @@ extension DaemonCommand {
         if let pidFile {
             let path = surroundings.absolute(pidFile)
             overlays.append(Overlay(["daemon", "pid-file"], path, origin: "--pid-file"))
+        }
+        if let path = surroundings.socketPath, !path.isEmpty {
+            overlays.append(
+                Overlay(
+                    ["transports", "unix-socket", "path"], surroundings.absolute(path), origin: "XENSTORED_PATH",
+                    yields: true))
         }
         return overlays
     }
@@ -198,15 +202,21 @@ func start(_ commandLine: [String]) -> Int32 {
             return try run(configuration, options)
         }
     } catch let error as UsageError {
-        say("sxenstored: \(error.message)\nTry 'sxenstored --help'.", on: STDERR_FILENO)
+        complain("sxenstored: \(error.message)\nTry 'sxenstored --help'.")
         return 2
     } catch let errors as ConfigurationErrors {
-        say(errors.description, on: STDERR_FILENO)
+        complain(errors.description)
         return 2
     } catch {
-        say("sxenstored: \(error)", on: STDERR_FILENO)
+        complain("sxenstored: \(error)")
         return 1
     }
+}
+
+/// On standard error, where the journal takes a priority before each line.
+private func complain(_ text: String) {
+    let priority = StandardError().isJournal ? "<\(LogLevel.error.syslogPriority)>" : ""
+    say(text.split(separator: "\n").map { priority + $0 }.joined(separator: "\n"), on: STDERR_FILENO)
 }
 
 /// One or more lines for whoever has started the program. If they cannot be written, there is nobody to tell.

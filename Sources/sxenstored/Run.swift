@@ -7,24 +7,30 @@ import XenStoreKernel
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
     let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
     let warnings = try configuration.survey(plugins)
+    let isUnreachable =
+        options.source.surroundings.isXenHost()
+        && !configuration.transports.contains { $0.name == "event-channel-ring" }
     var serving = ServeOptions(forks: options.forks, pidFile: options.pidFile, logLevel: configuration.logLevel)
     serving.traceFile = options.traceFile
     serving.printsPid = options.printsPid
     serving.warnings = warnings.map(\.description)
-    serving.reload = { try reload(plugins, from: options.source) }
+    if isUnreachable {
+        serving.warnings.append(
+            "this is a Xen host, and no transport is event-channel-ring: dom0's kernel and guests are not served")
+    }
+    serving.greeting = "sxenstored \(version) with \(options.origin): \(configuration.summary)"
+    let running = RunningConfiguration(configuration, plugins, from: options.source, log: .shared)
+    serving.reload = running.reload
     return serve(
         transports: plugins.transports, storage: plugins.storage, policies: plugins.policies, options: serving)
 }
 
-/// Reads the configuration again and hands running policies what has changed for them; returns the
-/// log level. Whatever is wrong with the new configuration is thrown before anything has changed.
-private func reload(_ plugins: PluginSet, from source: ConfigurationSource) throws -> LogLevel {
-    let configuration = try source.read()
-    // Made once more for what only a plugin itself can find wrong, and dropped.
-    _ = try configuration.makePlugins(from: .compiledIn)
-    for choice in configuration.policies {
-        let running = plugins.policies.first { type(of: $0).name == choice.name }
-        try (running as? any Reloadable)?.reload(choice.block)
+extension EffectiveConfiguration {
+    /// What runs, on one line.
+    fileprivate var summary: String {
+        func names(_ choices: [Choice]) -> String {
+            choices.isEmpty ? "none" : choices.map(\.name).joined(separator: ", ")
+        }
+        return "transports \(names(transports)); storage \(storage.name); policies \(names(policies))"
     }
-    return configuration.logLevel
 }

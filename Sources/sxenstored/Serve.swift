@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Configuration
 import Glibc
 import Reactor
 import XenStoreKernel
@@ -9,13 +10,15 @@ struct ServeOptions {
     var forks = true
     var pidFile: String?
     var logLevel = LogLevel.notice
-    /// Takes over what has changed in the configuration, on SIGHUP, and returns the log level it asks
-    /// for. All or nothing: if it throws, what it throws is for the log and nothing has changed.
-    var reload: () throws -> LogLevel = { DaemonLog.shared.level }
+    /// Takes over what has changed in the configuration, on SIGHUP, and says so in the log. All or nothing: if it
+    /// throws, what it throws is for the log and nothing has changed.
+    var reload: (Kernel) throws -> Void = { _ in }
     /// Where every message is written to from the start.
     var traceFile: String?
     /// Says the process id on standard output.
     var printsPid = false
+    /// The first line of the log: what runs.
+    var greeting: String?
     /// What the plugins have warned of before they start, for the log.
     var warnings: [String] = []
 }
@@ -29,6 +32,8 @@ func serve(
     log.level = options.logLevel
     defer { log.flush() }
     Process.settle()
+    if let greeting = options.greeting { log.write(.notice, greeting) }
+    for warning in options.warnings { log.write(.warning, warning) }
     do {
         var launcher: Launcher?
         // Relative to where the operator is; the daemon moves to the root.
@@ -44,7 +49,6 @@ func serve(
         log.start()
         let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
         if let path = options.traceFile { try service.trace(to: path) }
-        for warning in options.warnings { log.write(.warning, warning) }
         try service.run(transports, launcher, reload: options.reload) {
             // In the background the launcher says it.
             if launcher == nil, options.printsPid { say("\(getpid())", on: STDOUT_FILENO) }
@@ -93,7 +97,7 @@ private final class Service {
 
     /// Serves until a signal ends it. `whenServing` is called when clients can connect.
     func run(
-        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping () throws -> LogLevel,
+        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping (Kernel) throws -> Void,
         whenServing: () -> Void
     ) throws {
         try reactor.onSignals([SIGTERM, SIGINT, SIGHUP]) { [unowned self] signal in
@@ -133,11 +137,17 @@ private final class Service {
         launcher.release()
     }
 
-    private func reload(_ reload: () throws -> LogLevel) {
-        do {
+    private func reload(_ reload: (Kernel) throws -> Void) {
+        do throws(SystemError) {
             try traceFile?.reopen()
-            log.level = try reload()
-            log.write(.notice, "configuration reloaded")
+        } catch {
+            log.write(.error, "\(error.explanation); the trace goes on in the old file")
+        }
+        do {
+            try reload(kernel)
+        } catch let errors as ConfigurationErrors {
+            for line in errors.description.split(separator: "\n") { log.write(.error, String(line)) }
+            log.write(.error, "configuration not reloaded, nothing has changed")
         } catch {
             log.write(.error, "configuration not reloaded, nothing has changed: \(error)")
         }

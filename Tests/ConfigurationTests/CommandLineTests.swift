@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
+import Glibc
 import Testing
 import XenStoreKernel
 
@@ -57,6 +58,41 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(options.source.file == nil)
     }
 
+    /// dom0 needs its rings; another domain with Xen's files does not, nor does a machine without.
+    @Test(arguments: [
+        ("control_d\n", true), ("control_d", true), ("x,control_d\n", true), ("", false), ("control_dx\n", false),
+    ])
+    func aXenHostServesRings(capabilities: String, isHost: Bool) throws {
+        let file = "/tmp/sxenstored-capabilities-\(getpid())-\(UInt64.random(in: 0...(.max)))"
+        defer { unlink(file) }
+        let descriptor = open(file, O_WRONLY | O_CREAT, 0o600)
+        _ = capabilities.withCString { write(descriptor, $0, strlen($0)) }
+        close(descriptor)
+        var there = nowhere
+        there.capabilitiesFile = file
+        let names = try running("", in: there).0.transports.map(\.name)
+        #expect(names == ["unix-socket", "read-only-socket"] + (isHost ? ["event-channel-ring"] : []))
+        #expect(try said("--check-config", in: there).contains("for a Xen host") == isHost)
+    }
+
+    @Test func aPathThatTheToolsAreGivenIsServed() throws {
+        var there = nowhere
+        func path(_ line: String) throws -> String? {
+            try running(line, in: there).0.transports[0].block.text("path")
+        }
+        there.socketPath = "/x/socket"
+        #expect(try path("") == "/x/socket")
+        #expect(try running("", in: there).0.transports[1].block.text("path") == "/run/xenstored/socket_ro")
+        #expect(try path("--set transports.unix-socket.path=/y") == "/y")
+        #expect(try path("--config \(packageFolder)/Tests/ConfigurationTests/Golden/path.yaml") == "/z/socket")
+        #expect(try path("--config \(etc)/sxenstored.yaml") == "/x/socket")
+        #expect(try running("--set transports=read-only-socket", in: there).0.transports.count == 1)
+        there.socketPath = "here/socket"
+        #expect(try path("") == "/home/u/here/socket")
+        there.socketPath = ""
+        #expect(try path("") == "/run/xenstored/socket")
+    }
+
     @Test(arguments: [
         "-N -F run/pid -T t", "-NFrun/pid -Tt", "-NF run/pid --trace-file=t",
         "--no-fork --pid-file run/pid --trace-file t", "--pid-file=run/pid -T t -N",
@@ -105,7 +141,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(configuration.policies[1].block.number("nodes") == 7)
         #expect(configuration.logLevel == .debug)
         // SIGHUP reads the file again; what the command line said must still hold.
-        #expect(try options.source.read() == configuration)
+        #expect(try options.source.read().0 == configuration)
     }
 
     @Test func badValuesOfAllOptionsAreToldTogether() {
@@ -163,7 +199,8 @@ private func configurationErrors(_ line: String) -> [String] {
 
     @Test func reportsAreSaid() throws {
         #expect(try said("--version") == "sxenstored \(version)")
-        #expect(try said("--check-config") == "embedded default: the configuration is good")
+        #expect(
+            try said("--check-config") == "built-in default, as there is no /nowhere/x.yaml: the configuration is good")
         #expect(try said("--config-test") == said("--check-config"))
         #expect(
             try said("--check-config --config \(etc)/sxenstored.yaml")

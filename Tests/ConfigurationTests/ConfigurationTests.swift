@@ -64,15 +64,24 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
 
     @Test func folderIsNotAFile() {
         let error = #expect(throws: ConfigurationErrors.self) { try ConfigurationText(file: "/") }
-        #expect(error?.description == "/: cannot be read: Is a directory")
+        #expect(error?.description == "/: cannot be read: it is a folder, not a file")
     }
 
     @Test func endlessFileIsRefused() throws {
-        let text = try ConfigurationText(file: "/dev/zero")
+        let zero = #expect(throws: ConfigurationErrors.self) { try ConfigurationText(file: "/dev/zero") }
+        #expect(zero?.description == "/dev/zero: cannot be read: it is a device, not a file")
+
+        let path = "/tmp/sxenstored-large-\(getpid())"
+        defer { unlink(path) }
+        let descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
+        // It has no end worth speaking of, and takes no room.
+        ftruncate(descriptor, 1 << 40)
+        close(descriptor)
+        let text = try ConfigurationText(file: path)
         let error = #expect(throws: ConfigurationErrors.self) {
             try ConfigurationReader(registry: .samples, runDirectory: "/run").read(text)
         }
-        #expect(error?.description == "/dev/zero: larger than 1048576 bytes; this is not a configuration file")
+        #expect(error?.description == "\(path): larger than 1048576 bytes; this is not a configuration file")
     }
 
     @Test func largestFileIsRead() throws {

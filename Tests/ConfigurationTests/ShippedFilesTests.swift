@@ -18,18 +18,21 @@ import XenStoreKernel
 
     @Test func standaloneIsTheEmbeddedDefault() throws {
         let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored-standalone.yaml"))
-        #expect(try shipped == reader.read(.embedded))
+        #expect(try shipped == reader.read(.builtIn(isXenHost: false)))
     }
 
-    @Test func hostFileSaysNothingButDefaults() throws {
-        var shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
-        // A machine without Xen has no rings; in all else the two are the same.
-        let rings = shipped.transports.removeLast()
-        #expect(rings.name == "event-channel-ring")
-        let defaults = ConfigurationBlock(defaultsOf: rings.keys).with("index-file", .text("/run/xenstored/rings"))
-        #expect(rings.block == defaults)
-        #expect(try shipped == reader.read(.embedded))
+    @Test func hostFileIsTheBuiltInDefaultOfAHost() throws {
+        let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
+        #expect(shipped.transports.last?.name == "event-channel-ring")
+        #expect(try shipped == reader.read(.builtIn(isXenHost: true)))
         _ = try shipped.makePlugins(from: .compiledIn)
+    }
+
+    @Test func aHostWithoutTheRingsIsServedAsFarAsItGoes() throws {
+        var registry = PluginRegistry.compiledIn
+        registry.transports.removeAll { $0.name == "event-channel-ring" }
+        let text = ConfigurationText.builtIn(isXenHost: true, registry: registry)
+        #expect(try reader.read(text).transports.map(\.name) == ["unix-socket", "read-only-socket"])
     }
 
     /// Every key of every compiled-in plugin stands in the host's file, below its plugin's name, as a

@@ -38,6 +38,13 @@
             tool = try daemon.connect()
         }
 
+        /// The daemon without a configuration file.
+        init(withoutConfigurationOn xen: FakeXen) throws {
+            self.xen = xen
+            daemon = try Daemon(environment: try xen.environment())
+            tool = try daemon.connect()
+        }
+
         /// A domain with a home of its own, not introduced yet.
         func guest(_ domain: UInt16) throws -> RingGuest {
             try xen.create(domain)

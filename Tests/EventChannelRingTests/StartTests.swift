@@ -22,6 +22,25 @@
             #expect(try host.tool.ask(.directory, "/\0").strings.contains("early"))
         }
 
+        @Test func servesGuestsWithoutAConfiguration() throws {
+            let host = try Host(withoutConfigurationOn: FakeXen())
+            let guest = try host.introducedGuest(5)
+            #expect(try guest.ask(.write, "data/x\0v") == .ok)
+            #expect(try host.tool.ask(.read, "/local/domain/5/data/x\0") == .data("v"))
+            #expect(host.daemon.log.contains("with built-in default for a Xen host, as there is no "))
+        }
+
+        @Test func saysThatRingsAreMissingOnAHost() throws {
+            let xen = try FakeXen()
+            let daemon = try Daemon(["--set", "transports=unix-socket"], environment: try xen.environment())
+            #expect(
+                daemon.log.contains(
+                    "warning: this is a Xen host, and no transport is event-channel-ring: dom0's kernel and guests"))
+            try xen.folder.write("", to: "capabilities")
+            let guests = try Daemon(environment: try xen.environment())
+            #expect(!guests.log.contains("Xen host"))
+        }
+
         @Test func saysThatTheHypervisorIsOfAnotherVersion() throws {
             let trouble = #expect(throws: Trouble.self) { try Host(try FakeXen(), ["FAKEXEN_REFUSE": "1"]) }
             let text = trouble?.description ?? ""

@@ -38,6 +38,7 @@
  *                                       domain's UUID)
  *   open("/proc/xen/xsd_kva")           opens dom0/page
  *   open("/proc/xen/xsd_port")          opens dom0/xsd_port
+ *   open("/proc/xen/capabilities")      opens capabilities, which says control_d if it was not there
  *   bind, unlink                        of $FAKEXEN_SOCKET_FROM go to $FAKEXEN_SOCKET, if that is
  *                                       set: for a daemon with a path built in
  *   setrlimit(RLIMIT_NOFILE)            falls back to the hard limit on EPERM

@@ -69,19 +69,25 @@ import XenStoreKernel
     }
 
     @Test func theJournalGetsPriorities() throws {
-        let folder = try TemporaryFolder()
+        let other = try Daemon()
+        let folder = other.folder
         try folder.write("", to: "errors")
-        try folder.write("no socket", to: "socket")
         var status = stat()
         #expect(stat(folder.file("errors"), &status) == 0)
+        let store = "--set=storage.tdb.path=\(folder.path)"
         for (journal, prefix) in [("\(status.st_dev):\(status.st_ino)", "<3>"), ("0:0", ""), ("", "")] {
-            let process = try ChildProcess(
-                [built("sxenstored"), "-N"],
-                environment: ["XENSTORED_RUNDIR": folder.path, "JOURNAL_STREAM": journal],
-                output: folder.file("output"), errors: folder.file("errors"))
-            #expect(try process.wait() == 1)
-            let last = folder.text(of: "errors").split(separator: "\n").last ?? ""
-            #expect(last.hasPrefix("\(prefix)sxenstored: error: can't listen on"), "\(last)")
+            for (options, complaint) in [
+                ([], "sxenstored: error: can't listen on"), (["--set=storage=tdb", store], ""),
+            ] {
+                let process = try ChildProcess(
+                    [built("sxenstored"), "-N"] + options,
+                    environment: ["XENSTORED_RUNDIR": folder.path, "JOURNAL_STREAM": journal],
+                    output: folder.file("output"), errors: folder.file("errors"))
+                #expect(try process.wait() != 0)
+                let last = folder.text(of: "errors").split(separator: "\n").last ?? ""
+                #expect(last.hasPrefix("\(prefix)\(complaint)"), "\(last)")
+                #expect(prefix != "" || !last.hasPrefix("<"))
+            }
         }
     }
 

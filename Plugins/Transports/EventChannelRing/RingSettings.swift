@@ -17,17 +17,18 @@
                 "map", .choice(["grant", "foreign"]), default: .text("grant"),
                 "How a guest's ring is mapped: by the guest's own grant, or as foreign memory by its frame number."),
             ConfigurationKey(
-                "xsd-port", .path, default: .text("/proc/xen/xsd_port"),
+                "xsd-port", .device, default: .text("/proc/xen/xsd_port"),
                 "File in which dom0's kernel shows the event channel of its own ring."),
             ConfigurationKey(
-                "xsd-kva", .path, default: .text("/proc/xen/xsd_kva"),
+                "xsd-kva", .device, default: .text("/proc/xen/xsd_kva"),
                 "File through which dom0's kernel lets its own ring be mapped."),
             ConfigurationKey(
-                "backend-device", .path, default: .text("/dev/xen/xenbus_backend"),
+                "backend-device", .device, default: .text("/dev/xen/xenbus_backend"),
                 "Device that is asked for both when those files are not there."),
             ConfigurationKey(
                 "index-file", .path, default: .text("${rundir}/rings"),
-                "File in which a daemon that is killed leaves how far it got in each ring; in memory, as /run is."),
+                "File in which a daemon that is killed leaves how far it got in each ring; in memory, as /run is.",
+                isDispensable: true),
         ]
 
         init(_ block: ConfigurationBlock) {

@@ -7,27 +7,31 @@ import XenStoreWire
 ///
 /// It sees all that dom0 sees. The kernel answers EROFS to what would change something and EACCES to
 /// what only the control domain may ask for.
-public final class ReadOnlySocket: Transport {
+public final class ReadOnlySocket: Transport, Surveying {
     public static let name = "read-only-socket"
     public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."
     public static let keys =
         SocketSettings.keys(path: "${rundir}/socket_ro", mode: 0o660, connections: 100) + ClientLimits.keys
 
+    private let configuration: ConfigurationBlock
     private let settings: SocketSettings
     private let limits: ClientLimits
-    private let log: PluginLog
     private var listener: SocketListener?
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
         limits = ClientLimits(configuration)
-        log = configuration.log
+        self.configuration = configuration
+    }
+
+    public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
+        try settings.survey(of: configuration, warn)
     }
 
     public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
         let peer = Peer(
             domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket", limits: limits)
-        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: log)
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: configuration.log)
     }
 
     public func stop() {

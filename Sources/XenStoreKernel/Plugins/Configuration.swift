@@ -6,9 +6,11 @@ public struct ConfigurationKey: Sendable, Equatable {
     public indirect enum Kind: Sendable, Equatable {
         /// Any text.
         case text
-        /// An absolute path. `${rundir}` in it stands for the run directory, and is replaced before
-        /// a plugin sees it.
+        /// An absolute path of a file that the daemon makes, which no other may be. `${rundir}` in it stands for
+        /// the run directory, and is replaced before a plugin sees it.
         case path
+        /// The same of something that is there already, such as a device.
+        case device
         /// `true` or `false`.
         case flag
         /// A decimal number within bounds, both included.
@@ -29,12 +31,19 @@ public struct ConfigurationKey: Sendable, Equatable {
     public var defaultValue: ConfigurationValue?
     /// One sentence for the operator: what it does, its unit, what a special value means.
     public var summary: String
+    /// The plugin runs without the file that the key names, though not as well: a path where no file can be made
+    /// is worth a warning only.
+    public var isDispensable: Bool
 
-    public init(_ name: String, _ kind: Kind, default defaultValue: ConfigurationValue?, _ summary: String) {
+    public init(
+        _ name: String, _ kind: Kind, default defaultValue: ConfigurationValue?, _ summary: String,
+        isDispensable: Bool = false
+    ) {
         self.name = name
         self.kind = kind
         self.defaultValue = defaultValue
         self.summary = summary
+        self.isDispensable = isDispensable
     }
 }
 

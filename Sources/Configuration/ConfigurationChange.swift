@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+
+/// One key in which two configurations differ.
+public struct ConfigurationChange: Sendable, Equatable, CustomStringConvertible {
+    /// The key with the blocks it stands in: `policies.quotas.nodes`. A list of plugins is one value, under the key
+    /// of the list.
+    public var key: String
+    /// As it would stand in a file; nil if the key has no value.
+    public var old: String?
+    public var new: String?
+
+    public var description: String { "\(key): \(old ?? "not set") -> \(new ?? "not set")" }
+}
+
+extension EffectiveConfiguration {
+    /// In what another configuration differs from this one, in the order of the file. Keys of a plugin count if it
+    /// is in both: one that comes or goes is a change of the list that it stands in.
+    public func changes(to other: EffectiveConfiguration) -> [ConfigurationChange] {
+        let old = values(of: other)
+        let new = other.values(of: self)
+        let olds = Dictionary(old) { $1 }
+        let news = Dictionary(new) { $1 }
+        let keys = new.map(\.0) + old.map(\.0).filter { news[$0] == nil }
+        return keys.compactMap { key in
+            let change = ConfigurationChange(key: key, old: olds[key], new: news[key])
+            return change.old == change.new ? nil : change
+        }
+    }
+
+    /// Everything that has a value, except plugins that `other` does not have.
+    private func values(of other: EffectiveConfiguration) -> [(String, String)] {
+        var values = daemon.shown(Self.daemonKeys, in: "daemon")
+        func add(_ choices: [Choice], _ others: [Choice], _ section: String) {
+            values.append((section, choices.isEmpty ? "[]" : choices.map(\.name).joined(separator: ", ")))
+            for choice in choices where others.contains(where: { $0.name == choice.name }) {
+                values += choice.block.shown(choice.keys, in: "\(section).\(choice.name)")
+            }
+        }
+        add(transports, other.transports, "transports")
+        add([storage], [other.storage], "storage")
+        add(policies, other.policies, "policies")
+        return values + log.shown(Self.logKeys, in: "log")
+    }
+}
+
+extension ConfigurationBlock {
+    /// All keys that have a value, as they would stand in a file.
+    fileprivate func shown(_ keys: [ConfigurationKey], in path: String) -> [(String, String)] {
+        keys.flatMap { key -> [(String, String)] in
+            let path = "\(path).\(key.name)"
+            guard case .perDomain(let own) = key.kind else {
+                return values[key.name].map { [(path, $0.yaml(key.kind))] } ?? []
+            }
+            return domains(key.name).flatMap { $0.block.shown(own, in: "\(path).\($0.domain)") }
+        }
+    }
+}

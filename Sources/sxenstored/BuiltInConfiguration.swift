@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import Configuration
+import XenStoreKernel
+
+extension ConfigurationText {
+    /// What runs if there is no configuration file: `etc/sxenstored-standalone.yaml`, and on a Xen host what
+    /// `etc/sxenstored.yaml` says, as far as the plugins are compiled in. Tests see to both.
+    static func builtIn(isXenHost: Bool, registry: PluginRegistry = .compiledIn) -> ConfigurationText {
+        let servesRings = isXenHost && registry.has("event-channel-ring", .transport)
+        return ConfigurationText(
+            """
+            transports:
+              - unix-socket
+              - read-only-socket
+            \(servesRings ? "  - event-channel-ring" : "")
+            storage: memory
+            policies:
+              - permissions
+              - quotas
+            """, name: isXenHost ? "built-in default for a Xen host" : "built-in default")
+    }
+}
+
+extension PluginRegistry {
+    func has(_ name: String, _ kind: PluginKind) -> Bool { plugins(of: kind).contains { $0.name == name } }
+}
