@@ -47,7 +47,7 @@ final class SocketConnection: Link, ReadinessHandler {
         if readiness.contains(.readable), let session {
             receive(on: session, isHungUp: readiness.contains(.hungUp))
         } else if readiness.contains(.hungUp) {
-            end()
+            end("the client is gone")
         }
     }
 
@@ -58,9 +58,9 @@ final class SocketConnection: Link, ReadinessHandler {
         if count > 0 {
             listener.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
         } else if count == 0 {
-            if isHungUp { end() } else { peerHasShutDown(session) }
+            if isHungUp { end("the client is gone") } else { peerHasShutDown(session) }
         } else if errno != EAGAIN, errno != EINTR {
-            end()
+            end("can't receive: \(String(cString: strerror(errno)))")
         }
     }
 
@@ -72,9 +72,10 @@ final class SocketConnection: Link, ReadinessHandler {
     }
 
     /// The peer is gone, or the daemon ends.
-    func end() {
+    func end(_ reason: String) {
         guard let session else { return }
         self.session = nil
+        listener.log.debug("connection \(descriptor) ends: \(reason)")
         listener.kernel.disconnect(session)
         release()
     }
@@ -86,7 +87,10 @@ final class SocketConnection: Link, ReadinessHandler {
         let unsent = session.unsent
         guard !unsent.isEmpty else { return }
         let count = send(descriptor, unsent.baseAddress, unsent.count, linux_msg_nosignal | linux_msg_dontwait)
-        if count < 0, errno != EAGAIN, errno != EINTR { return fail(session) }
+        if count < 0, errno != EAGAIN, errno != EINTR {
+            listener.log.debug("connection \(descriptor): can't send: \(String(cString: strerror(errno)))")
+            return fail(session)
+        }
         if count < unsent.count {
             awaitsRoom = true
             watch(session)
@@ -101,6 +105,7 @@ final class SocketConnection: Link, ReadinessHandler {
 
     func close(_ reason: EndReason) {
         session = nil
+        listener.log.debug("connection \(descriptor) ends: \(reason.summary)")
         release()
     }
 
@@ -133,5 +138,16 @@ final class SocketConnection: Link, ReadinessHandler {
         listener.loop.remove(descriptor)
         Glibc.close(descriptor)
         listener.forget(descriptor)
+    }
+}
+
+extension EndReason {
+    /// For the log.
+    fileprivate var summary: String {
+        switch self {
+        case .answered: "the client has finished, and all is answered"
+        case .oversizedMessage: "a message is longer than the protocol allows"
+        case .peerNotReading: "the client does not read what it asked to be told"
+        }
     }
 }

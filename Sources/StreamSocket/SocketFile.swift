@@ -30,10 +30,21 @@ struct SocketFile {
         }
     }
 
+    /// What has become of the file since it was made.
+    enum Fate {
+        case isThere, isGone
+        /// Something else has its name.
+        case isReplaced
+    }
+
+    var fate: Fate {
+        guard let status = try? Self.status(of: path) else { return .isGone }
+        return status.st_dev == device && status.st_ino == inode ? .isThere : .isReplaced
+    }
+
     /// Removes the file, if it is still the one that was made.
     func remove() {
-        guard let status = try? Self.status(of: path), status.st_dev == device, status.st_ino == inode else { return }
-        unlink(path)
+        if fate == .isThere { unlink(path) }
     }
 
     /// Binds so that the file never has more rights than its mode: it appears with the mode of the

@@ -10,10 +10,11 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
     /// Every connection receives into this one buffer, so that idle ones hold none.
     let buffer: UnsafeMutableRawBufferPointer
 
+    private let settings: SocketSettings
     private let peer: Peer
-    private let descriptor: Int32
-    private let file: SocketFile
-    private let log: PluginLog
+    private var socket: ListeningSocket
+    private var folder: FolderWatch?
+    let log: PluginLog
     private var connections: [Int32: SocketConnection] = [:]
     private var isStopped = false
 
@@ -33,32 +34,24 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
     public init(
         _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, kernel: Kernel, log: PluginLog = .silent
     ) throws(SystemError) {
-        let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
-        guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
-        do throws(SystemError) {
-            file = try SocketFile(binding: descriptor, to: settings)
-        } catch {
-            close(descriptor)
-            throw error
-        }
+        socket = try ListeningSocket(settings)
+        self.settings = settings
         self.loop = loop
         self.kernel = kernel
         self.peer = peer
-        self.descriptor = descriptor
         self.log = log
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)
         admission = Admission(connections: settings.connections, leavesHalf: !peer.mayWrite)
         reserve = Self.openReserve()
         do throws(SystemError) {
-            guard listen(descriptor, settings.backlog) == 0 else {
-                throw SystemError(errno, doing: "listen on '\(settings.path)'")
-            }
-            try loop.add(descriptor, for: .readable, self)
+            try loop.add(socket.descriptor, for: .readable, self)
         } catch {
             stop()
             throw error
         }
+        folder = FolderWatch(settings.path, on: loop) { [weak self] in self?.restoreFile() }
         log.info("listening on \(settings.path)")
+        if folder == nil { log.debug("if \(settings.path) is removed, only SIGHUP makes it again: no inotify") }
     }
 
     deinit {
@@ -70,12 +63,52 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
     public func stop() {
         guard !isStopped else { return }
         isStopped = true
-        file.remove()
-        loop.remove(descriptor)
+        folder?.stop()
+        loop.remove(socket.descriptor)
         loop.wake(self, at: nil)
-        close(descriptor)
+        socket.close()
         if reserve >= 0 { close(reserve) }
-        for connection in connections.values { connection.end() }
+        for connection in connections.values { connection.end("the daemon ends") }
+    }
+
+    /// Makes the socket's file again if somebody has removed it. Connections go on, and so do clients that wait
+    /// to be accepted. A file that has taken its place is left alone.
+    public func restoreFile() {
+        guard !isStopped else { return }
+        switch socket.fate {
+        case .isThere: return
+        case .isReplaced: return log.error("\(settings.path) is not our socket any more: no new client can connect")
+        case .isGone: break
+        }
+        do throws(SystemError) {
+            try renew()
+            folder?.aim()
+            log.warning("\(settings.path) was removed by somebody; it is there again")
+        } catch {
+            log.error(
+                "\(settings.path) was removed by somebody, and no new client can connect: can't \(error.doing): "
+                    + "\(String(cString: strerror(error.code))); SIGHUP has it tried again")
+        }
+    }
+
+    /// Listens on another socket of the same path.
+    private func renew() throws(SystemError) {
+        let new = try ListeningSocket(settings)
+        do throws(SystemError) {
+            try loop.add(new.descriptor, for: .readable, self)
+        } catch {
+            new.close()
+            throw error
+        }
+        // Whoever has connected before the file went must not be lost with the socket.
+        for _ in 0...settings.backlog {
+            let accepted = socket.accept()
+            guard accepted >= 0 else { break }
+            adopt(accepted)
+        }
+        loop.remove(socket.descriptor)
+        socket.close()
+        socket = new
     }
 
     /// How many connections are open.
@@ -85,7 +118,7 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
 
     public func ready(_ descriptor: Int32, for readiness: Readiness) {
         for _ in 0..<Self.acceptsPerTurn {
-            let accepted = accept()
+            let accepted = socket.accept()
             if accepted >= 0 {
                 adopt(accepted)
                 continue
@@ -97,8 +130,6 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
             }
         }
     }
-
-    private func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
 
     private func adopt(_ accepted: Int32) {
         if let refusal = admission.refusal(accepted, beside: connections.count) {
@@ -113,6 +144,7 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
             return tell(.none(error.code))
         }
         connections[accepted] = connection
+        log.debug("connection \(accepted): \(Self.client(of: accepted))")
         connection.begin(kernel.connect(connection, as: peer))
     }
 
@@ -125,12 +157,12 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
     private func turnAway(_ code: Int32) -> Bool {
         tell(.none(code))
         guard reserve >= 0 else {
-            loop.change(descriptor, to: [])
+            loop.change(socket.descriptor, to: [])
             loop.wake(self, at: loop.now.advanced(byMilliseconds: Self.pauseMilliseconds))
             return false
         }
         close(reserve)
-        let accepted = accept()
+        let accepted = socket.accept()
         if accepted >= 0 { close(accepted) }
         reserve = Self.openReserve()
         return accepted >= 0
@@ -139,7 +171,13 @@ public final class SocketListener: ReadinessHandler, TimerHandler {
     /// The pause is over.
     public func wake(at now: Moment) {
         reserve = Self.openReserve()
-        loop.change(descriptor, to: .readable)
+        loop.change(socket.descriptor, to: .readable)
+    }
+
+    private static func client(of accepted: Int32) -> String {
+        var client = linux_client()
+        guard linux_get_client(accepted, &client) == 0 else { return "a client that is gone already" }
+        return "process \(client.process) of user \(client.user)"
     }
 
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }

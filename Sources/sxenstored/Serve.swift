@@ -76,6 +76,8 @@ private final class Service {
     private let storage: any Storage
     private let pidFile: PidFile?
     private var traceFile: TraceFile?
+    /// In the order in which they were started.
+    private var started: [any Transport] = []
 
     init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
         // Before anything else: a second daemon must not touch what the first one uses.
@@ -107,7 +109,6 @@ private final class Service {
             storage.close()
             pidFile?.remove()
         }
-        var started: [any Transport] = []
         defer { for transport in started.reversed() { transport.stop() } }
         for transport in transports {
             try transport.start(on: reactor, kernel: kernel)
@@ -143,6 +144,7 @@ private final class Service {
         } catch {
             log.write(.error, "\(error.explanation); the trace goes on in the old file")
         }
+        for transport in started { (transport as? any Restoring)?.restore() }
         do {
             try reload(kernel)
         } catch let errors as ConfigurationErrors {

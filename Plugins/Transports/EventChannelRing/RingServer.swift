@@ -102,7 +102,11 @@
 
         /// Maps a domain's page and binds its event channel.
         private func connect(_ domain: DomainID, frame: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
-            guard let page = mapper.map(domain, frame: frame) else { throw .EINVAL }
+            guard let page = mapper.map(domain, frame: frame) else {
+                let failure = String(cString: strerror(errno))
+                log.debug("domain \(domain.rawValue): its ring cannot be mapped: \(failure)")
+                throw .EINVAL
+            }
             let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "ring")
             let ring = Ring(peer, page: page, of: self)
             do throws(WireError) {
@@ -154,7 +158,12 @@
         }
 
         private func bind(_ ring: Ring, _ remote: UInt32) throws(WireError) {
-            guard let port = channels.bind(ring.peer.domain, remote) else { throw .EINVAL }
+            guard let port = channels.bind(ring.peer.domain, remote) else {
+                let failure = String(cString: strerror(errno))
+                log.debug("domain \(ring.peer.domain.rawValue): its port \(remote) cannot be bound: \(failure)")
+                throw .EINVAL
+            }
+            log.debug("domain \(ring.peer.domain.rawValue): its ring is served, through its port \(remote)")
             let index = Int(port)
             if index >= ringsByPort.count {
                 ringsByPort.append(contentsOf: repeatElement(nil, count: index + 1 - ringsByPort.count))

@@ -36,7 +36,7 @@
     /// Reading what the kernel shows in a file of a few lines.
     enum SmallFile {
         static func text(of path: String) -> String? {
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
             guard descriptor >= 0 else { return nil }
             defer { close(descriptor) }
             let text = [UInt8](unsafeUninitializedCapacity: 16 * 1024) { buffer, count in

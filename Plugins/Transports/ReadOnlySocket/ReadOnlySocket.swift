@@ -7,7 +7,7 @@ import XenStoreWire
 ///
 /// It sees all that dom0 sees. The kernel answers EROFS to what would change something and EACCES to
 /// what only the control domain may ask for.
-public final class ReadOnlySocket: Transport, Surveying {
+public final class ReadOnlySocket: Transport, Surveying, Restoring {
     public static let name = "read-only-socket"
     public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."
     public static let keys =
@@ -33,6 +33,8 @@ public final class ReadOnlySocket: Transport, Surveying {
             domain: .control, isPrivileged: true, mayWrite: false, transport: "read-only-socket", limits: limits)
         listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: configuration.log)
     }
+
+    public func restore() { listener?.restoreFile() }
 
     public func stop() {
         listener?.stop()

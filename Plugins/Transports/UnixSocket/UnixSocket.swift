@@ -4,7 +4,7 @@ import XenStoreKernel
 import XenStoreWire
 
 /// The socket that the host's toolstack talks to: whoever may connect is dom0.
-public final class UnixSocket: Transport, Surveying {
+public final class UnixSocket: Transport, Surveying, Restoring {
     public static let name = "unix-socket"
     public static let summary = "A unix socket for the tools of the control domain, with all rights."
     public static let keys = SocketSettings.keys(path: "${rundir}/socket", mode: 0o600, connections: 0)
@@ -26,6 +26,8 @@ public final class UnixSocket: Transport, Surveying {
         let peer = Peer(domain: .control, isPrivileged: true, transport: "unix-socket")
         listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: configuration.log)
     }
+
+    public func restore() { listener?.restoreFile() }
 
     public func stop() {
         listener?.stop()

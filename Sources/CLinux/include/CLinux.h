@@ -41,6 +41,14 @@ static const int linux_ofd_setlk = 37;
 // MFD_CLOEXEC
 static const unsigned linux_mfd_cloexec = 1;
 
+// Who is at the other end of a unix socket; struct ucred is for GNU sources only, too.
+struct linux_client { pid_t process; uid_t user; gid_t group; };
+static inline int linux_get_client(int descriptor, struct linux_client *client)
+{
+    socklen_t size = sizeof *client;
+    return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, client, &size);
+}
+
 // Swift marks fork unavailable, as it is unsafe in a process with threads. The daemon has none yet
 // when it goes to the background.
 static inline pid_t linux_fork(void) { return fork(); }

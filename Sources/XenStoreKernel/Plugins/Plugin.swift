@@ -25,6 +25,12 @@ public protocol Surveying: Plugin {
     func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError)
 }
 
+/// A plugin that looks after what it has made outside of the daemon, such as a socket's file.
+public protocol Restoring: Plugin {
+    /// Makes again what somebody has removed. Called on SIGHUP, whatever the configuration has become.
+    func restore()
+}
+
 /// A plugin that takes changed values while it runs (SIGHUP).
 public protocol Reloadable: Plugin {
     /// Takes over what can change in a running daemon from `configuration`, which was checked as

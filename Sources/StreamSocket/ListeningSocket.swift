@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// A socket that clients can connect to, and its file.
+struct ListeningSocket {
+    let descriptor: Int32
+    private let file: SocketFile
+
+    /// Clients can connect when this returns.
+    init(_ settings: SocketSettings) throws(SystemError) {
+        let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
+        guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
+        do throws(SystemError) {
+            file = try SocketFile(binding: descriptor, to: settings)
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        guard listen(descriptor, settings.backlog) == 0 else {
+            let failure = errno
+            close()
+            throw SystemError(failure, doing: "listen on '\(settings.path)'")
+        }
+    }
+
+    /// What has become of the file.
+    var fate: SocketFile.Fate { file.fate }
+
+    /// A client that waits, or -1.
+    func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
+
+    /// Stops listening, and removes the file if it is still the one that was made.
+    func close() {
+        file.remove()
+        Glibc.close(descriptor)
+    }
+}
