@@ -102,6 +102,8 @@ install: install-units ## Install what `make release` has built (DESTDIR, prefix
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
 	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
 	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
+	# The old name of xenstore-ls.
+	ln -sf xenstore '$(DESTDIR)$(bindir)/xsls'
 	# A configuration that is there is its administrator's.
 	test -e '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml' || \
 		install -D --mode 644 etc/sxenstored.yaml '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml'

@@ -104,9 +104,25 @@ import Testing
         #expect(child.wait() == 128 + SIGPIPE)
     }
 
-    @Test func helpNamesAllModes() throws {
+    /// The links under which the tool is known by other names.
+    @Test func theOldNameIsInstalledToo() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
+        let make = Foundation.Process()
+        make.executableURL = URL(filePath: "/usr/bin/make")
+        make.arguments = ["--dry-run", "install", "DESTDIR=/nowhere"]
+        make.currentDirectoryURL = folder
+        let pipe = Pipe()
+        make.standardOutput = pipe
+        try make.run()
+        let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        make.waitUntilExit()
+        #expect(text.contains("ln -sf xenstore '/nowhere/usr/local/bin/xsls'"), "\(text)")
+    }
+
+    @Test(arguments: ["help", "--help", "-h"])
+    func helpNamesAllModes(word: String) throws {
         let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
-        let help = try tools.run("xenstore", "help", on: daemon)
+        let help = try tools.run("xenstore", word, on: daemon)
         #expect(help.status == 0)
         for mode in ["chmod", "control", "exists", "list", "ls", "mkdir", "read", "rm", "watch", "write"] {
             #expect(help.output.contains("\n  \(mode) "))

@@ -28,7 +28,10 @@ enum Invocation {
             return 1
         }
         let name = arguments[1]
-        if name == Bytes("help".utf8) { return Help.run(program: program, messages) }
+        let help: [StaticString] = ["help", "--help", "-h"]
+        if help.contains(where: { $0.elementsEqual(name) }) {
+            return Help.run(program: program, messages)
+        }
         return run(name, arguments.shifted, prefix: name + " ".utf8, messages)
     }
 
