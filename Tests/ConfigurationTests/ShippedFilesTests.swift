@@ -68,8 +68,7 @@ import XenStoreKernel
                 continue
             }
             switch (key.kind, key.defaultValue) {
-            case (.perDomain, _): #expect(value == "{}", "\(owner).\(key.name)")
-            case (_, nil): #expect(!value.isEmpty)
+            case (.perDomain, _), (_, nil): #expect(!value.isEmpty, "\(owner).\(key.name)")
             case (.path, .text(let path)?): #expect(value == path, "\(owner).\(key.name)")
             case (let kind, let standard?): #expect(value == standard.yaml(kind), "\(owner).\(key.name)")
             }
@@ -91,17 +90,34 @@ import XenStoreKernel
         return Array(lines[(start + 1)..<(end ?? lines.endIndex)])
     }
 
-    /// What the file offers behind a comment sign must work when the sign is taken away.
-    @Test func everyCommentedKeyCanBeUsed() throws {
-        let uncommented = try lines(of: "sxenstored.yaml").map { line -> String in
-            // Further indented behind the sign stands an example of a block, which isn't a default.
-            let text = line.contains("#  ") ? "" : bare(line)
-            let isKey = text.split(separator: ":").first.map { !$0.contains(" ") && text.contains(": ") } ?? false
-            return isKey ? line.replacing("# ", with: "") : line
+    private static let yamlFiles = names(in: etc).filter { $0.hasSuffix(".yaml") }
+
+    /// A line of YAML behind a comment sign, without the sign; nil for others. Prose has a blank before its colon.
+    private func uncommented(_ line: String) -> String? {
+        guard let match = line.wholeMatch(of: /( *)# ( *)((?:- )?[a-z0-9-]+:(?: .*)?)/) else { return nil }
+        return "\(match.1)\(match.2)\(match.3)"
+    }
+
+    /// What a file offers behind a comment sign must work when the sign is taken away, everywhere at once. A storage
+    /// that is offered stands in place of the one that is chosen.
+    @Test(arguments: yamlFiles)
+    func everythingCommentedCanBeUsed(name: String) throws {
+        let lines = try lines(of: name)
+        let storage = try #require(lines.firstIndex { $0.hasPrefix("storage:") })
+        let isOffered = block(lines, from: storage).contains { $0.hasPrefix("  # ") && uncommented($0) != nil }
+        var used: [String] = []
+        for (index, line) in lines.enumerated() {
+            let isChosenStorage = index > storage && index <= storage + block(lines, from: storage).count && isOffered
+            if isChosenStorage, !bare(line).isEmpty, !line.drop(while: { $0 == " " }).hasPrefix("#") { continue }
+            used.append(uncommented(line) ?? line)
         }
-        let configuration = try reader.read(ConfigurationText(uncommented.joined(separator: "\n"), name: "uncommented"))
+        let configuration = try reader.read(ConfigurationText(used.joined(separator: "\n"), name: name))
+        _ = try configuration.makePlugins(from: .compiledIn)
+        guard name == "sxenstored.yaml" else { return }
         #expect(configuration.transports[0].block.text("owner") == "root")
         #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
+        #expect(configuration.policies[1].block.domains("domains").first?.block.number("nodes") == 4000)
+        #expect(configuration.storage != (try reader.read(ConfigurationText(file: "\(Self.etc)/\(name)")).storage))
     }
 
     /// Every example in a plugin's README works as it stands, once the sections that it leaves out are
