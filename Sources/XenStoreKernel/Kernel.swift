@@ -37,8 +37,8 @@ public final class Kernel {
     var servedUrgency: Backlog.Urgency?
     /// What has been done for clients with limits in this turn.
     var guestWork = 0
-    /// Guests wait for storage to keep up.
-    var storageIsBehind = false
+    /// What storage has said of its load.
+    var storageLoad = 0
     /// Goes up with each turn.
     var turnNumber: UInt64 = 1
     /// What has been done for the request in hand.
@@ -227,13 +227,12 @@ public final class Kernel {
         turnNumber &+= 1
         if pinsTooMuch { giveUpOverdrawn() }
         commitTurn()
-        storageIsBehind = storage.isBehind
+        storageLoad = storage.load
         flushTouched()
         let hasLeftovers = !store.leftovers.isEmpty && store.freeLeftovers()
-        let isBacklogReady = storageIsBehind ? backlog.count(.trusted) > 0 : !backlog.isEmpty
         let deadlines = [
             expireReservation(), expireEvents(),
-            storageIsBehind && !backlog.isEmpty ? now.advanced(byMilliseconds: Kernel.storagePause) : nil,
+            backlog.isEmpty ? nil : now.advanced(byMilliseconds: Kernel.storagePause),
         ]
         if isBacklogReady || !touched.isEmpty || hasLeftovers { return .none }
         return deadlines.compactMap(\.self).min().map { .until($0) } ?? .forever

@@ -16,8 +16,8 @@ public final class FailingStorage: Storage {
     }
 
     /// Whether the next commits fail.
-    /// Guests have to wait.
-    public var isBehind = false
+    /// Guests have to wait from 50 on, or from 75.
+    public var load = 0
     public var isFailing = false
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]

@@ -127,13 +127,13 @@ import XenStoreWire
         let storage = FailingStorage()
         let house = try House(storage: storage)
         let guest = house.guest(5)
-        storage.isBehind = true
+        storage.load = 75
         #expect(house.dom0.write("/a") == .ok)
         guest.send(.write, "x\0")
         #expect(house.host.settle() == .until(house.host.now.advanced(byMilliseconds: 2)))
         #expect(guest.takeReplies() == [])
         #expect(house.dom0.write("/b") == .ok)
-        storage.isBehind = false
+        storage.load = 74
         house.host.advance(milliseconds: 2)
         #expect(guest.takeReplies() == [.ok])
     }

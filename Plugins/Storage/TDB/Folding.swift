@@ -126,6 +126,14 @@
             }
         }
 
+        /// How near the journal is to where commits wait, in percent. 0 if folding is not what is missing.
+        var load: Int {
+            pthread_mutex_lock(mutex)
+            defer { pthread_mutex_unlock(mutex) }
+            if failure != nil || obstacle != nil { return 0 }
+            return min(100, journals[current].content.count / (Self.much / 100))
+        }
+
         /// Folds what there is and ends the thread; at once if it is not to be orderly.
         func stop(orderly: Bool = true) {
             guard let thread else { return }

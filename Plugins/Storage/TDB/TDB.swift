@@ -62,6 +62,8 @@
         /// in it; a slow disk makes nobody wait noticeably longer.
         public var patience: UInt64 { settings.syncs ? min(commitTime / 2, 1_000_000) : 0 }
 
+        public var load: Int { folding?.load ?? 0 }
+
         public func close() {
             folding?.stop()
             folding = nil

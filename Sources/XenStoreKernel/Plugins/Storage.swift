@@ -15,16 +15,17 @@ public protocol Storage: Plugin {
     /// For how many nanoseconds a commit may be put off while more comes that it can take along: 0, which
     /// is the default, if a commit costs little more than a request.
     var patience: UInt64 { get }
-    /// So much of what was committed waits for slower work that a commit may soon have to wait for it. Guests
-    /// are not served before that is over, so that dom0 does not wait because of them. False by default.
-    var isBehind: Bool { get }
+    /// How near commits are to having to wait for slower work, such as folding a journal: 0, the default, to
+    /// 100. From 50 on guests that have much done are not served before it is less, and from 75 on no guests, so
+    /// that dom0 does not wait because of them.
+    var load: Int { get }
     /// The daemon ends in an orderly way.
     func close()
 }
 
 extension Storage {
     public var patience: UInt64 { 0 }
-    public var isBehind: Bool { false }
+    public var load: Int { 0 }
 }
 
 /// A storage that could not do what it was asked for.

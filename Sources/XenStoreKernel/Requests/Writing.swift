@@ -43,6 +43,9 @@ extension Kernel {
         try allowValue(value, growth: growth(of: path, from: depth, inherited) + value.count, inherited, session)
 
         spend((path.depth - depth) * Work.change)
+        if storage.wantsBatches, path.depth > depth + 1 {
+            spend(growth(of: path, from: depth, inherited) >> Work.recordShift)
+        }
         let creator = request.isPrivileged ? nil : session.domain
         while depth < path.depth {
             depth += 1
@@ -108,6 +111,7 @@ extension Kernel {
             if let replay, isAffordable { isAffordable = replay.spendRemoval() }
             if !isAffordable { return }
             spend(Work.change)
+            if storage.wantsBatches { spend(Int(store.pointer(id).pointee.pathLength) >> Work.recordShift) }
             let hash = store.pointer(id).pointee.hash
             let isTold = mustTell && (id == top || watches.contains(hash: hash))
             guard isTold else { return store.removeLeaf(id) }

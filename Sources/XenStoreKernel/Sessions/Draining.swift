@@ -78,8 +78,8 @@ extension Kernel {
     }
 
     private func isGuestsTurnOver(_ session: Session, _ header: Header) -> Bool {
-        if guestWork >= Work.perTurnOfGuests || storageIsBehind { return true }
         let urgency = urgency(of: session, header)
+        if !hasRoom(for: urgency) { return true }
         if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
         // What is costly comes after all others of the turn, even if nobody waits yet.
         return isCostly(session, header) || backlog.hasOthers(before: urgency)
@@ -107,6 +107,21 @@ extension Kernel {
         backlog.append(session, urgency)
     }
 
+    /// Whether this turn, and storage, have room for more requests of this urgency.
+    private func hasRoom(for urgency: Backlog.Urgency) -> Bool {
+        switch urgency {
+        case .trusted: true
+        case .prompt: guestWork < Work.perTurnOfGuests && storageLoad < 75
+        case .patient: guestWork < Work.perTurnOfGuests && storageLoad < 50
+        }
+    }
+
+    /// Whether the next turn can go on with some of those who wait.
+    var isBacklogReady: Bool {
+        if backlog.isEmpty { return false }
+        return Backlog.Urgency.allCases.contains { backlog.count($0) > 0 && hasRoom(for: $0) }
+    }
+
     /// Serves those who had no place in their turn: those without limits all, and the others while there is
     /// room in the turn.
     func drainBacklog() {
@@ -114,9 +129,7 @@ extension Kernel {
         for urgency in Backlog.Urgency.allCases {
             var waiting = backlog.take(urgency, atMost: backlog.count(urgency))
             servedUrgency = urgency
-            while urgency == .trusted || guestWork < Work.perTurnOfGuests && !storageIsBehind,
-                let session = waiting.popFirst()
-            {
+            while hasRoom(for: urgency), let session = waiting.popFirst() {
                 session.isBacklogged = false
                 if session.isOpen, !session.isEnding, session.blockedBy == nil { drainInbox(session) }
                 if session.isOpen { reconsider(session) }

@@ -12,6 +12,8 @@ enum Work {
     static let change = 8
     /// So many bytes of a path that has to be put together from the names of its nodes are one unit.
     static let longPathShift = 2
+    /// So many bytes of a record for storage are one unit.
+    static let recordShift = 4
     /// So many bytes of an event are one unit.
     static let eventShift = 4
     /// A session that is asked whether it may know of a change.
