@@ -146,6 +146,8 @@ public final class Kernel {
         removeWatches(of: session)
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
+        // They do not keep it alive.
+        overdrawn.removeAll { $0.session === session }
         session.inbox.clear()
         settleInbox(of: session)
         settle(session, upTo: .max)

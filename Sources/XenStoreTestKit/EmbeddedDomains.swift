@@ -70,6 +70,6 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
 
     public func release(_ domain: DomainID) {
         calls.append("release \(domain.rawValue)")
-        clients[domain] = nil
+        clients.removeValue(forKey: domain)?.end()
     }
 }

@@ -10,6 +10,7 @@ import XenStoreWire
 ///     #expect(guest.send(.read, "domid\0") == .error(.ENOENT))
 public final class EmbeddedClient: Link {
     private let kernel: Kernel
+    /// Nil once the client is gone: as with any transport, nothing but the kernel keeps it then.
     public private(set) var session: Session!
     /// Everything the kernel has sent and that was not taken yet.
     private var received: [UInt8] = []
@@ -44,6 +45,7 @@ public final class EmbeddedClient: Link {
 
     /// Sends raw bytes, without ending the turn.
     public func send(bytes: [UInt8]) {
+        guard let session else { return }
         bytes.withUnsafeBytes { kernel.receive($0, on: session) }
     }
 
@@ -55,11 +57,17 @@ public final class EmbeddedClient: Link {
     /// The peer reads on: what waits is sent, as far as it takes it.
     public func resume(appetite: Int? = nil) {
         self.appetite = appetite
-        if !isClosed { flush(session) }
+        if !isClosed, let session { flush(session) }
     }
 
     /// The peer goes away.
-    public func hangUp() { kernel.disconnect(session) }
+    public func hangUp() {
+        if let session { kernel.disconnect(session) }
+        end()
+    }
+
+    /// The transport is done with the client.
+    func end() { session = nil }
 
     /// What has come since the last call: replies and events in order.
     public func takeMessages() -> [Message] {

@@ -47,6 +47,26 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// What is kept for a transaction is looked at only after the change that has made it more. By then the domain
+    /// may be gone: right after the turn that has changed its nodes, or after another domain that it could read.
+    @Test(arguments: [[6], [5, 6]] as [[UInt16]])
+    func itsOpenTransactionGoesWithIt(domains ending: [UInt16]) throws {
+        introduce(5)
+        introduce(6)
+        dom0.setPermissions("/local/domain/5", "n5", "r6")
+        _ = Caller(host: house.host, client: try #require(domains.clients[DomainID(6)])).start()
+        dom0.write("/other")
+        // When storage has it, the versions that it has replaced are kept for the transaction.
+        dom0.send(.write, "/local/domain/6/data\0v", number: 1)
+        house.host.endTurn()
+        for domain in ending { domains.states[DomainID(domain)] = nil }
+        house.kernel.domainsChanged()
+        house.host.settle()
+        #expect(dom0.list("/local/domain") == .text(ending.count == 1 ? "5|" : ""))
+        #expect("\(house.usage(6))" == "\(Usage())")
+        house.expectSound()
+    }
+
     @Test func specialsThatItOwnedAreDom0s() {
         introduce(5)
         dom0.setPermissions("@releaseDomain", "n5", "r6")
