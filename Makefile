@@ -17,7 +17,7 @@ SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
 # What `make system-test` boots a machine for, each in about a minute.
-SCENARIOS ?= pv pvh devices lifecycle crash unconfigured
+SCENARIOS ?= pv pvh devices lifecycle crash damage unconfigured
 # How many daemons `make crash-test` kills for each way to sync, the seed of a run to be repeated, and one way only.
 KILLS ?= 3000
 SEED ?=

@@ -21,6 +21,21 @@ import XenStoreKernel
         }
     }
 
+    /// What an operator is told to type is what the units have.
+    @Test func theRunbookIsAboutTheUnits() throws {
+        let page = try page("sxenstored.8").joined(separator: "\n")
+        for name in ["sxenstored.service", "xenstored.service.d/sxenstored.conf"] {
+            let unit = try #require(SourceTree.file("etc/\(name)"), "\(name)").lines.joined(separator: "\n")
+            #expect(page.contains("Pa \(name)"), "sxenstored.8 does not name \(name)")
+            let pidFile = try #require(unit.firstMatch(of: /--pid-file (\S+)/), "\(name)").1
+            #expect(page.contains("rm -f \(pidFile)\n") && page.contains("kill $(cat \(pidFile))\n"))
+            let starts = try #require(unit.firstMatch(of: /StartLimitBurst=(\d+)/), "\(name)").1
+            #expect(page.contains("After \(starts) starts within a minute"))
+        }
+        let unit = try #require(SourceTree.file("etc/sxenstored-restart@.service"))
+        #expect(page.contains("Pa sxenstored-restart@.service"), "\(unit.path)")
+    }
+
     @Test func everyKeyStandsWithItsDefault() throws {
         let page = try page("sxenstored.yaml.5")
         expect(EffectiveConfiguration.daemonKeys, in: section(".Sh DAEMON", of: page), "daemon")

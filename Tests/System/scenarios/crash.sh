@@ -16,6 +16,14 @@ check "the store is as it was" cmp /run/store-before /run/store-restarted
 check "guest answers again" answers lab1
 lab answered
 
+xenstore-ls -fp > /run/store-before
+stop_store
+restart_store
+xenstore-ls -fp > /run/store-restarted
+check "the store is as it was, after an orderly end" cmp /run/store-before /run/store-restarted
+check "guest answers after an orderly end" answers lab1
+lab answered-again
+
 # The guest's kernel hears of this by a watch that it set before the daemon was killed. Nobody
 # clears up behind the guest: the process that "xl create" left behind has lost its connection.
 xl shutdown lab1
