@@ -8,4 +8,5 @@
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
+#include "CXenLog.h"
 #endif

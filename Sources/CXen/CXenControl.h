@@ -3,6 +3,7 @@
 #define SXENSTORED_CXENCONTROL_H
 #include <stdint.h>
 #include <xenctrl.h>
+#include "CXenLog.h"
 
 // The version of the interface that the hypervisor must have, too: a macro that Swift can't see.
 static const unsigned int xen_domctl_interface_version = XEN_DOMCTL_INTERFACE_VERSION;

@@ -20,8 +20,13 @@
 
         /// Begins to ask the hypervisor, and finds out whether it answers.
         public func open() throws(SystemError) {
-            guard let opened = xc_interface_open(nil, nil, XC_OPENFLAG_NON_REENTRANT.rawValue) else {
-                throw SystemError(errno, doing: "reach the hypervisor through libxenctrl")
+            guard
+                let opened = xc_interface_open(
+                    xen_silent_logger(), xen_silent_logger(), XC_OPENFLAG_NON_REENTRANT.rawValue)
+            else {
+                throw SystemError(
+                    errno, doing: "reach the hypervisor through libxenctrl",
+                    advice: "on a Xen host there is /dev/xen/privcmd; elsewhere leave out event-channel-ring")
             }
             handle = opened
             var info = xc_domaininfo_t()

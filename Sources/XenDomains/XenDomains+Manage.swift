@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing && canImport(CXenManage)
+    import CXen
     import CXenManage
     import Glibc
     import XenStoreKernel
@@ -18,8 +19,10 @@
 
         /// Begins to ask the hypervisor, and finds out whether it answers.
         public func open() throws(SystemError) {
-            guard let opened = xenmanage_open(nil, 0) else {
-                throw SystemError(errno, doing: "reach the hypervisor through libxenmanage")
+            guard let opened = xenmanage_open(xen_silent_logger(), 0) else {
+                throw SystemError(
+                    errno, doing: "reach the hypervisor through libxenmanage",
+                    advice: "on a Xen host there is /dev/xen/privcmd; elsewhere leave out event-channel-ring")
             }
             handle = opened
             guard state(of: .control) == nil else { return }

@@ -17,7 +17,7 @@
 
         init() throws(SystemError) {
             XenDevice.makeIfMissing("evtchn")
-            guard let handle = xenevtchn_open(nil, 0) else {
+            guard let handle = xenevtchn_open(xen_silent_logger(), 0) else {
                 throw SystemError(
                     errno, doing: "open /dev/xen/evtchn",
                     advice: "is this dom0 of a Xen host, with the module xen-evtchn?")

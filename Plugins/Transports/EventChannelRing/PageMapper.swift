@@ -20,7 +20,7 @@
 
         init() throws(SystemError) {
             XenDevice.makeIfMissing("gntdev")
-            guard let handle = xengnttab_open(nil, 0) else {
+            guard let handle = xengnttab_open(xen_silent_logger(), 0) else {
                 throw SystemError(
                     errno, doing: "open /dev/xen/gntdev",
                     advice: "load the module xen-gntdev, or set 'map: foreign' for a kernel without it")
@@ -45,7 +45,7 @@
 
         init() throws(SystemError) {
             XenDevice.makeIfMissing("privcmd")
-            guard let handle = xenforeignmemory_open(nil, 0) else {
+            guard let handle = xenforeignmemory_open(xen_silent_logger(), 0) else {
                 throw SystemError(errno, doing: "open /dev/xen/privcmd")
             }
             self.handle = handle
