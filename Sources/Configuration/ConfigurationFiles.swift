@@ -62,11 +62,13 @@ extension ConfiguredFile {
     /// What this user may not do, another may: that only goes to `warn`.
     func problem(_ warn: (ConfigurationError) -> Void) -> ConfigurationError? {
         var status = stat()
+        if let link = deadLink { return error("\(quoted(link)) is a link to what is not there") }
         if stat(path, &status) == 0 {
             if status.st_mode & S_IFMT == S_IFDIR { return error("\(quoted(path)) is a folder; name a file in it") }
             // What plugins make of a file is theirs to judge.
-            let isOdd = key == "daemon.pid-file" && status.st_mode & S_IFMT != S_IFREG
-            return isOdd ? error("\(quoted(path)) is not a regular file; remove it or name another") : nil
+            let isOdd = lstat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+            return isOdd && key == "daemon.pid-file"
+                ? error("\(quoted(path)) is not a regular file; remove it or name another") : nil
         }
         let failure = errno
         guard failure == ENOENT else { return error("\(quoted(path)) cannot be made: \(reason(failure))") }
@@ -79,6 +81,18 @@ extension ConfiguredFile {
         let refusal = error("\(quoted(path)) cannot be made in \(ancestor): \(reason(errno))")
         if errno == EROFS { return refusal }
         warn(refusal)
+        return nil
+    }
+
+    /// A link on the way, or at its end, that leads nowhere: what is missing behind it is not made.
+    private var deadLink: String? {
+        var part = path
+        var status = stat()
+        while part != "/" {
+            if lstat(part, &status) == 0 { return access(part, F_OK) != 0 && errno == ENOENT ? part : nil }
+            part = String(part[..<(part.lastIndex(of: "/") ?? part.startIndex)])
+            if part.isEmpty { return nil }
+        }
         return nil
     }
 

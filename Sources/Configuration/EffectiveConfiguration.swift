@@ -64,14 +64,19 @@ extension EffectiveConfiguration {
     }
 
     /// Looks at what the daemon is to work with, and has the plugins look. What is wrong is thrown together;
-    /// what is only worth a warning is returned.
-    public func survey(_ plugins: PluginSet) throws(ConfigurationErrors) -> [ConfigurationError] {
+    /// what is only worth a warning is returned. `traceFile` is one more file that the daemon is to make.
+    public func survey(
+        _ plugins: PluginSet, traceFile: String? = nil
+    ) throws(ConfigurationErrors) -> [ConfigurationError] {
         var errors: [ConfigurationError] = []
         var warnings: [ConfigurationError] = []
         var owners: [String: String] = [:]
-        for file in files {
+        let trace = traceFile.map {
+            ConfiguredFile(path: $0, key: "--trace-file", place: nil, isDispensable: false)
+        }
+        for file in files + (trace.map { [$0] } ?? []) {
             if let owner = owners.updateValue(file.key, forKey: file.resolvedPath) {
-                errors.append(file.error("is the file of \(owner), too, by way of a link; each needs its own"))
+                errors.append(file.error("is the file of \(owner), too; each needs its own"))
             }
             guard let problem = file.problem({ warnings.append($0) }) else { continue }
             if file.isDispensable { warnings.append(problem) } else { errors.append(problem) }

@@ -140,7 +140,8 @@ extension DaemonCommand {
         let (configuration, origin) = try source.read()
         switch report {
         case .checkConfig:
-            let warnings = try configuration.survey(configuration.makePlugins(from: .compiledIn))
+            let warnings = try configuration.survey(
+                configuration.makePlugins(from: .compiledIn), traceFile: traceFile.map(surroundings.absolute))
             let lines = warnings.map { "warning: \($0)" }
             return .say(
                 (lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))

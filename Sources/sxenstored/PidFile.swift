@@ -43,7 +43,8 @@ final class PidFile {
     }
 
     private static func openLocked(_ path: String) throws(Failure) -> Int32 {
-        makeFolder(above: path)
+        // On a fresh boot the folder may be one that is only made later.
+        Process.makeFolder(above: path)
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o644)
             guard descriptor >= 0 else { throw .system(SystemError(errno, doing: "open the pid file '\(path)'")) }
@@ -68,15 +69,6 @@ final class PidFile {
             // A daemon that ended between our open and our lock has removed the file that we hold.
             close(descriptor)
         }
-    }
-
-    /// On a fresh boot the folder may be one that is only made later. If it cannot be made, opening the file tells.
-    private static func makeFolder(above path: String) {
-        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
-        let folder = String(path[..<slash])
-        if access(folder, F_OK) == 0 { return }
-        makeFolder(above: folder)
-        mkdir(folder, 0o755)
     }
 
     private static func isRegular(_ descriptor: Int32) -> Bool {

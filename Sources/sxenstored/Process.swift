@@ -53,4 +53,13 @@ enum Process {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
+
+    /// Makes the folders above a file that are missing. If that fails, opening the file tells.
+    static func makeFolder(above path: String) {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        let folder = String(path[..<slash])
+        if access(folder, F_OK) == 0 { return }
+        makeFolder(above: folder)
+        mkdir(folder, 0o755)
+    }
 }

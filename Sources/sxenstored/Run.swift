@@ -6,7 +6,7 @@ import XenStoreKernel
 /// end. Returns the exit status.
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
     let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
-    let warnings = try configuration.survey(plugins)
+    let warnings = try configuration.survey(plugins, traceFile: options.traceFile)
     let isUnreachable =
         options.source.surroundings.isXenHost()
         && !configuration.transports.contains { $0.name == "event-channel-ring" }

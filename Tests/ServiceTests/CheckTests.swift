@@ -14,6 +14,7 @@ import Testing
         mkfifo(folder.file("fifo"), 0o600)
         symlink("loop", folder.file("loop"))
         symlink("folder", folder.file("link"))
+        symlink("nowhere", folder.file("dead"))
     }
 
     /// `@` stands for the folder of the test.
@@ -25,7 +26,7 @@ import Testing
         ("transports.read-only-socket.path=@/run/socket/ro", "is below '@/run/socket', which is the file of"),
         (
             "transports.unix-socket.path=@/link/s transports.read-only-socket.path=@/folder/s",
-            "is the file of transports.unix-socket.path, too, by way of a link"
+            "read-only-socket.path: is the file of transports.unix-socket.path, too"
         ),
         ("transports.unix-socket.path=@/folder", "'@/folder' is a folder"),
         ("transports.unix-socket.path=@/folder/", "with a slash at its end"),
@@ -34,6 +35,9 @@ import Testing
         ("transports.unix-socket.path=@/file/socket", "'@/file/socket' cannot be made: Not a directory"),
         ("transports.unix-socket.path=@/loop/socket", "cannot be made: Too many levels of symbolic links"),
         ("transports.unix-socket.path=/proc/no/socket", "/proc has what the kernel shows"),
+        ("transports.unix-socket.path=@/dead/socket", "'@/dead' is a link to what is not there"),
+        ("daemon.pid-file=@/dead", "'@/dead' is a link to what is not there"),
+        ("daemon.pid-file=@/link", "'@/link' is a folder"),
         ("daemon.pid-file=@/folder", "'@/folder' is a folder"),
         ("daemon.pid-file=@/file/pid", "'@/file/pid' cannot be made: Not a directory"),
         ("daemon.pid-file=/proc/no/pid", "'/proc/no/pid' cannot be made: /proc has what the kernel shows"),
@@ -54,10 +58,22 @@ import Testing
         #expect(check.status == 2)
         #expect(check.errors.contains(complaint), "\(check.errors)")
         #expect(
-            TemporaryFolder.names(in: folder.path).sorted() == ["fifo", "file", "folder", "link", "loop"], "untouched")
+            TemporaryFolder.names(in: folder.path).sorted() == ["dead", "fifo", "file", "folder", "link", "loop"],
+            "untouched")
         let start = try run([built("sxenstored"), "-N"] + set, environment: environment, within: .seconds(10))
         #expect(start.status == 2)
         #expect(start.errors.contains(complaint), "\(start.errors)")
+    }
+
+    @Test(arguments: [("folder", "is a folder"), ("file/trace", "Not a directory"), ("run/socket", "is the file of")])
+    func findsATraceFileThatCannotBe(name: String, complaint: String) throws {
+        for options in [["--check-config"], ["-N"]] {
+            let end = try run(
+                [built("sxenstored"), "-T", folder.file(name)] + options,
+                environment: ["XENSTORED_RUNDIR": folder.file("run")], within: .seconds(10))
+            #expect(end.status == 2)
+            #expect(end.errors.contains("--trace-file: ") && end.errors.contains(complaint), "\(end.errors)")
+        }
     }
 
     /// A socket of a daemon that runs is no reason to call its configuration bad.

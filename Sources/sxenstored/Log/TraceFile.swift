@@ -25,6 +25,7 @@ final class TraceFile {
     }
 
     private static func open(_ path: String) throws(SystemError) -> Int32 {
+        Process.makeFolder(above: path)
         // A fifo without a reader is an error then, and not a daemon that never starts.
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
         let descriptor = Glibc.open(path, flags, 0o600)
