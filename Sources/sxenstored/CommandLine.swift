@@ -214,10 +214,15 @@ func start(_ commandLine: [String]) -> Int32 {
     }
 }
 
-/// On standard error, where the journal takes a priority before each line.
+/// On standard error, where the journal takes a priority before each line. A reader that has stopped reading is not
+/// waited for: whoever has started the program waits for its end.
 private func complain(_ text: String) {
     let priority = StandardError().isJournal ? "<\(LogLevel.error.syslogPriority)>" : ""
-    say(text.split(separator: "\n").map { priority + $0 }.joined(separator: "\n"), on: STDERR_FILENO)
+    for line in text.split(separator: "\n") {
+        var room = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard poll(&room, 1, 1000) > 0 else { return }
+        say(priority + line, on: STDERR_FILENO)
+    }
 }
 
 /// One or more lines for whoever has started the program. If they cannot be written, there is nobody to tell.

@@ -48,6 +48,30 @@ import XenStoreKernel
         #expect(try daemon.stop() == 0)
     }
 
+    /// Nobody reads from the very start.
+    @Test func aReaderThatIsStuckAtTheStartStopsNobody() throws {
+        let pipe = try StuckPipe()
+        try pipe.fill()
+        let daemon = try Daemon(errors: pipe.path)
+        #expect(try daemon.connect().ask(.write, "/a\0v") == .ok)
+        #expect(try daemon.stop() == 0)
+
+        let folder = try TemporaryFolder()
+        let shell = "\"$0\" --pid-file \(folder.file("pid")) $1 3>&- 2>\(pipe.path); exit $?"
+        let environment = ["XENSTORED_RUNDIR": folder.path]
+        for (option, status) in [("--set=no.such=key", 2), ("--chek-config", 2), ("--no-domain-init", 0)]
+            as [(_, Int32)]
+        {
+            let launcher = try run(
+                ["sh", "-c", shell, built("sxenstored"), option], environment: environment, within: .seconds(15))
+            #expect(launcher.status == status, "\(option)")
+        }
+        let client = try RawClient(folder.file("socket"))
+        #expect(try client.ask(.write, "/a\0v") == .ok)
+        kill(try #require(pid_t(folder.text(of: "pid").dropLast())), SIGTERM)
+        while try client.receive() != nil {}
+    }
+
     @Test func aTraceThatNobodyReadsStopsNobody() throws {
         let pipe = try StuckPipe()
         let daemon = try Daemon(["-T", pipe.path])
@@ -134,6 +158,15 @@ private final class StuckPipe {
     }
 
     deinit { close(end) }
+
+    /// Has no room any more for anybody.
+    func fill() throws {
+        let writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+        guard writer >= 0 else { throw Trouble.system("open a fifo") }
+        defer { close(writer) }
+        let noise = [UInt8](repeating: UInt8(ascii: "\n"), count: 4096)
+        while write(writer, noise, noise.count) > 0 {}
+    }
 
     /// What is there, and what comes in its place, up to so many bytes.
     func read(upTo bytesMax: Int) -> String {
