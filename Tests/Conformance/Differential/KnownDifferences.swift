@@ -43,8 +43,8 @@ struct KnownDifference: CustomTestStringConvertible, Sendable {
             example: Message(.setPerms, "/tool\0n0\0r65536\0"), ours: .EINVAL, theirs: .ok),
         KnownDifference(
             reason:
-                "INTRODUCE looks at all its arguments first; 4.17 takes what atoi makes of them, and looks for the ring.",
-            example: Message(.introduce, "1\0junk\01\0"), ours: .EINVAL, theirs: .ENOENT),
+                "INTRODUCE looks at the port first; 4.17 takes what atoi makes of it, and looks for the ring.",
+            example: Message(.introduce, "1\01\01junk\0"), ours: .EINVAL, theirs: .ENOENT),
 
         // Newer than 4.17.
         KnownDifference(

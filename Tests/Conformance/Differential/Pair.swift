@@ -79,12 +79,16 @@ final class Pair {
     }
 
     /// C xenstored sees a conflict where we see none. Its client tries again; if we were right it
-    /// gets the very answers we gave.
+    /// gets the very answers we gave. What has changed nothing saw one moment: there is nothing to try.
     private func retry(_ requests: [Message], _ client: RawClient, expecting answers: [Answer]) throws {
+        let changers = zip(requests, answers).filter { [.write, .setPerms, .mkdir, .rm].contains($0.op) && $1 == .ok }
+        if changers.isEmpty { return }
+        // MKDIR of what is there and RM of what is not change nothing, and the answers do not tell.
+        let isKnownToChange = changers.contains { [.write, .setPerms].contains($0.0.op) }
         let number = try client.startTransaction()
         for (request, expected) in zip(requests, answers) {
             let answer = comparable(try client.ask(request.op, bytes: request.payload, in: number), request.op)
-            guard isAlike(request, expected, answer) else {
+            guard !isKnownToChange || isAlike(request, expected, answer) else {
                 throw divergence("\(request) in a transaction that we committed", "\(expected)", "\(answer)")
             }
         }
