@@ -45,12 +45,15 @@ import Testing
         #expect(try client.ask(.introduce, "1\012345\03\0") == .ENOSYS)
         #expect(try client.ask(.introduce, "1\012345\03\0more\0") == .ENOSYS)
         #expect(try client.ask(.introduce, "1\012345\03\0junk") == .ENOSYS)
+        for frame in ["x", "", "2x", "0x1f", "-1"] {
+            #expect(try client.ask(.introduce, "1\0\(frame)\03\0") == .ENOSYS, "the frame does not matter")
+        }
         #expect(try client.ask(.isDomainIntroduced, "1\0") == .data("F\0"))
     }
 
     @Test(arguments: [
-        "", "1\0", "1\02\0", "1\02\03", "1\02\00\0", "1\02\0-3\0", "1\02\03x\0", "1\02\0x\0", "1\02\0\0", "1\0x\03\0",
-        "1\0\03\0", "1\02x\03\0", "x\02\03\0", "-1\02\03\0", "65536\02\03\0", "1\02\04294967296\0", "1\02\03 \0",
+        "", "1\0", "1\02\0", "1\02\03", "1\02\00\0", "1\02\0-3\0", "1\02\03x\0", "1\02\0x\0", "1\02\0\0", "x\02\03\0",
+        "-1\02\03\0", "65536\02\03\0", "1\02\04294967296\0", "1\02\03 \0",
     ]) func refusesToIntroduce(payload: String) throws {
         #expect(try client.ask(.introduce, payload) == .EINVAL)
     }
