@@ -173,9 +173,13 @@ EXPORT int fallocate64(int fd, int mode, off_t offset, off_t size)
     return fallocate(fd, mode, offset, size);
 }
 
+/* As the C library's it leaves errno alone. */
 EXPORT int posix_fallocate(int fd, off_t offset, off_t size)
 {
-    return fallocate(fd, 0, offset, size) == 0 ? 0 : errno;
+    int before = errno;
+    int result = fallocate(fd, 0, offset, size) == 0 ? 0 : errno;
+    errno = before;
+    return result;
 }
 
 EXPORT int posix_fallocate64(int fd, off_t offset, off_t size)
@@ -247,6 +251,34 @@ EXPORT int unlink(const char *path)
     if (is_ours)
         disk_end();
     return result;
+}
+
+EXPORT int stat(const char *path, struct stat *status)
+{
+    disk_look(path);
+    return syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+}
+
+EXPORT int stat64(const char *path, struct stat64 *status)
+{
+    return stat(path, (struct stat *)status);
+}
+
+EXPORT int lstat(const char *path, struct stat *status)
+{
+    disk_look(path);
+    return syscall(SYS_newfstatat, AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int fstat(int fd, struct stat *status)
+{
+    disk_look(NULL);
+    return syscall(SYS_fstat, fd, status);
+}
+
+EXPORT int fstat64(int fd, struct stat64 *status)
+{
+    return fstat(fd, (struct stat *)status);
 }
 
 EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)

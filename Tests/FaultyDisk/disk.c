@@ -71,11 +71,22 @@ int disk_fate(enum kind kind, const char *name)
         disk->countdown = 0;
     if (disk->error >= 0)
         return disk->error ? -disk->error : 1;
+    if (disk->error == -2) {
+        struct timespec time = { disk->delay / 1000, disk->delay % 1000 * 1000000L };
+        nanosleep(&time, NULL);
+        return 0;
+    }
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, disk->victim);
     if (syscall(SYS_unlinkat, AT_FDCWD, path, 0) == 0)
         disk_log(UNLINKED, 0, disk->victim, strlen(disk->victim), 0, NULL, 0);
     return 0;
+}
+
+void disk_look(const char *path)
+{
+    if (disk && (!path || disk_name(path)))
+        __atomic_add_fetch(&disk->looks, 1, __ATOMIC_SEQ_CST);
 }
 
 const char *disk_name(const char *path)

@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -44,10 +45,12 @@ struct disk {
     uint32_t kinds;     /* that the rule is about: 1 << kind */
     uint32_t countdown; /* the matching call that fails next, counted from 1; 0: no rule */
     uint32_t repeats;   /* so many calls fail from then on */
-    int32_t error;      /* that they fail with; 0: half of the bytes are written; -1: see victim */
+    int32_t error;      /* that they fail with; 0: half of the bytes are written; -1: see victim; -2: see delay */
     char match[64];     /* the name of the file contains this */
     char victim[64];    /* the file to be removed, by somebody else, before the call is carried out */
     uint64_t hits;      /* calls that have failed */
+    uint64_t looks;     /* at names and open files: stat and its like */
+    uint32_t delay;     /* milliseconds that a call takes, in which no other goes on */
 };
 
 struct entry {
@@ -74,6 +77,7 @@ struct file {
     char name[128];
 };
 
+void disk_look(const char *path); /* needs no lock; an open file has no path */
 int disk_begin(void); /* takes the lock; false if there is no disk */
 void disk_end(void);
 void disk_log(enum kind, uint32_t file, const char *name, size_t name_size, uint64_t offset, const void *bytes,

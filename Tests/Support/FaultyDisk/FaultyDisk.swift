@@ -16,6 +16,7 @@ public final class FaultyDisk {
         case length = 0
         case calls = 8
         case hits = 160
+        case looks = 168
     }
 
     private enum HalfWord: Int {
@@ -23,6 +24,7 @@ public final class FaultyDisk {
         case countdown = 20
         case repeats = 24
         case error = 28
+        case delay = 176
     }
 
     /// - Parameter room: bytes that the log may take.
@@ -67,9 +69,12 @@ public final class FaultyDisk {
         case short
         /// It works, but a file is removed by somebody else right before it.
         case removal(of: String)
+        /// It works, but nothing else goes on for so many milliseconds.
+        case slow(UInt32)
 
         fileprivate var number: Int32 {
             switch self {
+            case .slow: -2
             case .error(let code): code
             case .short: 0
             case .removal: -1
@@ -88,6 +93,7 @@ public final class FaultyDisk {
         put(UInt32(bitPattern: fault.number), .error)
         set(name, at: 32)
         if case .removal(let victim) = fault { set(victim, at: 96) }
+        if case .slow(let milliseconds) = fault { put(milliseconds, .delay) }
         put(UInt32(call), .countdown)
     }
 
@@ -101,6 +107,9 @@ public final class FaultyDisk {
 
     /// Calls that have failed.
     public var failures: Int { Int(word(.hits).pointee.load(ordering: .sequentiallyConsistent)) }
+
+    /// How often the daemon has looked at a file of the folder or at one that is open, as with `stat`.
+    public var looks: Int { Int(word(.looks).pointee.load(ordering: .sequentiallyConsistent)) }
 
     /// Calls that could have failed.
     public var calls: Int { Int(word(.calls).pointee.load(ordering: .sequentiallyConsistent)) }
