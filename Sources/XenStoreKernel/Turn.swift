@@ -78,8 +78,10 @@ extension Kernel {
                     endsWithBoot: turn == nil && notes.isEmpty))
             notes = [:]
             streamsAreNoted(streams)
-            if storageIsFailing { log(.notice, "storage \(type(of: storage).name) works again") }
-            storageIsFailing = false
+            if storageIsFailing, !storage.lacksRoom {
+                log(.notice, "storage \(type(of: storage).name) works again")
+                storageIsFailing = false
+            }
         } catch {
             if !storageIsFailing {
                 log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")

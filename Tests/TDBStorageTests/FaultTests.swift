@@ -28,10 +28,47 @@
             try shelf.serve { $0.write("/old", "x") }
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
                 unlink(shelf.path)
-                #expect(table.write("/new", "x") == .ok, "it is written anew from what is open")
-                #expect(access(shelf.path, F_OK) == 0)
+                try shelf.wait(for: "the table to be written anew from what is open") {
+                    access(shelf.path, F_OK) == 0 && shelf.log.contain("No such file or directory; it has been written")
+                }
+                #expect(table.write("/new", "x") == .ok)
             }
             try expectContent("/old", "/new")
+        }
+
+        /// What old start scripts do before each start, and what somebody does who tidies up.
+        @Test(arguments: ["none", "commit"], [true, false])
+        func allOfItIsRemoved(sync: String, withFolder: Bool) throws {
+            let folder = shelf.folder.file("deep")
+            mkdir(folder, 0o700)
+            let values = ["sync": .text(sync), "path": .text(folder + "/store")] as [String: ConfigurationValue]
+            try shelf.serveAndDie(values) { table in
+                table.write("/old", "x")
+                for name in TemporaryFolder.names(in: folder) { unlink("\(folder)/\(name)") }
+                if withFolder { rmdir(folder) }
+                try shelf.wait(for: "all of it to be written anew") {
+                    ["store", "store.lock", "store.journal-0"].allSatisfy { access("\(folder)/\($0)", F_OK) == 0 }
+                }
+                #expect(throws: StorageError.self) { try shelf.serve(values) { _ in } }
+                #expect(table.write("/new", "x") == .ok)
+            }
+            try shelf.serve(values) { table in
+                #expect(table.read("/old") == .text("x"))
+                #expect(table.read("/new") == .text("x"))
+            }
+            #expect(TemporaryFolder.names(in: folder).sorted() == ["store", "store.lock"])
+        }
+
+        /// Nothing is looked at for a change: that is told by the system.
+        @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: ["none", "commit"])
+        func aChangeLooksAtNoFile(sync: String) throws {
+            let load = try Load(shelf.folder, sync: sync, seed: 1)
+            for number in 0..<10 { try load.ask(0, inTransaction: [(.write, "/a\0\(number)")]) }
+            let before = load.disk.looks
+            for number in 0..<300 { try load.ask(0, inTransaction: [(.write, "/a\0\(number)")]) }
+            // A fold looks at what it folds; there is one a second.
+            #expect(load.disk.looks - before < 100)
+            try load.end()
         }
 
         @Test func theTableIsTruncatedAndPutBack() throws {
@@ -39,7 +76,8 @@
             try shelf.serve { table in
                 #expect(table.write("/first", "x") == .ok)
                 let whole = try shelf.bytes()
-                truncate(shelf.path, 4096)
+                cut(shelf.path, 4096)
+                try shelf.wait(for: "the daemon to see it") { shelf.log.contain("has been truncated") }
                 #expect(table.write("/refused", "x") == .error(.EIO))
                 #expect(table.read("/refused") == .error(.ENOENT))
                 #expect(table.read("/old") == .text("x"))
@@ -58,6 +96,7 @@
                 #expect(table.write("/first", "x") == .ok)
                 rename(shelf.path, shelf.path + "-away")
                 try shelf.put(Array("something else".utf8))
+                try shelf.wait(for: "the daemon to see it") { shelf.log.contain("has been replaced by another file") }
                 #expect(table.write("/refused", "x") == .error(.EIO))
                 #expect(table.host.log.contains { $0.text.contains("has been replaced by another file") })
                 rename(shelf.path + "-away", shelf.path)
@@ -71,11 +110,42 @@
             try shelf.serveAndDie { table in
                 table.write("/first", "x")
                 for name in shelf.names where name.contains("journal") {
-                    if removed { unlink(shelf.folder.file(name)) } else { truncate(shelf.folder.file(name), 40) }
+                    if removed { unlink(shelf.folder.file(name)) } else { cut(shelf.folder.file(name), 40) }
+                }
+                try shelf.wait(for: "the journal to be written anew") {
+                    let what = removed ? "No such file or directory" : "bytes are missing"
+                    return shelf.log.contain("\(what); it has been written anew")
                 }
                 #expect(table.write("/second", "x") == .ok)
             }
             try expectContent("/first", "/second")
+        }
+
+        /// As with a copy that is moved into the place of the file.
+        @Test func anotherStoreTakesThePlace() throws {
+            try shelf.serve { $0.write("/old", "x") }
+            let other = try Shelf()
+            try other.serve { $0.write("/other", "y") }
+            let bytes = try other.bytes()
+            try shelf.serveAndDie { table in
+                #expect(table.write("/first", "x") == .ok)
+                try shelf.put(bytes, "-copy")
+                rename(shelf.path + "-copy", shelf.path)
+                try shelf.wait(for: "the other one to be set aside") { shelf.asides.count == 1 }
+                try shelf.wait(for: "the table to be written anew") { access(shelf.path, F_OK) == 0 }
+                #expect(table.write("/second", "x") == .ok)
+            }
+            #expect(try WholeFile.read(shelf.folder.file(shelf.asides[0])) == bytes)
+            try shelf.serve { table in
+                for path in ["/old", "/first", "/second"] { #expect(table.read(path) == .text("x")) }
+            }
+        }
+
+        /// As a shell does.
+        private func cut(_ path: String, _ size: Int) {
+            let file = open(path, O_WRONLY)
+            ftruncate(file, off_t(size))
+            close(file)
         }
 
         /// Somebody who holds a lock on the file keeps us from changing it, not from going on.
@@ -122,34 +192,6 @@
                     try #require(table.read("/a/0") == .text(value))
                     try #require(table.read("/b") == .error(.ENOENT))
                 }
-            }
-        }
-
-        /// A disk of its own that is full.
-        @Test(.enabled(if: geteuid() == 0))
-        func theDiskIsFull() throws {
-            let folder = try TemporaryFolder()
-            guard mount("none", folder.path, "tmpfs", 0, "size=8m") == 0 else { return }
-            defer { umount2(folder.path, 2) }
-            let shelf = try Shelf(in: folder)
-            let value = String(repeating: "v", count: 4000)
-            try shelf.serve { table in
-                #expect(table.write("/first", "x") == .ok)
-                let filler = open(folder.file("filler"), O_WRONLY | O_CREAT, 0o600)
-                let block = [UInt8](repeating: 1, count: 4096)
-                while write(filler, block, block.count) > 0 {}
-                close(filler)
-                var written = 0
-                while written < 10_000, table.write("/a/\(written)", value) == .ok { written += 1 }
-                #expect(written < 10_000)
-                #expect(table.host.log.contains { $0.text.contains("No space left on device") })
-                unlink(folder.file("filler"))
-                #expect(table.write("/second", "x") == .ok)
-                #expect(table.read("/first") == .text("x"))
-            }
-            try shelf.serve { table in
-                #expect(table.read("/first") == .text("x"))
-                #expect(table.read("/second") == .text("x"))
             }
         }
     }

@@ -2,6 +2,7 @@
 #if TDB
     import CTDB
     import Glibc
+    import Synchronization
     import TestSupport
     import XenStoreKernel
     import XenStoreTestKit
@@ -13,6 +14,18 @@
     final class Shelf {
         let folder: TemporaryFolder
         let path: String
+        /// What the storage has logged.
+        let log = Lines()
+
+        /// Lines that threads write.
+        final class Lines: Sendable {
+            private let lines = Mutex<[String]>([])
+
+            func add(_ line: String) { lines.withLock { $0.append(line) } }
+            func contain(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
+            func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
+            var all: [String] { lines.withLock { $0 } }
+        }
 
         init(in folder: TemporaryFolder? = nil) throws {
             self.folder = try folder ?? TemporaryFolder()
@@ -24,6 +37,7 @@
             var block = ConfigurationBlock(defaultsOf: TDB.keys).with("path", .text(path)).with(
                 "hash-size", .number(31))
             for (key, value) in values { block = block.with(key, value) }
+            block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
             let storage = try TDB(block)
             if let boot { storage.boot = { boot } }
             return storage
@@ -44,6 +58,20 @@
             let storage = try storage(values)
             defer { storage.abandon() }
             try body(Table(EmbeddedHost(storage: storage)))
+        }
+
+        /// Waits for what another thread or process does.
+        func wait(for what: String, until isSo: () throws -> Bool) throws {
+            let deadline = Deadline()
+            while try !isSo() {
+                if deadline.milliseconds == 0 { throw Trouble("not in time: \(what); \(names), \(log.all)") }
+                poll(nil, 0, 2)
+            }
+        }
+
+        /// Waits until all that has changed is in the table.
+        func waitForFold() throws {
+            try wait(for: "a fold") { try !StoreReport.check(path).text.contains("journals: ") }
         }
 
         /// What the store's files are called besides the three that every store has.

@@ -156,6 +156,30 @@
             #expect(shelf.names == [])
         }
 
+        /// Paths that work, but lose more than an operator would expect.
+        @Test func doubtfulPathsAreWarnedOf() throws {
+            func warnings(_ path: String, _ values: [String: ConfigurationValue] = [:]) throws -> [String] {
+                var block = ConfigurationBlock(defaultsOf: TDB.keys).with("path", .text(path))
+                for (key, value) in values { block = block.with(key, value) }
+                var all: [String] = []
+                try TDB(block).survey { all.append($0.problem) }
+                return all
+            }
+            for name in ["tdb", "tdb-2", "tdb/store"] {
+                let text = try warnings("/var/lib/xenstored/\(name)").first ?? ""
+                #expect(text.contains("(rm -f /var/lib/xenstored/tdb*)"), "\(name)")
+            }
+            #expect(try warnings("/var/lib/xenstored/store") == [])
+            let memory = try TemporaryFolder.inMemory()
+            #expect(try warnings(memory.file("a/b/store")) == [])
+            guard memory.path.hasPrefix("/dev/shm") else { return }
+            for (key, value) in ["sync": .text("commit"), "outlives-boot": .flag(true)] as [String: ConfigurationValue]
+            {
+                let text = try warnings(memory.file("a/b/store"), [key: value]).first ?? ""
+                #expect(text.contains("'\(key): ") && text.contains("needs a disk"), "\(text)")
+            }
+        }
+
         /// What power loss leaves of a file that was being written.
         @Test(arguments: [0, 1, 24, 4096, 300_000])
         func emptyAndZeroedStoresAreSetAside(size: Int) throws {
@@ -197,12 +221,14 @@
             try shelf.serve { table in
                 #expect(table.write("/first", "x") == .ok)
                 let journal = try #require(shelf.names.first { $0.contains("journal") })
-                unlink(shelf.folder.file(journal))
-                try put(Array("precious".utf8), at: shelf.folder.file(journal))
+                try put(Array("precious".utf8), at: shelf.path + "-precious")
+                rename(shelf.path + "-precious", shelf.folder.file(journal))
+                try shelf.wait(for: "the daemon to see it") { shelf.log.contain("is no journal of a store") }
                 #expect(table.write("/refused", "x") == .error(.EIO))
                 #expect(shelf.folder.text(of: journal) == "precious")
                 #expect(table.host.log.contains { $0.text.contains("'\(shelf.folder.file(journal))' is no journal") })
                 unlink(shelf.folder.file(journal))
+                try shelf.wait(for: "the journal") { shelf.log.contain("all that was in memory only is in") }
                 #expect(table.write("/second", "x") == .ok)
             }
         }

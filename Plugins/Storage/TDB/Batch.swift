@@ -8,6 +8,8 @@
         private(set) var bytes: [UInt8] = []
         /// It takes something away, and so leaves less than there was.
         private(set) var removes = false
+        /// It only notes how far the daemon got with its peers, which says nothing after the next boot.
+        private(set) var isOfPeers = false
 
         static let headerSize = 32
         /// What a batch begins with.
@@ -19,6 +21,7 @@
             bytes.removeAll(keepingCapacity: true)
             bytes.append(contentsOf: repeatElement(0, count: Self.headerSize))
             removes = false
+            isOfPeers = changes.endsWithBoot
             try changes.forEach { (change) throws(StorageError) in add(change) }
         }
 
@@ -104,6 +107,11 @@
                 offset = batch.range.upperBound
             }
             return found
+        }
+
+        /// How many there are of this store.
+        static func count(in journal: [UInt8], store: UInt64) -> Int {
+            journal.withUnsafeBytes { all(in: $0, store: store).count }
         }
 
         private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {

@@ -7,14 +7,16 @@
     /// more than a whole turn of the daemon, and the more batches it takes the less it costs for each.
     ///
     /// Batches are added to one journal until that one is taken; they go to the other while the first is
-    /// being folded. `mutex` guards everything but the table itself, which is the thread's.
+    /// being folded. `mutex` guards everything but the table itself and the reserve, which are the thread's.
     final class Folding: @unchecked Sendable {
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         private var thread: pthread_t?
         private let log: PluginLog
-        private let syncs: Bool
+        private let settings: Settings
 
+        private let files: StoreFiles
+        private let lock: StoreLock
         private let table: TableFile
         private let store: UInt64
         private var journals: [JournalFile]
@@ -22,18 +24,31 @@
         private var current: Int
         private var nextSequence: UInt64
         private var folded: UInt64
-        /// The table's file as the thread has left it.
-        private var identity: FileIdentity
+        /// Bytes of the table as the thread has left it.
+        private var tableSize: Int
+        private var reserve: Reserve
+        /// Bytes that a fold could use when that was last looked at.
+        private var roomForFolds = 0
+        /// Bytes that journals keep for what frees room.
+        private let room: Int
         /// When what is in the current journal is folded at last, even if it is little.
         private var deadline: timespec?
 
         /// Why the table could not be changed, until it can.
         private var failure: StorageError?
-        /// Who has the table locked, while somebody has.
+        /// What keeps the table from being changed for now: a lock, or a full disk.
         private var obstacle: StorageError?
+        /// Batches that are in no file, and why that is so.
+        private var unsaved: (count: Int, reason: StorageError)?
+        /// Why batches are refused that do not free room, until there is room again.
+        private var fullness: StorageError?
         private var attempts = 0
         private var isAttemptWanted = false
         private var ending = Ending.none
+
+        private var watch: FolderWatch?
+        /// Something has happened to the files' names.
+        private var mustLook = false
 
         private enum Ending {
             case none
@@ -47,25 +62,31 @@
         private static let enough = 4 << 20
         /// So much waits that each commit gives the thread a little time.
         private static let much = 32 << 20
-        /// As much as may wait: beyond it, whoever commits waits, too.
+        /// As much as may wait: beyond it, commits wait, too. Twice as much if they free room.
         private static let tooMuch = 64 << 20
         /// What is folded at the end; more is left in the journals, so that the end does not take long.
         private static let enoughAtEnd = 8 << 20
         private static let seconds = 1
+        /// The table may grow by this for a few records.
+        private static let least = 1 << 20
 
-        init(_ table: TableFile, _ files: StoreFiles, _ content: StoreContent, syncs: Bool, log: PluginLog) {
-            self.table = table
-            self.log = log
-            self.syncs = syncs
+        init(
+            _ table: TableFile, _ files: StoreFiles, _ lock: StoreLock, _ content: StoreContent, _ settings: Settings,
+            log: PluginLog
+        ) {
+            (self.table, self.files, self.lock, self.settings, self.log) = (table, files, lock, settings, log)
             store = content.identity ?? 0
             folded = content.folded
             nextSequence = content.lastSequence &+ 1
-            journals = files.journals.map { JournalFile(path: $0, content: []) }
-            for pending in content.pending {
-                journals[pending.journal] = JournalFile(path: files.journals[pending.journal], content: pending.content)
+            var contents: [[UInt8]] = [[], []]
+            for pending in content.pending { contents[pending.journal] = pending.content }
+            journals = zip(files.journals, contents).map {
+                JournalFile(path: $0, content: $1, syncs: settings.syncs)
             }
             current = content.pending.last?.journal ?? 0
-            identity = table.identity
+            tableSize = table.size
+            reserve = Reserve(files)
+            room = reserve.roomOfJournal
             deadline = content.pending.isEmpty ? nil : Self.now()
             pthread_mutex_init(mutex, nil)
             var attributes = pthread_condattr_t()
@@ -82,48 +103,114 @@
             mutex.deallocate()
         }
 
-        // MARK: For whoever commits
+        // MARK: For commits
 
-        /// Starts the thread. Signals go to others.
+        /// Starts the thread.
         func start() throws(StorageError) {
-            var all = sigset_t()
-            var before = sigset_t()
-            sigfillset(&all)
-            pthread_sigmask(SIG_SETMASK, &all, &before)
-            defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-            var made = pthread_t()
-            let code = pthread_create(
-                &made, nil,
-                { folding in
-                    if let folding { Unmanaged<Folding>.fromOpaque(folding).takeRetainedValue().run() }
-                    return nil
-                }, Unmanaged.passRetained(self).toOpaque())
-            guard code == 0 else {
-                Unmanaged.passUnretained(self).release()
-                throw StorageError("can't start a thread: \(String(cString: strerror(code)))")
+            if !reserve.take() { log.warning("\(StorageError.system("keep room in reserve beside", files.table))") }
+            // What cannot be made yet is made when it is needed.
+            for index in journals.indices { try? journals[index].restore(leaving: room) }
+            roomForFolds = reserve.bytesForFolds
+            startWatch()
+            guard let made = Thread.start({ self.run() }) else {
+                throw StorageError("can't start a thread: \(String(cString: strerror(errno)))")
             }
             thread = made
         }
 
-        /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing.
-        func append(_ batch: inout Batch, sizeMax: Int, needsSync: Bool) throws(StorageError) {
+        private func startWatch() {
+            watch = FolderWatch(files.folder, files.names) { [weak self] in self?.lookAfterFiles() }
+        }
+
+        private func lookAfterFiles() {
+            pthread_mutex_lock(mutex)
+            mustLook = true
+            pthread_cond_broadcast(change)
+            pthread_mutex_unlock(mutex)
+        }
+
+        /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing. Where
+        /// that cannot be, and the operator wants it so, keeps it in memory and says so in the log.
+        func append(_ batch: inout Batch, needsSync: Bool) throws(StorageError) {
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
-            try makeReady()
-            let size = identity.size + journals[0].content.count + journals[1].content.count + batch.bytes.count
-            if size > sizeMax, sizeMax > 0, !batch.removes {
-                throw StorageError("'\(table.path)' would be larger than size-max allows, \(sizeMax) bytes")
+            let size = tableSize + journals[0].content.count + journals[1].content.count + batch.bytes.count
+            if size > settings.sizeMax, settings.sizeMax > 0, !batch.removes {
+                throw StorageError("'\(files.table)' would be larger than size-max allows, \(settings.sizeMax) bytes")
             }
+            try makeReady(batch)
             batch.seal(sequence: nextSequence, store: store)
-            try journals[1 - current].forgetRefused(syncs: syncs)
-            try journals[current].append(batch.bytes, syncs: syncs, needsSync: needsSync)
-            nextSequence &+= 1
-            if deadline == nil {
-                deadline = Self.now(plus: Self.seconds)
-                pthread_cond_broadcast(change)
-            } else if journals[current].content.count >= Self.enough {
-                pthread_cond_broadcast(change)
+            do throws(StorageError) {
+                if let unsaved { throw unsaved.reason }
+                if !batch.removes { try refuseIfFull(batch) }
+                try add(batch, needsSync: needsSync)
+            } catch {
+                scheduleAttempt()
+                if !settings.keepsUnsaved {
+                    if journals[current].lacksRoom, !reserve.isPlenty { fullness = fullness ?? error }
+                    throw error
+                }
+                keep(batch, error)
             }
+            nextSequence &+= 1
+            if journals[current].content.count >= Self.enough { pthread_cond_broadcast(change) }
+            scheduleAttempt()
+        }
+
+        private func add(_ batch: Batch, needsSync: Bool) throws(StorageError) {
+            try journals[1 - current].forgetRefused()
+            do throws(StorageError) {
+                try journals[current].append(batch.bytes, needsSync: needsSync, leaving: room(for: batch))
+            } catch {
+                // A fold gives the room back that earlier ones of its kind have used up.
+                guard batch.removes, journals[current].lacksRoom else { throw error }
+                awaitAttempt()
+                try journals[1 - current].forgetRefused()
+                try journals[current].append(batch.bytes, needsSync: needsSync, leaving: room(for: batch))
+            }
+        }
+
+        /// What is in the journals must fit into the table when the disk is full: what frees room comes after it.
+        private func refuseIfFull(_ batch: Batch) throws(StorageError) {
+            if settings.keepsUnsaved { return }
+            if fullness == nil, bytesToFold(beside: batch.bytes.count) > roomForFolds {
+                fullness = .system("keep room for", files.table, ENOSPC)
+            }
+            if let fullness { throw fullness }
+        }
+
+        /// Bytes that the table may grow by at most: libtdb takes more than it needs, by a quarter of the table or
+        /// so, and keeps a copy of what it changes.
+        private func bytesToFold(beside more: Int = 0) -> Int {
+            2 * (journals[0].content.count + journals[1].content.count + more) + tableSize / 8 * 5 + Self.least
+        }
+
+        /// What must stay free in a journal for what counts more.
+        private func room(for batch: Batch) -> Int {
+            settings.keepsUnsaved || batch.removes ? 0 : batch.isOfPeers ? room / 2 : room
+        }
+
+        private func keep(_ batch: Batch, _ reason: StorageError) {
+            journals[current].keep(batch.bytes)
+            if unsaved == nil {
+                log.error(
+                    "\(reason); what changes is in memory only until that works, and lost if the daemon ends before")
+            }
+            unsaved = ((unsaved?.count ?? 0) + 1, unsaved?.reason ?? reason)
+        }
+
+        private func scheduleAttempt() {
+            if deadline != nil { return }
+            deadline = Self.now(plus: Self.seconds)
+            pthread_cond_broadcast(change)
+        }
+
+        /// A batch has been refused because the disk is full, and there is no more room yet. What frees room is
+        /// taken all the same.
+        var lacksRoom: Bool {
+            pthread_mutex_lock(mutex)
+            defer { pthread_mutex_unlock(mutex) }
+            return fullness != nil
         }
 
         /// How near the journal is to where commits wait, in percent. 0 if folding is not what is missing.
@@ -145,22 +232,24 @@
             pthread_mutex_unlock(mutex)
             pthread_join(thread, nil)
             self.thread = nil
+            watch = nil
+            if orderly { saveUnsaved() }
+            if let unsaved { log.error("the changes of \(unsaved.count) turns are lost: \(unsaved.reason)") }
             for index in journals.indices {
                 journals[index].close()
                 if orderly, journals[index].content.isEmpty { unlink(journals[index].path) }
             }
+            reserve.release()
         }
 
-        /// Has the table looked after if something has happened to it, and waits where too much waits.
-        private func makeReady() throws(StorageError) {
-            if failure == nil, let problem = identity.problem(at: table.path) {
-                failure = .happened(problem, to: table.path)
-            }
-            if failure != nil { awaitAttempt() }
-            if let failure { throw failure }
-            if journals[current].content.count > Self.much, obstacle == nil { awaitChange(milliseconds: 5) }
-            while journals[current].content.count > Self.tooMuch, failure == nil, obstacle == nil { awaitAttempt() }
-            if journals[current].content.count > Self.tooMuch, let refusal = failure ?? obstacle { throw refusal }
+        /// Has the table looked after if something is wrong with it, and waits where too much waits.
+        private func makeReady(_ batch: Batch) throws(StorageError) {
+            if failure != nil, !settings.keepsUnsaved { awaitAttempt() }
+            if let failure, !settings.keepsUnsaved { throw failure }
+            if journals[current].content.count > Self.much, obstacle ?? failure == nil { awaitChange(milliseconds: 5) }
+            let most = batch.removes ? 2 * Self.tooMuch : Self.tooMuch
+            while journals[current].content.count > most, obstacle ?? failure == nil { awaitAttempt() }
+            if journals[current].content.count > most, let refusal = failure ?? obstacle { throw refusal }
         }
 
         private func awaitAttempt() {
@@ -188,7 +277,7 @@
         private func awaitWork() -> Bool {
             while true {
                 if ending == .atOnce || ending == .orderly && isDone { return false }
-                if isAttemptWanted || ending == .orderly { return true }
+                if isAttemptWanted || mustLook || ending == .orderly { return true }
                 let hasTrouble = failure != nil || obstacle != nil
                 if !hasTrouble, !journals[1 - current].content.isEmpty { return true }
                 if !hasTrouble, journals[current].content.count >= Self.enough { return true }
@@ -207,35 +296,70 @@
 
         /// Folds the journal that is not being added to, or looks after the table if there is nothing.
         private func attempt() {
+            let isLook = mustLook && !isAttemptWanted && ending == .none
             isAttemptWanted = false
             if ending == .orderly { attemptsAtEnd += 1 }
-            if journals[1 - current].content.isEmpty { current = 1 - current }
-            let old = 1 - current
-            let journal = journals[old].content
-            pthread_mutex_unlock(mutex)
-            let result = fold(journal)
-            pthread_mutex_lock(mutex)
-            switch result {
-            case .success(let last):
-                if let failure { log.warning("\(failure); that is in order again") }
-                folded = last
-                identity = table.identity
-                failure = nil
-                obstacle = nil
-                journals[old].empty()
-                deadline = journals[current].content.isEmpty ? nil : Self.now(plus: Self.seconds)
-            case .failure(.locked(let error)):
-                obstacle = error
-                deadline = Self.now(milliseconds: 20)
-            case .failure(.failed(let error)):
-                failure = error
-                deadline = Self.now(plus: Self.seconds)
+            if !(mustLook || watch == nil) || look() {
+                // What has just come is not folded any sooner because somebody touched a file.
+                if !isLook, journals[1 - current].content.isEmpty { current = 1 - current }
+                note(fold(journals[1 - current].content))
+                recover()
             }
+            if !isLook || deadline == nil { deadline = nextDeadline }
             attempts += 1
             pthread_cond_broadcast(change)
         }
 
+        /// Folds a journal while others go on.
         private func fold(_ journal: [UInt8]) -> Result<UInt64, TableFile.Failure> {
+            pthread_mutex_unlock(mutex)
+            var result = apply(journal)
+            pthread_mutex_lock(mutex)
+            if case .failure(.full) = result {
+                // Room is kept for this, and what was removed since may make it less that is to be stored.
+                let all = journal + journals[current].content
+                pthread_mutex_unlock(mutex)
+                reserve.release()
+                result = apply(all)
+                _ = reserve.take()
+                pthread_mutex_lock(mutex)
+            }
+            return result
+        }
+
+        private func note(_ result: Result<UInt64, TableFile.Failure>) {
+            switch result {
+            case .success(let last):
+                if let failure { log.warning("\(failure); that is in order again") }
+                if let mended = table.takeMended() { log.warning("\(mended); it has been written anew") }
+                if isObstacleSaid { log.notice("'\(files.table)' is up to date again") }
+                folded = last
+                tableSize = table.size
+                (failure, obstacle, isObstacleSaid) = (nil, nil, false)
+                journals[1 - current].empty()
+                if last == nextSequence &- 1 { journals[current].empty() }
+            case .failure(.locked(let error)):
+                obstacle = error
+            case .failure(.full(let error)):
+                obstacle = error
+                if !settings.keepsUnsaved { fullness = error }
+                if !isObstacleSaid { log.warning("\(error); changes stay in the journals until there is room") }
+                isObstacleSaid = true
+            case .failure(.failed(let error)):
+                if failure == nil { log.error("\(error)") }
+                failure = error
+            }
+        }
+
+        private var isObstacleSaid = false
+
+        private var nextDeadline: timespec? {
+            if failure == nil, !isObstacleSaid, obstacle != nil { return Self.now(milliseconds: 20) }
+            let isQuiet = failure == nil && obstacle == nil && unsaved == nil && fullness == nil && watch != nil
+            return isQuiet && journals[current].content.isEmpty ? nil : Self.now(plus: Self.seconds)
+        }
+
+        private func apply(_ journal: [UInt8]) -> Result<UInt64, TableFile.Failure> {
             journal.withUnsafeBytes { bytes in
                 let outcome = Batch.outcome(of: bytes, store: store, after: folded)
                 do throws(TableFile.Failure) {
@@ -245,6 +369,66 @@
                     return .failure(error)
                 }
             }
+        }
+
+        // MARK: What happens behind our back
+
+        /// Sees whether the files are still the ones that they were. Of journals it has all that they held; the
+        /// table is looked at as it is changed. False if the store is another daemon's now.
+        private func look() -> Bool {
+            mustLook = false
+            if watch == nil {
+                try? files.makeFolder()
+                startWatch()
+            }
+            do throws(StorageError) { try lock.renew() } catch {
+                if failure == nil { log.error("\(error)") }
+                failure = error
+                return false
+            }
+            for index in journals.indices {
+                guard let problem = journals[index].look() else { continue }
+                let what = StorageError.happened(problem, to: journals[index].path)
+                do throws(StorageError) {
+                    try files.makeFolder()
+                    try journals[index].restore(leaving: 0)
+                    log.warning("\(what); it has been written anew")
+                } catch {
+                    log.error("\(what), and cannot be written anew: \(error)")
+                    let count = Batch.count(in: journals[index].content, store: store)
+                    if count > 0 { unsaved = ((unsaved?.count ?? 0) + count, unsaved?.reason ?? error) }
+                }
+            }
+            return true
+        }
+
+        /// Tries again what did not work.
+        private func recover() {
+            saveUnsaved()
+            roomForFolds = reserve.bytesForFolds
+            if fullness != nil, obstacle == nil, reserve.take(), reserve.isPlenty, bytesToFold() <= roomForFolds,
+                (try? journals[current].restore(leaving: room)) != nil
+            {
+                fullness = nil
+                log.notice("there is room for '\(files.table)' again; all changes are taken")
+            }
+        }
+
+        private func saveUnsaved() {
+            if unsaved == nil { return }
+            do throws(StorageError) {
+                for index in journals.indices where !journals[index].content.isEmpty {
+                    try journals[index].restore(leaving: 0)
+                }
+                sayAllIsSaved()
+            } catch {
+                unsaved?.reason = error
+            }
+        }
+
+        private func sayAllIsSaved() {
+            log.notice("all that was in memory only is in '\(files.table)' and its journals now")
+            unsaved = nil
         }
 
         private static func now(plus seconds: Int = 0, milliseconds: Int = 0) -> timespec {

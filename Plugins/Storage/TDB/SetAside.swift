@@ -7,8 +7,8 @@
     extension StoreFiles {
         /// Renames the store after the moment of its last change, so that nothing is lost and the name
         /// is free. Returns the new name of the table, or nil if there was no file at all.
-        func setAside() throws(StorageError) -> String? {
-            let present = ([table] + journals).filter { access($0, F_OK) == 0 }
+        func setAside(withJournals: Bool = true) throws(StorageError) -> String? {
+            let present = ([table] + (withJournals ? journals : [])).filter { access($0, F_OK) == 0 }
             guard let first = present.first else { return nil }
             var status = stat()
             guard stat(first, &status) == 0 else { throw .system("look at", first) }
@@ -38,12 +38,11 @@
 
         /// Of all that were set aside, the oldest first. Of one there may be no more than its journals.
         private func moments() throws(StorageError) -> [Moment] {
-            let slash = table.lastIndex(of: "/") ?? table.startIndex
-            let name = table[table.index(after: slash)...]
-            guard let folder = opendir(String(table[...slash])) else { throw .system("list", String(table[...slash])) }
-            defer { closedir(folder) }
+            let name = table.dropFirst(folder.count)
+            guard let listing = opendir(folder) else { throw .system("list", folder) }
+            defer { closedir(listing) }
             var moments: Set<Moment> = []
-            while let entry = readdir(folder) {
+            while let entry = readdir(listing) {
                 let text = withUnsafeBytes(of: &entry.pointee.d_name) {
                     String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
                 }

@@ -11,12 +11,14 @@
         var hashSize: Int
         var sizeMax: Int
         var outlivesBoot: Bool
+        /// What cannot be stored is kept in memory, instead of being refused.
+        var keepsUnsaved: Bool
         /// Stores that were set aside are kept up to this number.
         var setAsideMax: Int
 
         static let keys = [
             ConfigurationKey(
-                "path", .path, default: .text("/var/lib/xenstored/tdb"),
+                "path", .path, default: .text("${rundir}/tdb"),
                 "The file; its journals, a lock and what was set aside stand beside it under longer names."),
             ConfigurationKey("mode", .mode, default: .number(0o600), "Permission bits of the file, in octal."),
             ConfigurationKey(
@@ -28,6 +30,10 @@
             ConfigurationKey(
                 "size-max", .number(0...4_294_967_295), default: .number(1_073_741_824),
                 "Bytes of the file and its journals from which on changes that remove nothing are refused; 0: TDB's 4 GiB."
+            ),
+            ConfigurationKey(
+                "when-unwritable", .choice(["refuse", "go-on"]), default: .text("refuse"),
+                "Changes that cannot be stored, as on a full disk: refuse them with EIO, or go on with them in memory only."
             ),
             ConfigurationKey(
                 "set-aside-max", .number(1...1000), default: .number(3),
@@ -44,6 +50,7 @@
             syncs = block.text("sync") == "commit"
             hashSize = block.number("hash-size") ?? 65537
             sizeMax = block.number("size-max") ?? 0
+            keepsUnsaved = block.text("when-unwritable") == "go-on"
             setAsideMax = block.number("set-aside-max") ?? 3
             outlivesBoot = block.flag("outlives-boot")
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
+    import CLinux
     import Glibc
     import XenStoreKernel
 
@@ -12,6 +13,23 @@
         var journals: [String] { [table + ".journal-0", table + ".journal-1"] }
         /// Where a repaired table is made.
         var repaired: String { table + ".repaired" }
+        /// The file of this name has it for a moment only, as its room is what is needed.
+        var reserve: String { table + ".reserve" }
+        /// Where all of them are, with a slash at the end.
+        var folder: String { table.lastIndex(of: "/").map { String(table[...$0]) } ?? "." }
+        /// What the files of a store that is in use are called in their folder.
+        var names: Set<String> { Set(([table, lock] + journals).map { String($0.dropFirst(folder.count)) }) }
+
+        /// Whether they are, or would be made, on a file system that loses all when the host stops.
+        var isInMemory: Bool {
+            var folder = self.folder
+            while folder.count > 1, access(folder, F_OK) != 0 {
+                folder = StoreFiles(table: String(folder.dropLast())).folder
+            }
+            var status = statfs()
+            let magics = [0x0102_1994, 0x8584_58f6]  // tmpfs and ramfs
+            return statfs(folder, &status) == 0 && magics.contains(Int(status.f_type))
+        }
 
         /// Where a file is written before it takes its place.
         static func draft(of path: String) -> String { path + ".new" }
@@ -39,7 +57,7 @@
 
         /// Makes names in the folder of `path` outlive a power cut.
         static func syncFolder(of path: String) throws(StorageError) {
-            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            let folder = StoreFiles(table: path).folder
             let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard descriptor >= 0 else { throw .system("open", folder) }
             defer { close(descriptor) }
@@ -82,23 +100,56 @@
 
     /// Keeps a second daemon away from a store for as long as it lives.
     final class StoreLock {
-        private let descriptor: Int32
+        private let files: StoreFiles
+        private var descriptor: Int32
+        private var identity: FileIdentity
 
-        init(_ files: StoreFiles) throws(StorageError) {
-            // The property is set last: an init that throws when all are set has deinit run, too.
+        enum Failure: Error {
+            /// Another daemon has it.
+            case held(StorageError)
+            case system(StorageError)
+
+            var error: StorageError {
+                switch self {
+                case .held(let error), .system(let error): error
+                }
+            }
+        }
+
+        init(_ files: StoreFiles) throws(Failure) {
+            self.files = files
+            (descriptor, identity) = try Self.take(files)
+        }
+
+        /// Takes the lock again if somebody has removed its file, or fails if another daemon was faster.
+        func renew() throws(StorageError) {
+            if identity.problem(at: files.lock) == nil { return }
+            do throws(Failure) {
+                let old = descriptor
+                (descriptor, identity) = try Self.take(files)
+                close(old)
+            } catch {
+                throw error.error
+            }
+        }
+
+        private static func take(_ files: StoreFiles) throws(Failure) -> (Int32, FileIdentity) {
             let file = open(files.lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw .system("open", files.lock) }
+            guard file >= 0 else { throw .system(.system("open", files.lock)) }
             guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
                 let failure = errno
-                let holder = Self.holder(file)
+                let holder = Self.holder(file).map { ", process \($0)," } ?? ""
                 close(file)
-                if failure != EWOULDBLOCK { throw .system("lock", files.lock, failure) }
-                throw StorageError("another daemon\(holder.map { ", process \($0)," } ?? "") uses '\(files.table)'")
+                if failure != EWOULDBLOCK { throw .system(.system("lock", files.lock, failure)) }
+                throw .held(StorageError("another daemon\(holder) uses '\(files.table)'"))
             }
             ftruncate(file, 0)
             let text = Array("\(getpid())\n".utf8)
             pwrite(file, text, text.count, 0)
-            descriptor = file
+            do throws(StorageError) { return (file, try FileIdentity(file, files.lock)) } catch {
+                close(file)
+                throw .system(error)
+            }
         }
 
         deinit {
@@ -135,6 +186,10 @@
                 done += count
             }
             return true
+        }
+
+        static func write(_ bytes: [UInt8], to descriptor: Int32, at offset: Int) -> Bool {
+            bytes.withUnsafeBytes { write($0, to: descriptor, at: offset) }
         }
 
         /// The whole of a file. It may be of any length and change while it is read.

@@ -57,7 +57,8 @@
             let files = StoreFiles(table: path)
             if let stranger = files.stranger(inRepair: true) { throw StorageError(stranger) }
             guard access(path, F_OK) == 0 else { throw .system("find", path) }
-            let lock = try StoreLock(files)
+            let lock: StoreLock
+            do throws(StoreLock.Failure) { lock = try StoreLock(files) } catch { throw error.error }
             defer { withExtendedLifetime(lock) {} }
             let content = try readable(files)
             let tree = RepairedTree(of: content)

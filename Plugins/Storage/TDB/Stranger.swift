@@ -83,7 +83,7 @@
                 paths.lazy.compactMap { Stranger.under($0, besides: kind) }.first
             }
             return first(tables, .table) ?? first(journals, .journal)
-                ?? first((tables + journals).map(Self.draft), .draft) ?? first([lock], .lock)
+                ?? first((tables + journals + [reserve]).map(Self.draft), .draft) ?? first([lock], .lock)
         }
     }
 

@@ -15,12 +15,13 @@
     /// tools at once, or fails.
     final class TableFile {
         let path: String
-        private(set) var identity: FileIdentity
+        private var identity: FileIdentity
         private let syncs: Bool
         /// The daemon is about to end: what is being changed is given up.
         let isHurried = Atomic(false)
         /// The file may not hold what it should, or hold more: it is written anew before it is changed.
         private var isSuspect: Bool
+        private var mended: StorageError?
         /// The file's name may not outlive a power cut yet.
         private var isNameOpen = false
         /// Where libtdb marks that a transaction is to be taken back.
@@ -30,6 +31,9 @@
         /// Ours, whatever happens to the name: the content can be saved through it.
         private var descriptor: Int32
         private var handle: OpaquePointer?
+
+        /// Bytes that it has.
+        var size: Int { identity.size }
 
         init(_ path: String, syncs: Bool, isSuspect: Bool = false) throws(StorageError) {
             self.path = path
@@ -69,7 +73,7 @@
             for (key, data) in records where failure == nil {
                 key.withUnsafeBytes { key in
                     data.withUnsafeBytes { data in
-                        if !store(handle, Bytes(key), data) { failure = error(handle, "write", draft) }
+                        if !store(handle, Bytes(key), data) { failure = Self.failure(handle, "write", draft).error }
                     }
                 }
             }
@@ -91,32 +95,40 @@
         enum Failure: Error {
             /// Somebody else has locked it for a while.
             case locked(StorageError)
+            /// There is no room on the disk.
+            case full(StorageError)
             case failed(StorageError)
 
             var error: StorageError {
                 switch self {
-                case .locked(let error), .failed(let error): error
+                case .locked(let error), .full(let error), .failed(let error): error
                 }
+            }
+
+            /// A call of the system's that has failed.
+            static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> Failure {
+                let error = StorageError.system(doing, path, code)
+                return code == ENOSPC || code == EDQUOT ? .full(error) : .failed(error)
             }
         }
 
         /// Takes over what a journal comes to, all of it or nothing.
         func apply(_ outcome: Batch.Outcome) throws(Failure) {
             try makeSound()
+            if outcome.records.isEmpty { return }
             try lock()
             defer { unlock() }
-            do throws(StorageError) { try applyLocked(outcome) } catch {
+            do throws(Failure) { try applyLocked(outcome) } catch {
                 // What libtdb knows of the file may be wrong now; opened anew it recovers.
                 closeHandle()
-                throw .failed(error)
+                throw error
             }
         }
 
-        private func applyLocked(_ outcome: Batch.Outcome) throws(StorageError) {
+        private func applyLocked(_ outcome: Batch.Outcome) throws(Failure) {
             let handle = try open()
-            if outcome.records.isEmpty { return }
             errno = 0
-            guard tdb_transaction_start(handle) == 0 else { throw Self.error(handle, "change", path) }
+            guard tdb_transaction_start(handle) == 0 else { throw Self.failure(handle, "change", path) }
             var isGood = true
             for (key, record) in outcome.records where isGood {
                 if isHurried.load(ordering: .relaxed) { break }
@@ -129,19 +141,22 @@
                     last.withUnsafeBytes { Self.store(handle, Bytes(key), $0) }
                 }
             guard isGood, !isHurried.load(ordering: .relaxed) else {
-                let failure = Self.error(handle, "change", path)
+                let failure = Self.failure(handle, "change", path)
                 tdb_transaction_cancel(handle)
                 throw failure
             }
+            errno = 0
             guard tdb_transaction_prepare_commit(handle) == 0 else {
-                let failure = Self.error(handle, "write", path)
+                // libtdb does not say why where the system could not give the file more room.
+                if errno == 0, tdb_error(handle) != TDB_ERR_CORRUPT { errno = ENOSPC }
+                let failure = Self.failure(handle, "write", path)
                 closeHandle()
                 shrink()
                 throw failure
             }
             markerPlace = area().map { $0 + TableLayout.magicOffset }
             let isCommitted = tdb_transaction_commit(handle) == 0
-            let failure = isCommitted ? StorageError.system("sync", path, EIO) : Self.error(handle, "write", path)
+            let failure = isCommitted ? Failure.system("sync", path, EIO) : Self.failure(handle, "write", path)
             // libtdb does not tell whether it could take its marker back.
             guard isCommitted, checkSync(), marker() == 0 else {
                 // The file is written anew without the transaction, here or at the next start.
@@ -151,7 +166,11 @@
                 setMarker()
                 throw failure
             }
-            identity = try FileIdentity(descriptor, path)
+            try identify()
+        }
+
+        private func identify() throws(Failure) {
+            do throws(StorageError) { identity = try FileIdentity(descriptor, path) } catch { throw .failed(error) }
         }
 
         /// Cuts off what the file has grown by for a transaction that never began: room behind the last
@@ -185,19 +204,17 @@
             tdb_delete(handle, TDB_DATA(key.raw)) == 0 || tdb_error(handle) == TDB_ERR_NOEXIST
         }
 
-        private static func error(_ handle: OpaquePointer, _ doing: String, _ path: String) -> StorageError {
-            let code = errno
-            let text =
-                code != 0
-                ? strerror(code).map { String(cString: $0) } : tdb_errorstr(handle).map { String(cString: $0) }
-            return StorageError("can't \(doing) '\(path)': \(text ?? "unknown error")")
+        private static func failure(_ handle: OpaquePointer, _ doing: String, _ path: String) -> Failure {
+            if errno != 0 { return .system(doing, path) }
+            let text = tdb_errorstr(handle).map { String(cString: $0) }
+            return .failed(StorageError("can't \(doing) '\(path)': \(text ?? "unknown error")"))
         }
 
         // MARK: Opening
 
         /// The handle, opened if need be. Opening takes back what a transaction that was interrupted has
         /// done.
-        private func open() throws(StorageError) -> OpaquePointer {
+        private func open() throws(Failure) -> OpaquePointer {
             if let handle { return handle }
             // By descriptor: the very file that is looked after, whatever has the name by now.
             let name = "/proc/self/fd/\(descriptor)"
@@ -229,20 +246,15 @@
 
         // MARK: What happens behind our back
 
-        /// Writes the file anew if its name is gone or it may be wrong, and fails if it is not the file that
-        /// it was.
+        /// Writes the file anew if its name is gone or has another, or it may be wrong. Fails if it has lost
+        /// something, or what has the name is no store.
         private func makeSound() throws(Failure) {
-            if let problem = identity.problem(at: path) {
-                guard case .vanished(ENOENT) = problem, identity.isWhole(descriptor) else {
-                    throw .failed(.happened(problem, to: path))
-                }
-                isSuspect = true
-            }
+            do throws(StorageError) { try makeNameFree() } catch { throw .failed(error) }
             if !isSuspect, !isNameOpen { return }
             try lock()
             defer { unlock() }
+            if isSuspect { try renew() }
             do throws(StorageError) {
-                if isSuspect { try renew() }
                 if syncs { try StoreFiles.syncFolder(of: path) }
                 isNameOpen = false
             } catch {
@@ -250,16 +262,46 @@
             }
         }
 
-        private func renew() throws(StorageError) {
+        private func makeNameFree() throws(StorageError) {
+            guard let problem = identity.problem(at: path) else { return }
+            let what = StorageError.happened(problem, to: path)
+            let files = StoreFiles(table: path)
+            guard identity.isWhole(descriptor) else { throw what }
+            switch problem {
+            case .vanished(ENOENT):
+                try files.makeFolder()
+                mended = what
+            case .replaced where Stranger.under(path, besides: .table) == nil:
+                let name = try files.setAside(withJournals: false) ?? ""
+                mended = StorageError("\(what), which is '\(name)' now")
+            default: throw what
+            }
+            isSuspect = true
+        }
+
+        /// What has happened to the file, and has been put right, since this was asked for the last time.
+        func takeMended() -> StorageError? {
+            defer { mended = nil }
+            return mended
+        }
+
+        private func renew() throws(Failure) {
             let draft = StoreFiles.draft(of: path)
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
-            let content = try wholeContent()
-            let fresh = try StoreFiles.openDraft(of: path)
-            guard content.withUnsafeBytes({ WholeFile.write($0, to: fresh, at: 0) }),
-                fchmod(fresh, status.st_mode & 0o777) == 0, fsync(fresh) == 0, rename(draft, path) == 0
+            let content: [UInt8]
+            let fresh: Int32
+            do throws(StorageError) {
+                content = try wholeContent()
+                errno = 0
+                fresh = try StoreFiles.openDraft(of: path)
+            } catch {
+                throw errno == ENOSPC ? .full(error) : .failed(error)
+            }
+            guard WholeFile.write(content, to: fresh, at: 0), fchmod(fresh, status.st_mode & 0o777) == 0,
+                fsync(fresh) == 0, rename(draft, path) == 0
             else {
-                let failure = StorageError.system("restore", path)
+                let failure = Failure.system("restore", path)
                 close(fresh)
                 unlink(draft)
                 throw failure
@@ -269,7 +311,7 @@
             descriptor = fresh
             isSuspect = false
             isNameOpen = true
-            identity = try FileIdentity(fresh, path)
+            try identify()
         }
 
         /// What is in the file, checked, without a transaction that has failed.

@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -33,6 +34,8 @@ static const int linux_efd_cloexec = EFD_CLOEXEC;
 static const int linux_tfd_nonblock = TFD_NONBLOCK;
 static const int linux_tfd_cloexec = TFD_CLOEXEC;
 static const int linux_tfd_timer_abstime = TFD_TIMER_ABSTIME;
+static const int linux_in_nonblock = IN_NONBLOCK;
+static const int linux_in_cloexec = IN_CLOEXEC;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 

@@ -19,6 +19,9 @@ public protocol Storage: Plugin {
     /// 100. From 50 on guests that have much done are not served before it is less, and from 75 on no guests, so
     /// that dom0 does not wait because of them.
     var load: Int { get }
+    /// Commits are refused because a disk is full, while those that remove something are still taken: that
+    /// one works does not mean that all do. False by default.
+    var lacksRoom: Bool { get }
     /// The daemon ends in an orderly way.
     func close()
 }
@@ -26,6 +29,7 @@ public protocol Storage: Plugin {
 extension Storage {
     public var patience: UInt64 { 0 }
     public var load: Int { 0 }
+    public var lacksRoom: Bool { false }
 }
 
 /// A storage that could not do what it was asked for.

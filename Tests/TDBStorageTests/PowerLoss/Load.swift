@@ -17,12 +17,14 @@
         static let options = ["storage=tdb", "storage.tdb.hash-size=31", "storage.tdb.outlives-boot=true"]
 
         init(
-            _ folder: TemporaryFolder, sync: String, seed: UInt64, _ prepare: (FaultyDisk) -> Void = { _ in }
+            _ folder: TemporaryFolder, sync: String, seed: UInt64, settings: [String] = [],
+            _ prepare: (FaultyDisk) -> Void = { _ in }
         ) throws {
             disk = try FaultyDisk(over: folder, room: 256 << 20)
             prepare(disk)
-            let settings = Self.options + ["storage.tdb.path=\(folder.file("store"))", "storage.tdb.sync=\(sync)"]
-            daemon = try Daemon(settings.flatMap { ["--set", $0] }, environment: disk.environment())
+            let own = ["storage.tdb.path=\(folder.file("store"))", "storage.tdb.sync=\(sync)"]
+            daemon = try Daemon(
+                (Self.options + own + settings).flatMap { ["--set", $0] }, environment: disk.environment())
             clients = []
             histories = (0..<3).map { History(root: "/client-\($0)") }
             random = Randomness(seed: seed)
@@ -98,11 +100,19 @@
         private var changes = 0
         private var marks = 0
 
-        /// Somebody removes a file in the middle of a commit; it is there again when the next one is answered.
+        /// Somebody removes a file in the middle of a commit; it is soon there again, and safely so.
         func lose(_ name: String) throws {
             let before = disk.position
             disk.fail(1, of: [.written], on: "journal", .removal(of: name))
-            for _ in 0..<2 { try ask(0, inTransaction: [(.write, "/x\0\(random.next())")]) }
+            try ask(0, inTransaction: [(.write, "/x\0\(random.next())")])
+            if disk.log(from: before).entries.contains(where: { $0.kind == .unlinked && $0.names == [name] }) {
+                try wait("\(name) is written anew") {
+                    let entries = disk.log(from: before).entries
+                    let renamed = entries.firstIndex { $0.kind == .renamed && $0.names.last == name }
+                    return renamed.map { entries[$0...].contains { $0.kind == .synced && $0.file == 0 } } ?? false
+                }
+            }
+            try ask(0, inTransaction: [(.write, "/x\0\(random.next())")])
             gaps.append(before..<disk.position)
         }
 

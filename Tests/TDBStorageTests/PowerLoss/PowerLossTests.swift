@@ -103,8 +103,7 @@
             let load = try Load(folder, sync: "commit", seed: 1)
             try load.ask(0, inTransaction: [(.write, "/a\0one")])
             try load.awaitTable()
-            // The first sync is of the journal that is made.
-            load.disk.fail(2, of: [.synced], on: "journal-1", .error(EIO))
+            load.disk.fail(1, of: [.synced], on: "journal-1", .error(EIO))
             #expect(try load.ask(0, inTransaction: [(.write, "/x\0")]) == .EIO)
             return load
         }
