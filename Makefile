@@ -44,7 +44,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test lint format check bench install install-units clean
+.PHONY: help run build release test crash-test system-test hostile lint format check bench install install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -83,6 +83,11 @@ crash-test: release ## Kill the daemon at thousands of moments, cut its power, f
 system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default; skipped without Debian's packages)
 	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \
 		{ status=$$?; [ $$status -eq 77 ] || exit $$status; }
+
+hostile: release ## Show how much memory hostile guests take, and how long others wait because of them
+	@packaging/debian-packages build $(LIBRARIES) test
+	HOSTILE=1 DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
+		swift test $(TRAITS) $(SWIFTFLAGS) --filter 'WaitingTests|MemoryTests'
 
 lint: ## Check the form of the code and of the manual pages
 	@packaging/debian-packages lint

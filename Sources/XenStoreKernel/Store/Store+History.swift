@@ -16,15 +16,17 @@ extension Store {
     func closeSnapshot(_ moment: UInt64, undoable: Bool = false, reader: SnapshotReader? = nil) {
         guard let (kept, isNeeded) = snapshots.close(moment, undoable: undoable, reader: reader) else { return }
         if kept.isEmpty { return }
-        if isNeeded || leftovers.isEmpty && kept.count <= Store.sliceOfLeftovers {
+        if isNeeded || leftovers.isEmpty && kept.count <= Store.littleLeft {
             for kept in kept { handOn(kept) }
         } else {
             leftovers.append(kept)
         }
     }
 
-    /// As many leftovers of closed snapshots are freed at once: some tens of microseconds of work.
+    /// As many leftovers of closed snapshots are freed in one turn: some tens of microseconds of work.
     private static var sliceOfLeftovers: Int { 512 }
+    /// What leaves less than this is freed at once, as part of the request that closes it.
+    private static var littleLeft: Int { 64 }
 
     /// Frees a slice of what closed snapshots have left. Returns whether there is more.
     func freeLeftovers() -> Bool {
