@@ -43,9 +43,10 @@ struct HostUnitTests {
 
     /// xenconsoled is started again with the daemon, as it does not connect again by itself. Nothing else is: to
     /// start xendomains again would end all guests.
-    @Test(arguments: Way.allCases) func aKilledDaemonComesBackAndGuestsGoOn(way: Way) throws {
+    @Test(arguments: Way.allCases, ["/run/xenstored/tdb", "/var/lib/xenstored/tdb", "/var/lib/sxenstored/tdb"])
+    func aKilledDaemonComesBackAndGuestsGoOn(way: Way, store: String) throws {
         let machine = try Machine(way)
-        try machine.prepare(scenario: "kill")
+        try machine.prepare(scenario: "kill", store: store)
         let result = try machine.run(["boot", way.rawValue] + Self.others)
         let events = machine.events
         let death = try #require(events.firstIndex(of: "the daemon is killed"), "\(events) \(result)")
@@ -81,15 +82,15 @@ final class Machine {
         }
     }
 
-    /// What is done on the machine once it is up. Its store is a file.
-    func prepare(scenario: String) throws {
+    /// What is done on the machine once it is up, and the file that its store is.
+    func prepare(scenario: String, store: String) throws {
         try shell("cp '\(Self.tools)/scenarios/\(scenario)' \(folder.file("shared/scenario"))")
         try folder.write(
             """
             transports:
               - unix-socket: {}
             storage:
-              tdb: { path: /var/lib/xenstored/tdb }
+              tdb: { path: \(store) }
             policies: []
 
             """, to: "units/etc/xen/sxenstored.yaml")
