@@ -73,6 +73,7 @@
             try load.change()
             let isKilled = call % 2 == 0
             if isKilled {
+                awaitLog(load)
                 load.daemon.process.send(SIGKILL)
                 try #require(try load.daemon.process.wait() == -SIGKILL, moment)
             } else {
@@ -87,12 +88,17 @@
             }
         }
 
+        /// The log is written beside the work: a daemon that is killed takes with it what is not there yet.
+        private func awaitLog(_ load: Load) {
+            let deadline = Deadline()
+            while load.wasRefused, !load.daemon.log.contains("works again"), deadline.milliseconds > 0 { sched_yield() }
+        }
+
         /// Refusals are said once, and that it works again is, too.
         private func expectLog(_ load: Load) throws {
             let lines = load.daemon.log.split(separator: "\n")
             let refusals = lines.count { $0.contains("changes are refused with EIO until it works") }
-            let wasRefused = load.histories.contains { $0.changes.contains(where: \.isRefused) }
-            try #require(refusals == (wasRefused ? 1 : 0), "\(moment): \(load.daemon.log)")
+            try #require(refusals == (load.wasRefused ? 1 : 0), "\(moment): \(load.daemon.log)")
             try #require(lines.count { $0.contains("works again") } == refusals, "\(moment): \(load.daemon.log)")
         }
 
@@ -114,6 +120,9 @@
     }
 
     extension Load {
+        /// Some change was answered EIO.
+        fileprivate var wasRefused: Bool { histories.contains { $0.changes.contains(where: \.isRefused) } }
+
         /// A bit of everything, with a fold in between. It works at the end.
         fileprivate func change() throws {
             try ask(0, inTransaction: [(.write, "/a\0one")])
