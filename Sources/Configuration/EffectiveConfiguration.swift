@@ -74,15 +74,23 @@ extension EffectiveConfiguration {
         let trace = traceFile.map {
             ConfiguredFile(path: $0, key: "--trace-file", place: nil, isDispensable: false)
         }
+        let all: [any Plugin] = plugins.transports + [plugins.storage] + plugins.policies
+        let choices = transports + [storage] + policies
+        let dispensable = zip(choices, all).flatMap { choice, plugin in
+            ((plugin as? any Surveying)?.dispensableKeys ?? []).map { dotted(choice.block.path, $0) }
+        }
         for file in files + (trace.map { [$0] } ?? []) {
             if let owner = owners.updateValue(file.key, forKey: file.resolvedPath) {
                 errors.append(file.error("is the file of \(owner), too; each needs its own"))
             }
             guard let problem = file.problem({ warnings.append($0) }) else { continue }
-            if file.isDispensable { warnings.append(problem) } else { errors.append(problem) }
+            if file.isDispensable || dispensable.contains(file.key) {
+                warnings.append(problem)
+            } else {
+                errors.append(problem)
+            }
         }
-        let all: [any Plugin] = plugins.transports + [plugins.storage] + plugins.policies
-        for (choice, plugin) in zip(transports + [storage] + policies, all) {
+        for (choice, plugin) in zip(choices, all) {
             do throws(ConfigurationError) {
                 try (plugin as? any Surveying)?.survey { warnings.append(choice.located($0)) }
             } catch {

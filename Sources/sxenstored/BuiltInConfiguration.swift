@@ -13,11 +13,16 @@ extension ConfigurationText {
               - unix-socket
               - read-only-socket
             \(servesRings ? "  - event-channel-ring" : "")
-            storage: memory
+            \(storage(keepsGuests: servesRings && registry.has("tdb", .storage)))
             policies:
               - permissions
               - quotas
             """, name: isXenHost ? "built-in default for a Xen host" : "built-in default")
+    }
+
+    /// Guests outlive the daemon, so what is about them must, too; and they start whatever becomes of the file.
+    private static func storage(keepsGuests: Bool) -> String {
+        keepsGuests ? "storage:\n  tdb:\n    when-unwritable: go-on" : "storage: memory"
     }
 }
 

@@ -13,7 +13,8 @@ struct DaemonCommand: ParsableCommand {
         discussion: """
             Runs what the configuration lists: transports (how clients connect), one storage (where the \
             store is kept) and policies (what clients may do). Without --config it reads \
-            /etc/xen/sxenstored.yaml, and without that file serves two sockets from memory, and rings on a Xen host.
+            /etc/xen/sxenstored.yaml. Without that file it serves two sockets from memory, and on a Xen host \
+            rings, too, from a file in /run/xenstored.
 
             Examples:
               sxenstored --check-config --config my.yaml

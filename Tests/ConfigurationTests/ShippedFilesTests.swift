@@ -28,11 +28,24 @@ import XenStoreKernel
         _ = try shipped.makePlugins(from: .compiledIn)
     }
 
+    /// Guests outlive the daemon there, and nowhere else.
+    @Test func aHostKeepsItsStore() throws {
+        #expect(try reader.read(.builtIn(isXenHost: false)).storage.name == "memory")
+        let storage = try reader.read(.builtIn(isXenHost: true)).storage
+        #expect(storage.name == "tdb")
+        #expect(storage.block.text("path") == "/run/xenstored/tdb")
+        #expect(storage.block.text("when-unwritable") == "go-on")
+        var registry = PluginRegistry.compiledIn
+        registry.storages.removeAll { $0.name == "tdb" }
+        #expect(try reader.read(.builtIn(isXenHost: true, registry: registry)).storage.name == "memory")
+    }
+
     @Test func aHostWithoutTheRingsIsServedAsFarAsItGoes() throws {
         var registry = PluginRegistry.compiledIn
         registry.transports.removeAll { $0.name == "event-channel-ring" }
         let text = ConfigurationText.builtIn(isXenHost: true, registry: registry)
         #expect(try reader.read(text).transports.map(\.name) == ["unix-socket", "read-only-socket"])
+        #expect(try reader.read(text).storage.name == "memory")
     }
 
     /// Every key of every compiled-in plugin stands in the host's file, below its plugin's name, as a
@@ -59,10 +72,10 @@ import XenStoreKernel
 
     private func expectKeys(_ keys: [ConfigurationKey], of owner: String, in lines: [String]) {
         for key in keys {
-            let shown = lines.compactMap { line -> String? in
-                let text = bare(line)
-                return text.hasPrefix("\(key.name): ") ? String(text.dropFirst(key.name.count + 2)) : nil
-            }
+            let all = lines.filter { bare($0).hasPrefix("\(key.name): ") }
+            // What the file sets itself need not be the default.
+            if all.contains(where: { !$0.contains("#") }) { continue }
+            let shown = all.map { String(bare($0).dropFirst(key.name.count + 2)) }
             guard let value = shown.first else {
                 Issue.record("\(owner).\(key.name) is not in the file")
                 continue
@@ -104,11 +117,13 @@ import XenStoreKernel
     func everythingCommentedCanBeUsed(name: String) throws {
         let lines = try lines(of: name)
         let storage = try #require(lines.firstIndex { $0.hasPrefix("storage:") })
-        let isOffered = block(lines, from: storage).contains { $0.hasPrefix("  # ") && uncommented($0) != nil }
+        let section = block(lines, from: storage)
+        let isOffered = section.contains { $0.hasPrefix("  # ") && uncommented($0) != nil }
+        let chosen = section.firstIndex { $0.wholeMatch(of: #/  [a-z].*/#) != nil }.map { storage + 1 + $0 } ?? storage
         var used: [String] = []
         for (index, line) in lines.enumerated() {
-            let isChosenStorage = index > storage && index <= storage + block(lines, from: storage).count && isOffered
-            if isChosenStorage, !bare(line).isEmpty, !line.drop(while: { $0 == " " }).hasPrefix("#") { continue }
+            let isOfChosen = index >= chosen && index <= chosen + block(lines, from: chosen).count
+            if isOffered, isOfChosen { continue }
             used.append(uncommented(line) ?? line)
         }
         let configuration = try reader.read(ConfigurationText(used.joined(separator: "\n"), name: name))

@@ -39,9 +39,9 @@
         }
 
         /// The daemon without a configuration file.
-        init(withoutConfigurationOn xen: FakeXen) throws {
+        init(withoutConfigurationOn xen: FakeXen, _ options: [String] = []) throws {
             self.xen = xen
-            daemon = try Daemon(environment: try xen.environment())
+            daemon = try Daemon(options, environment: try xen.environment())
             tool = try daemon.connect()
         }
 

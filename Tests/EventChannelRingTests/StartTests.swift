@@ -30,6 +30,47 @@
             #expect(host.daemon.log.contains("with built-in default for a Xen host, as there is no "))
         }
 
+        #if TDB
+            /// The store is in a file, and a daemon that was killed comes back with it.
+            @Test func keepsTheStoreWithoutAConfiguration() throws {
+                let xen = try FakeXen()
+                // Two daemons of a host have one run folder.
+                let files = ["storage.tdb.path": "tdb", "transports.event-channel-ring.index-file": "rings"]
+                let options = files.flatMap { ["--set", "\($0)=\(xen.folder.file($1))"] }
+                let first = try Host(withoutConfigurationOn: xen, options)
+                let guest = try first.introducedGuest(5)
+                #expect(try guest.ask(.write, "data/x\0v") == .ok)
+                first.daemon.process.send(SIGKILL)
+                #expect(try first.daemon.process.wait() == -SIGKILL)
+                try xen.daemonHasDied()
+                let host = try Host(withoutConfigurationOn: xen, options)
+                #expect(try host.tool.ask(.read, "/local/domain/5/data/x\0") == .data("v"))
+                #expect(try guest.ask(.read, "data/x\0") == .data("v"))
+            }
+
+            /// Guests start whatever the disk does, and the log says what is in memory only.
+            @Test(
+                .enabled(if: SmallDisk.isPossible), arguments: ["full at the start", "read-only at the start", "full"])
+            func guestsStartOnADiskThatTakesNothing(_ state: String) throws {
+                let disk = try SmallDisk(mebibytes: 8)
+                if state == "full at the start" { disk.fill() }
+                if state == "read-only at the start" { try disk.setReadOnly(true) }
+                let host = try Host(
+                    withoutConfigurationOn: FakeXen(), ["--set", "storage.tdb.path=\(disk.folder.file("tdb"))"])
+                disk.fill()
+                let value = String(repeating: "v", count: 1900)
+                for domain: UInt16 in 5..<10 {
+                    let guest = try host.introducedGuest(domain)
+                    for number in 0..<100 {
+                        #expect(try guest.ask(.write, "data/\(number)\0\(value)") == .ok, "\(domain), \(number)")
+                    }
+                }
+                try host.daemon.waitForLog("in memory only until that works")
+                #expect(try host.daemon.stop() == 0)
+                #expect(host.daemon.log.contains(" lost"))
+            }
+        #endif
+
         @Test func saysThatRingsAreMissingOnAHost() throws {
             let xen = try FakeXen()
             let daemon = try Daemon(["--set", "transports=unix-socket"], environment: try xen.environment())

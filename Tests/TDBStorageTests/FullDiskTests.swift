@@ -125,44 +125,4 @@
             try shelf.serve { #expect($0.read("/d") == .text("\(last)")) }
         }
     }
-
-    /// A file system of a few mebibytes.
-    final class SmallDisk {
-        let folder: TemporaryFolder
-
-        init(mebibytes: Int) throws {
-            folder = try TemporaryFolder()
-            guard mount("none", folder.path, "tmpfs", 0, "size=\(mebibytes)m") == 0 else {
-                throw Trouble.system("mount")
-            }
-        }
-
-        deinit { umount2(folder.path, 2) }
-
-        static let isPossible: Bool = {
-            guard let folder = try? TemporaryFolder(), mount("none", folder.path, "tmpfs", 0, "size=1m") == 0 else {
-                return false
-            }
-            umount2(folder.path, 2)
-            return true
-        }()
-
-        /// Takes all the room that there is.
-        func fill() {
-            let filler = open(folder.file("filler"), O_WRONLY | O_CREAT | O_APPEND, 0o600)
-            let block = [UInt8](repeating: 1, count: 4096)
-            while write(filler, block, block.count) > 0 {}
-            close(filler)
-        }
-
-        func free() { unlink(folder.file("filler")) }
-
-        /// Fails while a file is open for writing.
-        func setReadOnly(_ isSo: Bool) throws {
-            guard
-                mount("none", folder.path, "tmpfs", UInt(MS_REMOUNT | (isSo ? MS_RDONLY : 0)), nil)
-                    == 0
-            else { throw Trouble.system("remount") }
-        }
-    }
 #endif

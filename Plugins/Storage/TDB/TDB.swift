@@ -259,6 +259,8 @@
     }
 
     extension TDB: Surveying {
+        public var dispensableKeys: Set<String> { settings.keepsUnsaved ? ["path"] : [] }
+
         public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
             if let stranger = files.stranger() { throw ConfigurationError(stranger.description, key: "path") }
             let path = settings.path

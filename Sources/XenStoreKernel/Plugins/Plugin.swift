@@ -23,6 +23,13 @@ public protocol Surveying: Plugin {
     /// with; what works, but hardly as it is meant, goes to `warn`. `--check-config` calls it, and the
     /// daemon before it starts.
     func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError)
+    /// Keys of files without which the plugin can go on, as it is configured, beside those whose
+    /// ``ConfigurationKey/isDispensable`` says so in any case. None by default.
+    var dispensableKeys: Set<String> { get }
+}
+
+extension Surveying {
+    public var dispensableKeys: Set<String> { [] }
 }
 
 /// A plugin that looks after what it has made outside of the daemon, such as a socket's file.
