@@ -7,6 +7,7 @@ bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/sxenstored
 unitdir ?= $(prefix)/lib/systemd/system
+presetdir ?= $(prefix)/lib/systemd/system-preset
 # The daemon reads $(sysconfdir)/xen/sxenstored.yaml, whatever the prefix.
 sysconfdir ?= /etc
 
@@ -123,6 +124,7 @@ install-units:
 	install -d '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(docdir)/examples/xenstored.service.d'
 	$(call install_unit,etc/sxenstored.service,$(unitdir))
 	$(call install_unit,etc/sxenstored-restart@.service,$(unitdir))
+	install -D --mode 644 etc/sxenstored.preset '$(DESTDIR)$(presetdir)/90-sxenstored.preset'
 	$(call install_unit,etc/xenstored.service.d/sxenstored.conf,$(docdir)/examples/xenstored.service.d)
 
 # install_unit FILE,FOLDER: with the daemon's path as it is installed.

@@ -49,10 +49,13 @@ struct HostUnitTests {
         try machine.prepare(scenario: "kill", store: store)
         let result = try machine.run(["boot", way.rawValue] + Self.others)
         let events = machine.events
-        let death = try #require(events.firstIndex(of: "the daemon is killed"), "\(events) \(result)")
-        let end = try #require(events.firstIndex { $0.hasPrefix("failed") }, "\(events) \(result)")
+        let death = try #require(
+            events.firstIndex(of: "the daemon is killed"), "\(events) \(result) \(machine.trouble)")
+        let end = try #require(events.firstIndex { $0.hasPrefix("failed") }, "\(events) \(result) \(machine.trouble)")
         #expect(events[..<death].sorted() == ["guests start", "qemu starts", "xen-init-dom0", "xenconsoled"])
-        let after = ["xenconsoled", "the store: yes", "the pid file is right: yes", "failed: "]
+        let after = [
+            "xenconsoled", "the store: yes", "the pid file is right: yes", "the unit: \(way.rawValue)", "failed: ",
+        ]
         #expect(Array(events[(death + 1)...end]) == after)
     }
 }
@@ -76,6 +79,7 @@ final class Machine {
             "cp '\(built("sxenstored"))' '\(built("xenstore"))' '\(tools)/plan' '\(tools)/boot' \(path)/shared/bin")
         try shell("make -s -C '\(packageFolder)' install-units DESTDIR=\(path)/root prefix=/usr sbindir=/shared/bin")
         try shell("cp \(path)/root/usr/lib/systemd/system/* \(path)/units/lib")
+        try shell("cp -R \(path)/root/usr/lib/systemd/system-preset \(path)/units/etc/systemd")
         if way == .dropIn {
             let examples = "\(path)/root/usr/share/doc/sxenstored/examples"
             try shell("cp -R \(examples)/xenstored.service.d \(path)/units/etc/systemd/system")
@@ -107,6 +111,9 @@ final class Machine {
     var events: [String] {
         folder.text(of: "shared/events").split(separator: "\n").map(String.init)
     }
+
+    /// What they have complained of.
+    var trouble: String { folder.text(of: "shared/trouble") }
 
     private func shell(_ command: String) throws {
         let result = try TestSupport.run(["sh", "-c", command])

@@ -65,7 +65,8 @@ import Testing
         let texts =
             allSwift + SourceTree.files(in: "Sources", "Tests", endings: ["c", "h", "py"])
             + SourceTree.files(
-                in: "Plugins", "etc", "packaging", endings: ["md", "yaml", "service", "conf", "default", "1", "5", "8"])
+                in: "Plugins", "etc", "packaging",
+                endings: ["md", "yaml", "service", "conf", "preset", "default", "1", "5", "8"])
             + ["README.md", "CONTRIBUTING.md", "Makefile", "Package.swift", ".ci/run"].compactMap(SourceTree.file)
         expectNone(places(in: texts) { $0.last == " " || $0.last == "\t" || $0.last == "\r" }, "white space at the end")
     }
