@@ -138,6 +138,24 @@
             #expect(scene() == before)
         }
 
+        /// A repair of a file that no daemon uses leaves no more than what it says.
+        @Test func aRepairLeavesNoLock() throws {
+            try shelf.put(Array("TDB file\n".utf8))
+            #expect(throws: StorageError.self) { try StoreReport.repair(shelf.path) }
+            #expect(shelf.names == ["store"])
+            unlink(shelf.path)
+            try shelf.serve { $0.fill() }
+            _ = try StoreReport.repair(shelf.path)
+            #expect(shelf.names.contains("store.lock"), "a daemon has used it")
+        }
+
+        @Test func aJournalIsNamedAsSuch() throws {
+            try shelf.serveAndDie { $0.fill() }
+            let journal = shelf.path + ".journal-0"
+            let report = try StoreReport.check(journal)
+            #expect(report.text == "'\(journal)' is a journal; name the file of the store")
+        }
+
         @Test func aPathBelowAFileIsRefused() throws {
             try put(Array("precious".utf8), at: shelf.folder.file("file"))
             for path in ["file/store", "file/deep/store"].map(shelf.folder.file) {

@@ -146,11 +146,19 @@
             ftruncate(file, 0)
             let text = Array("\(getpid())\n".utf8)
             pwrite(file, text, text.count, 0)
-            do throws(StorageError) { return (file, try FileIdentity(file, files.lock)) } catch {
+            let identity: FileIdentity
+            do throws(StorageError) { identity = try FileIdentity(file, files.lock) } catch {
                 close(file)
                 throw .system(error)
             }
+            if identity.problem(at: files.lock) == nil { return (file, identity) }
+            // It was removed by the one who had it before us, and keeps nobody away any more.
+            close(file)
+            return try take(files)
         }
+
+        /// Removes the file, for those who leave nothing behind. The lock lasts on.
+        func removeFile() { unlink(files.lock) }
 
         deinit {
             // Not left to closing: a process that is just being started may have the descriptor, too.
@@ -166,7 +174,7 @@
     }
 
     extension StorageError {
-        init(_ stranger: Stranger) { self.init("\(stranger), and is left as it is") }
+        init(_ stranger: Stranger) { self.init("\(stranger); it is left as it is") }
 
         /// What the system has refused, on which file, and why.
         static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> StorageError {

@@ -57,9 +57,10 @@
             let files = StoreFiles(table: path)
             if let stranger = files.stranger(inRepair: true) { throw StorageError(stranger) }
             guard access(path, F_OK) == 0 else { throw .system("find", path) }
+            let wasUsed = access(files.lock, F_OK) == 0
             let lock: StoreLock
             do throws(StoreLock.Failure) { lock = try StoreLock(files) } catch { throw error.error }
-            defer { withExtendedLifetime(lock) {} }
+            defer { if !wasUsed { lock.removeFile() } }
             let content = try readable(files)
             let tree = RepairedTree(of: content)
             guard tree.count > 0 else { throw StorageError("'\(path)' has nothing that could be saved") }

@@ -54,7 +54,8 @@
             default: return isA("is a device")
             }
             guard let file = FileHead(path), !kind.fits(file) else { return nil }
-            return isA(kind.absence)
+            let isOurJournal = kind == .table && file.beginsWithBatch
+            return isA(isOurJournal ? "is a journal; name the file of the store" : kind.absence)
         }
 
         /// A folder, or what stands where one is needed.
@@ -126,6 +127,8 @@
             if Self.isZero(bytes.prefix(Batch.headerSize)) || Batch.magic.starts(with: bytes) { return true }
             return bytes.indices.contains { bytes[$0...].starts(with: Batch.magic) }
         }
+
+        var beginsWithBatch: Bool { first(Batch.magic.count)?.bytes == Batch.magic }
 
         /// It holds the number of a process, or nothing.
         var isLock: Bool {
