@@ -60,7 +60,9 @@ extension Kernel {
         if request.transaction == 0, request.operation == .read { return try read(request, store) }
         try checkRights(of: request)
         // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
-        if request.operation == .setPermissions { refreshDomains(namedBy: request.payload, of: request.session) }
+        if request.operation == .setPermissions {
+            for id in domains(namedBy: request.payload, of: request.session) { refresh(id) }
+        }
         guard let transaction = try transaction(of: request) else {
             return try routeToStore(request)
         }

@@ -237,6 +237,25 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// A transaction of dom0 shows the same moment: what it keeps is not given up with the guest's.
+    @Test(.timeLimit(.minutes(1)))
+    func whatDom0KeepsAsWellIsNotTheGuestsToGiveUp() throws {
+        let house = try House(limits: [.memory: 0, .nodes: 0, .nodeSize: 0])
+        let keeper = house.guest(5)
+        let writer = house.guest(6)
+        let (old, new) = (String(repeating: "v", count: 3900), String(repeating: "w", count: 3900))
+        for number in 0..<9000 { writer.write("n\(number)", old) }
+        let kept = (dom0: house.dom0.start(), guest: keeper.start())
+        // More than may be unpaid.
+        for number in 0..<9000 { writer.write("n\(number)", new) }
+        #expect(house.store.snapshots.unpaid < 32 << 20, "dom0 has it kept, and need not pay")
+        #expect(house.dom0.read("/local/domain/6/n0", in: kept.dom0) == .text(old))
+        #expect(house.dom0.commit(kept.dom0) == .ok)
+        keeper.write("x", in: kept.guest)
+        #expect(keeper.commit(kept.guest) == .error(.EAGAIN))
+        house.expectSound()
+    }
+
     // MARK: Others
 
     @Test func aTransactionThatChangedNothingCommits() throws {

@@ -106,6 +106,27 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// What is done in drafts and never committed is work, too.
+    @Test func abortedRemovalsDoNotFillATurn() throws {
+        let house = try House(limits: [.outstanding: 0])
+        let guest = house.guest(5)
+        guest.mkdir(String(repeating: "d/", count: 900) + "d")
+        for number in 1...40 {
+            guest.send(.transactionStart, "\0")
+            guest.send(.remove, "d\0", in: UInt32(number))
+            guest.send(.transactionEnd, "F\0", in: UInt32(number))
+        }
+        var turns = 0
+        var answered = 0
+        while answered < 120, turns < 200 {
+            house.host.endTurn()
+            turns += 1
+            answered += guest.takeReplies().count
+        }
+        #expect(answered == 120)
+        #expect(turns >= 20)
+    }
+
     /// Guests that ask for much take turns; nobody is left out.
     @Test func guestsThatAskForMuchTakeTurns() throws {
         let house = try House(limits: [.outstanding: 0])
@@ -182,6 +203,28 @@ import XenStoreWire
             let isAtEnd = rest.hasSuffix("||") || rest == "|"
             #expect(isAtEnd ? rest == wanted + "|" : wanted.hasPrefix(rest) && rest.utf8.count > 4000)
         }
+    }
+
+    /// A transaction that was poisoned has added nodes that are gone, and its generations come again in the store.
+    @Test func marksOfADraftGoWithIt() throws {
+        let house = try House(limits: [.transactionNodes: 0, .transactionWork: 0, .memory: 0, .nodes: 0])
+        let guest = house.guest(5)
+        guest.mkdir("wide")
+        let transaction = guest.start()
+        let first = house.store.generation
+        for number in 0..<900 { guest.write("wide/draft\(number)", in: transaction) }
+        let drafted = guest.ask(.directoryPart, "wide\07000\0", in: transaction)
+        #expect("\(drafted)".contains("\(first + 1800)|draft"), "\(drafted)")
+        #expect(guest.write("n", String(repeating: "v", count: 3000), in: transaction) == .error(.ENOSPC))
+        // The store's own list comes to the generation that the draft's had.
+        while house.store.generation < first + 1799 { house.dom0.write("/elsewhere") }
+        guest.write("wide/real")
+        #expect(house.store.generation == first + 1800)
+        guard case .text(let part) = guest.ask(.directoryPart, "wide\07000\0", in: transaction) else {
+            Issue.record("no part")
+            return
+        }
+        #expect(part == "\(first + 1800)||", "there is nothing that far")
     }
 
     @Test func marksOfAListThatHasChangedAreForgotten() throws {

@@ -18,22 +18,25 @@ extension Kernel {
 
     private func askHypervisor(about id: DomainID) {
         guard let hypervisor = domainTransport?.hypervisor, id != .control else { return }
+        spend(Work.question)
         let state = hypervisor.state(of: id).flatMap { $0.isDead ? nil : $0 }
         if let known = domains[id], known.uniqueID != state?.uniqueID { destroy(id) }
         if let state, domains[id] == nil { domains[id] = Domain(uniqueID: state.uniqueID) }
     }
 
-    /// Takes in what the hypervisor says of the domains that a SET_PERMS names.
-    func refreshDomains(namedBy payload: UnsafeRawBufferPointer, of session: Session) {
-        guard domainTransport != nil, let (_, entries) = payload.splitAtNul() else { return }
-        // A guest must not have the hypervisor asked more often than it may name domains.
+    /// The domains that a SET_PERMS names, of whom the hypervisor may have to be asked. A guest must not have it
+    /// asked about more of them than it may name.
+    func domains(namedBy payload: UnsafeRawBufferPointer, of session: Session) -> [DomainID] {
+        guard domainTransport != nil, let (_, entries) = payload.splitAtNul() else { return [] }
         let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
-        if refusal(of: .nodePermissions, amount: count, session) != nil { return }
+        if refusal(of: .nodePermissions, amount: count, session) != nil { return [] }
+        var named: [DomainID] = []
         var rest = entries
         while let (text, next) = rest.splitAtNul() {
-            if let entry = Permission(wire: text), entry.domain != .any { refresh(entry.domain) }
+            if let entry = Permission(wire: text), entry.domain != .any { named.append(entry.domain) }
             rest = next
         }
+        return named
     }
 
     /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,

@@ -37,9 +37,12 @@ extension Kernel {
         // One that has changed nothing saw one snapshot, and is as good as done when that was taken.
         guard let draft = transaction.draft, draft.hasChanges else { return }
         let session = request.session
+        // What has come to be since need not be asked about: permissions that named it are stale.
+        var named: Set<DomainID> = []
         for entry in transaction.log.entries where entry.operation == .setPermissions {
-            transaction.log.withPayload(of: entry) { refreshDomains(namedBy: $0, of: session) }
+            transaction.log.withPayload(of: entry) { named.formUnion(domains(namedBy: $0, of: session)) }
         }
+        for id in named where domains[id] != nil { refresh(id) }
         if storage.wantsBatches { try beginChange(request) }
         spend(draft.work * Work.change)
         let order = draft.touched

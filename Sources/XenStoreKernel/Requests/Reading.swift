@@ -67,7 +67,7 @@ extension Kernel {
         end += 1
         let room = Limits.payloadMax - 1
         var isAtEnd = true
-        session.directory.open(id, generation: generation, transaction: request.transaction)
+        session.directory.open(id, generation: generation, in: tree.serial)
         let mark = session.directory.last(before: offset)
         var position = mark?.offset ?? 0
         var child = offset < 0 ? NodeID.none : mark?.child ?? tree.firstChild(of: id)

@@ -46,8 +46,15 @@ extension Kernel {
             // Answered as if nothing had been done before, and nothing is kept of it.
             let draft = Draft(of: store)
             defer { draft.close() }
-            try perform(request, on: draft)
+            try perform(request, onDraft: draft)
         }
+    }
+
+    /// What is done in a draft is work, whatever becomes of it.
+    private func perform(_ request: Request, onDraft draft: Draft) throws(WireError) {
+        let (work, skipped) = (draft.work, draft.skipped)
+        defer { spend((draft.work - work) * Work.draft + (draft.skipped - skipped) / 2) }
+        try perform(request, on: draft)
     }
 
     private func performOpen(_ request: Request, in transaction: Transaction) throws(WireError) {
@@ -58,7 +65,7 @@ extension Kernel {
         let mark = session.outbox.position
         var failure: WireError?
         do throws(WireError) {
-            try perform(request, on: draft)
+            try perform(request, onDraft: draft)
         } catch {
             failure = error
         }
@@ -83,7 +90,7 @@ extension Kernel {
         draft.bounds = bounds(for: request.session)
         let session = request.session
         defer { settleCharge(of: transaction, session) }
-        try perform(request, on: draft)
+        try perform(request, onDraft: draft)
         let memory = held(by: session).memory + transaction.memory - transaction.charged
         if draft.isExhausted || refusal(of: .memory, amount: memory, session) != nil {
             transaction.lose(of: store, reader: reader(for: session, transaction.number))

@@ -2,11 +2,12 @@
 
 /// Places in one long list of children, so that DIRECTORY_PART need not walk it from its start for each part.
 ///
-/// They are good for one state of one list: a change of the list changes its node's generation.
+/// They are good for one state of one list in one tree: a change of the list changes its node's generation.
+/// Generations of a draft come again in the store and in other drafts, when the draft's own nodes are gone.
 struct DirectoryMarks {
     private var node = NodeID.none
     private var generation: UInt64 = 0
-    private var transaction: UInt32 = 0
+    private var tree: UInt64 = 0
     /// Children and where their names begin in the list, in order.
     private var marks: [(offset: Int, child: NodeID)] = []
     private var spacing = DirectoryMarks.spacingMin
@@ -15,10 +16,10 @@ struct DirectoryMarks {
     private static let spacingMin = 4096
     private static let countMax = 512
 
-    /// Makes these the marks of the list of `node` as it is in the store (transaction 0) or in a draft.
-    mutating func open(_ node: NodeID, generation: UInt64, transaction: UInt32) {
-        if self.node == node, self.generation == generation, self.transaction == transaction { return }
-        (self.node, self.generation, self.transaction) = (node, generation, transaction)
+    /// Makes these the marks of the list of `node` in the tree with the serial `tree`.
+    mutating func open(_ node: NodeID, generation: UInt64, in tree: UInt64) {
+        if self.node == node, self.generation == generation, self.tree == tree { return }
+        (self.node, self.generation, self.tree) = (node, generation, tree)
         marks = []
         spacing = DirectoryMarks.spacingMin
     }

@@ -10,6 +10,10 @@ enum Work {
     static let payloadShift = 3
     /// A node that is made, changed or removed, or an event.
     static let change = 8
+    /// A node that a request touches in a draft, and that may have to be dropped with it.
+    static let draft = 4
+    /// The hypervisor is asked about a domain.
+    static let question = 64
     /// So many bytes of a path that has to be put together from the names of its nodes are one unit.
     static let longPathShift = 2
     /// So many bytes of a record for storage are one unit.

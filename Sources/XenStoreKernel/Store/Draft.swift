@@ -5,6 +5,7 @@ import XenStoreWire
 /// transaction's own changes on top. The store itself does not know of them.
 final class Draft {
     private let store: Store
+    let serial: UInt64
     /// The snapshot this is a draft of.
     let moment: UInt64
     /// Who pays for what the snapshot pins; nil if nobody has to.
@@ -20,6 +21,8 @@ final class Draft {
     private(set) var nodesByOwner: [DomainID: Int] = [:]
     /// Nodes that were looked at or changed, each time counted.
     private(set) var work = 0
+    /// Siblings that were passed on the way and are not shown: others have made or removed them.
+    private(set) var skipped = 0
     /// Beyond these it takes in nothing more. Whether that has come, ``isExhausted`` tells.
     var bounds = Bounds(nodes: .max, work: .max)
 
@@ -51,6 +54,8 @@ final class Draft {
     init(of store: Store, reader: SnapshotReader? = nil) {
         self.store = store
         self.reader = reader
+        store.draftSerial += 1
+        serial = store.draftSerial
         moment = store.openSnapshot(reader: reader)
     }
 
@@ -172,6 +177,7 @@ extension Draft: Tree {
         var id = id
         while id.exists {
             if store.pointer(id).pointee.existed(at: moment), shadows[id]?.isRemoved != true { return id }
+            skipped += 1
             id = store.pointer(id).pointee.nextSibling
         }
         return .none

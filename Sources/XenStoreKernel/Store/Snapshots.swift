@@ -88,6 +88,11 @@ struct Snapshots {
             undoers -= 1
         }
         if let reader { open[index].readers.removeAll { $0 === reader } }
+        // Whoever is left need not pay, and so nothing of it is anybody's debt.
+        if open[index].readers.isEmpty {
+            unpaid -= open[index].unpaid
+            open[index].unpaid = 0
+        }
         // What was created since is, for an older snapshot to undo, created since that one, too.
         let isNeeded = undoers > 0 && open[..<index].contains { $0.undoers > 0 }
         if open[index].users > 0 {
@@ -96,7 +101,6 @@ struct Snapshots {
         }
         let snapshot = open.remove(at: index)
         newest = open.last?.generation ?? 0
-        unpaid -= snapshot.unpaid
         if isNeeded { open[index - 1].created += snapshot.created }
         return (snapshot.kept, isNeeded)
     }

@@ -18,6 +18,8 @@ final class Store {
     var leftovers = Leftovers()
     /// Goes up by one with every change of the store.
     var generation: UInt64 = 1
+    /// How many drafts there have been.
+    var draftSerial: UInt64 = 0
     /// Nodes in the tree, special ones included.
     var count = 0
 
@@ -254,6 +256,7 @@ final class Store {
 
 extension Store: Tree {
     static var isLive: Bool { true }
+    var serial: UInt64 { 0 }
 
     @inline(__always)
     func content(of id: NodeID) -> NodeContent {

@@ -6,6 +6,8 @@ import XenStoreWire
 protocol Tree: AnyObject {
     /// Whether changes are there for everyone to see at once, so that watches must be told.
     static var isLive: Bool { get }
+    /// Differs for each tree there ever was: what is remembered of one must not be taken for another's.
+    var serial: UInt64 { get }
     func find(_ path: Path) -> NodeID
     func content(of id: NodeID) -> NodeContent
     func name(of id: NodeID) -> UnsafeRawBufferPointer
