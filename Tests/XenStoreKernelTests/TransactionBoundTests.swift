@@ -200,6 +200,22 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// One request of dom0 replaces much that many may read: what is remembered of that is small.
+    @Test func whoPaysForMuchIsListedOnce() throws {
+        let house = try House(limits: [.memory: 0])
+        house.dom0.write("/open")
+        house.dom0.setPermissions("/open", "r0")
+        for number in 0..<500 { house.dom0.write("/open/\(number)") }
+        let guest = house.guest(5)
+        for _ in 0..<10 { _ = guest.start() }
+        let transaction = house.dom0.start()
+        for number in 0..<500 { house.dom0.write("/open/\(number)", "new", in: transaction) }
+        house.dom0.commit(transaction)
+        #expect(guest.session.transactions.values.reduce(0) { $0 + ($1.draft?.pinned ?? 0) } > 50_000)
+        #expect(house.kernel.overdrawn.capacity < 64)
+        house.expectSound()
+    }
+
     /// One guest cannot make another's transaction fail by writing what that one may not read.
     @Test func othersSecretsDoNotCount() throws {
         let house = try TransactionBoundTests.house([.nodeSize: 0])

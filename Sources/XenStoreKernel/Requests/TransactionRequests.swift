@@ -160,6 +160,8 @@ extension Kernel {
     /// change: whether that is too much is looked at after it.
     func pinned(_ bytes: Int, by reader: SnapshotReader) {
         adjustMemory(of: reader.session, by: bytes)
+        if reader.isListed { return }
+        reader.isListed = true
         overdrawn.append(reader)
     }
 
@@ -172,6 +174,7 @@ extension Kernel {
     func giveUpOverdrawn() {
         let readers = overdrawn
         overdrawn.removeAll(keepingCapacity: true)
+        for reader in readers { reader.isListed = false }
         for reader in readers where reader.session.isOpen {
             let session = reader.session
             while refusal(of: .memory, amount: held(by: session).memory, session) != nil,

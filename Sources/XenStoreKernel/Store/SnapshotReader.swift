@@ -11,6 +11,8 @@ final class SnapshotReader {
     let transaction: UInt32
     /// Bytes that it pays for.
     private(set) var pinned = 0
+    /// In the kernel's list of those who have come to pay for more.
+    var isListed = false
 
     init(session: Session, transaction: UInt32) {
         self.session = session
