@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import Logging
     import XenStoreKernel
     import XenStoreWire
 
