@@ -94,8 +94,10 @@
         @Test func anotherFileTakesThePlace() throws {
             try shelf.serve { table in
                 #expect(table.write("/first", "x") == .ok)
-                rename(shelf.path, shelf.path + "-away")
-                try shelf.put(Array("something else".utf8))
+                // In one step: the daemon writes a table anew that is gone even for a moment.
+                link(shelf.path, shelf.path + "-away")
+                try shelf.put(Array("something else".utf8), "-other")
+                rename(shelf.path + "-other", shelf.path)
                 try shelf.wait(for: "the daemon to see it") { shelf.log.contain("has been replaced by another file") }
                 #expect(table.write("/refused", "x") == .error(.EIO))
                 #expect(table.host.log.contains { $0.text.contains("has been replaced by another file") })
