@@ -2,24 +2,31 @@
 #if TDB
     import XenStoreKernel
 
-    /// One turn's changes as they stand in a journal: a header, then for each change the key's length,
-    /// the record's length (or that it is gone), the key and the record.
+    /// One turn's changes as they stand in a journal: a header, then for each change how long the end of its key is
+    /// and how much of the key before comes in front of that, the record's length (or that it is gone), the end of
+    /// the key and the record. Paths of 2,000 bytes that differ by a name would be most of a journal otherwise.
     struct Batch {
         private(set) var bytes: [UInt8] = []
         /// It takes something away, and so leaves less than there was.
         private(set) var removes = false
+        /// The key of the change that was added last.
+        private var key: [UInt8] = []
         /// It only notes how far the daemon got with its peers, which says nothing after the next boot.
         private(set) var isOfPeers = false
 
         static let headerSize = 32
         /// What a batch begins with.
-        static let magic = Array("stas".utf8)
+        static let magic = Array("sta2".utf8)
+        /// What it began with where keys are whole, with a length of four bytes: an earlier version may have left
+        /// such a journal.
+        private static let formerMagic = Array("stas".utf8)
         private static let gone = UInt32.max
 
         /// Takes a turn's changes, in place of what was there.
         mutating func take(_ changes: borrowing ChangeBatch) throws(StorageError) {
             bytes.removeAll(keepingCapacity: true)
             bytes.append(contentsOf: repeatElement(0, count: Self.headerSize))
+            key.removeAll(keepingCapacity: true)
             removes = false
             isOfPeers = changes.endsWithBoot
             try changes.forEach { (change) throws(StorageError) in add(change) }
@@ -29,9 +36,9 @@
             switch change {
             case .stored(let node):
                 let header = begin(key: node.path)
+                let start = bytes.count
                 StoredNode.append(node, to: &bytes)
-                bytes.put(
-                    number: UInt32(truncatingIfNeeded: bytes.count - header - 8 - node.path.count), at: header + 4)
+                bytes.put(number: UInt32(truncatingIfNeeded: bytes.count - start), at: header + 4)
             case .removed(let path):
                 removes = true
                 begin(key: path)
@@ -49,11 +56,26 @@
         @discardableResult
         private mutating func begin(prefix: [UInt8] = [], key: UnsafeRawBufferPointer) -> Int {
             let header = bytes.count
-            bytes.append(number: UInt32(truncatingIfNeeded: prefix.count + key.count))
+            let shared = prefix.isEmpty ? Self.sharedLength(self.key, key) : 0
+            self.key.removeSubrange(shared...)
+            self.key.append(contentsOf: prefix)
+            self.key.append(contentsOf: UnsafeRawBufferPointer(rebasing: key[shared...]))
+            bytes.append(number: UInt16(truncatingIfNeeded: self.key.count - shared))
+            bytes.append(number: UInt16(truncatingIfNeeded: shared))
             bytes.append(number: Self.gone)
-            bytes.append(contentsOf: prefix)
-            bytes.append(contentsOf: key)
+            bytes.append(contentsOf: self.key[shared...])
             return header
+        }
+
+        /// How many bytes both begin with.
+        private static func sharedLength(_ a: [UInt8], _ b: UnsafeRawBufferPointer) -> Int {
+            a.withUnsafeBytes { a in
+                let most = min(a.count, b.count)
+                var count = 0
+                while count + 8 <= most, a.number(at: count) as UInt64 == b.number(at: count) { count += 8 }
+                while count < most, a[count] == b[count] { count += 1 }
+                return count
+            }
         }
 
         /// Fills in the header. The batch is complete then.
@@ -115,7 +137,8 @@
         }
 
         private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {
-            guard journal.count - offset >= headerSize, journal[offset...].starts(with: magic),
+            guard journal.count - offset >= headerSize,
+                journal[offset...].starts(with: magic) || journal[offset...].starts(with: formerMagic),
                 journal.number(at: offset + 16) as UInt64 == store
             else { return nil }
             let length = Int(journal.number(at: offset + 4) as UInt32)
@@ -127,43 +150,55 @@
             return Found(sequence: journal.number(at: offset + 8), range: range)
         }
 
-        /// Calls `body` with each change of a batch: the key, and the record or nil if it is gone. False
-        /// if the batch is none after all.
-        static func forEachChange(
-            in batch: UnsafeRawBufferPointer, _ body: (Bytes, UnsafeRawBufferPointer?) -> Void
+        /// Calls `body` with each change of a batch: the key, and the record or nil if it is gone. Keys are in
+        /// `keys` as long as that is there, records in the journal. False if the batch is none after all.
+        private static func forEachChange(
+            in batch: UnsafeRawBufferPointer, _ keys: Arena, _ body: (Bytes, UnsafeRawBufferPointer?) -> Void
         ) -> Bool {
             var offset = headerSize
+            var key = UnsafeRawBufferPointer(start: nil, count: 0)
+            let hasWholeKeys = batch.starts(with: formerMagic)
             while offset < batch.count {
                 guard batch.count - offset >= 8 else { return false }
-                let keyLength = Int(batch.number(at: offset) as UInt32)
+                let length = Int(batch.number(at: offset) as UInt16)
+                // The upper half of a whole key's length is 0: no key is so long.
+                let shared = hasWholeKeys ? 0 : Int(batch.number(at: offset + 2) as UInt16)
                 let recordLength: UInt32 = batch.number(at: offset + 4)
                 let isGone = recordLength == gone
-                let end = offset + 8 + keyLength + (isGone ? 0 : Int(recordLength))
-                guard end <= batch.count else { return false }
-                let key = Bytes(UnsafeRawBufferPointer(rebasing: batch[offset + 8..<offset + 8 + keyLength]))
-                body(key, isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[offset + 8 + keyLength..<end]))
+                let start = offset + 8 + length
+                let end = start + (isGone ? 0 : Int(recordLength))
+                guard end <= batch.count, shared <= key.count else { return false }
+                key = keys.join(key[..<shared], batch[offset + 8..<start])
+                body(Bytes(key), isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end]))
                 offset = end
             }
             return true
         }
 
-        /// What all the batches of a journal come to: the last word on each key.
-        static func outcome(of journal: UnsafeRawBufferPointer, store: UInt64, after folded: UInt64) -> Outcome {
-            var outcome = Outcome(last: folded)
+        /// Calls `body` with what all the batches of a journal come to: the last word on each key. It is good only
+        /// while `body` runs.
+        static func withOutcome<Result>(
+            of journal: UnsafeRawBufferPointer, store: UInt64, after folded: UInt64, _ body: (Outcome) -> Result
+        ) -> Result {
+            let keys = Arena()
+            defer { withExtendedLifetime(keys) {} }
+            var outcome = Outcome(last: folded, size: journal.count)
             // Growing bit by bit costs as much as all else; repeated writes to one node need less.
             outcome.records.reserveCapacity(min(journal.count / 128, 1 << 16))
             for batch in all(in: journal, store: store) where batch.sequence > folded {
-                _ = forEachChange(in: UnsafeRawBufferPointer(rebasing: journal[batch.range])) {
+                _ = forEachChange(in: UnsafeRawBufferPointer(rebasing: journal[batch.range]), keys) {
                     outcome.records[$0] = .some($1)
                 }
                 outcome.last = batch.sequence
             }
-            return outcome
+            return body(outcome)
         }
 
         struct Outcome {
             var last: UInt64
-            /// The last record of each key; nil if it is gone. They point into the journal.
+            /// Bytes of the journal.
+            var size = 0
+            /// The last record of each key; nil if it is gone.
             var records: [Bytes: UnsafeRawBufferPointer?] = [:]
         }
     }

@@ -361,12 +361,13 @@
 
         private func apply(_ journal: [UInt8]) -> Result<UInt64, TableFile.Failure> {
             journal.withUnsafeBytes { bytes in
-                let outcome = Batch.outcome(of: bytes, store: store, after: folded)
-                do throws(TableFile.Failure) {
-                    try table.apply(outcome)
-                    return .success(outcome.last)
-                } catch {
-                    return .failure(error)
+                Batch.withOutcome(of: bytes, store: store, after: folded) { outcome in
+                    do throws(TableFile.Failure) {
+                        try table.apply(outcome)
+                        return .success(outcome.last)
+                    } catch {
+                        return .failure(error)
+                    }
                 }
             }
         }

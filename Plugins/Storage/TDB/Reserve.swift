@@ -60,7 +60,7 @@
         }
 
         /// Bytes of the disk; nil if it does not say, or has no bounds.
-        private static func disk(of files: StoreFiles) -> (all: Int, free: Int)? {
+        static func disk(of files: StoreFiles) -> (all: Int, free: Int)? {
             var disk = statvfs()
             guard statvfs(files.folder, &disk) == 0, disk.f_blocks > 0 else { return nil }
             func bytes(_ blocks: UInt) -> Int {

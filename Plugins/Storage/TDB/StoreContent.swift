@@ -51,8 +51,8 @@
             pending.sort { $0.sequences.lowerBound < $1.sequences.lowerBound }
             for journal in pending {
                 journal.content.withBytes { content in
-                    for (key, data) in Batch.outcome(of: content, store: store, after: folded).records {
-                        set(key, data)
+                    Batch.withOutcome(of: content, store: store, after: folded) {
+                        for (key, data) in $0.records { set(key, data) }
                     }
                 }
             }
@@ -115,26 +115,5 @@
             }
             return identity == nil || boot == nil ? .damaged("records of its own are missing") : nil
         }
-    }
-
-    /// Memory that grows, does not move, and goes all at once.
-    private final class Arena {
-        private var blocks: [UnsafeMutableRawPointer] = []
-        private var free = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        private static let blockSize = 1 << 20
-
-        func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-            if bytes.count > free.count {
-                let size = max(Self.blockSize, bytes.count)
-                blocks.append(.allocate(byteCount: size, alignment: 16))
-                free = UnsafeMutableRawBufferPointer(start: blocks.last, count: size)
-            }
-            let place = UnsafeMutableRawBufferPointer(rebasing: free[..<bytes.count])
-            place.copyMemory(from: bytes)
-            free = UnsafeMutableRawBufferPointer(rebasing: free[bytes.count...])
-            return UnsafeRawBufferPointer(place)
-        }
-
-        deinit { for block in blocks { block.deallocate() } }
     }
 #endif

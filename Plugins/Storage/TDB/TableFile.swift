@@ -55,40 +55,6 @@
             Glibc.close(descriptor)
         }
 
-        /// Makes a table with these records, all or nothing, in place of what is there.
-        static func make(
-            _ path: String, _ settings: Settings, _ records: [(key: [UInt8], data: [UInt8])]
-        ) throws(StorageError) {
-            let draft = StoreFiles.draft(of: path)
-            Glibc.close(try StoreFiles.openDraft(of: path))
-            unlink(draft)
-            errno = 0
-            let handle = LibTDB.opening.withLock { _ in
-                tdb_open(
-                    draft, Int32(settings.hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-                    mode_t(settings.mode))
-            }
-            guard let handle else { throw .system("make", draft) }
-            var failure: StorageError?
-            for (key, data) in records where failure == nil {
-                key.withUnsafeBytes { key in
-                    data.withUnsafeBytes { data in
-                        if !store(handle, Bytes(key), data) { failure = Self.failure(handle, "write", draft).error }
-                    }
-                }
-            }
-            if failure == nil, fchmod(tdb_fd(handle), mode_t(settings.mode)) != 0 || fsync(tdb_fd(handle)) != 0 {
-                failure = .system("write", draft)
-            }
-            LibTDB.opening.withLock { _ in _ = tdb_close(handle) }
-            if failure == nil, rename(draft, path) != 0 { failure = .system("rename", draft) }
-            if let failure {
-                unlink(draft)
-                throw failure
-            }
-            try StoreFiles.syncFolder(of: path)
-        }
-
         // MARK: Changing
 
         /// Why a table could not be changed.
@@ -127,6 +93,7 @@
 
         private func applyLocked(_ outcome: Batch.Outcome) throws(Failure) {
             let handle = try open()
+            if isRewriteCheaper(for: outcome), try rewrite(handle, outcome) { return }
             errno = 0
             guard tdb_transaction_start(handle) == 0 else { throw Self.failure(handle, "change", path) }
             var isGood = true
@@ -169,6 +136,50 @@
             try identify()
         }
 
+        // MARK: Writing the table anew
+
+        /// A transaction's cost grows with what was ever removed: libtdb looks for room in one long list, record
+        /// by record. Where much has changed, writing everything in sequence is far cheaper.
+        private func isRewriteCheaper(for outcome: Batch.Outcome) -> Bool {
+            if outcome.size < Self.rewriteMin { return false }
+            // Each write of the whole table wears a disk.
+            let most = outcome.size * (syncs ? Self.rewriteShareOnDisk : Self.rewriteShare)
+            return identity.size <= most
+                && Reserve.disk(of: StoreFiles(table: path))?.free ?? .max >= 4 * (identity.size + outcome.size)
+        }
+
+        private static let rewriteMin = 256 << 10
+        private static let rewriteShare = 16
+        private static let rewriteShareOnDisk = 4
+
+        /// Puts a table in the place of this one that holds what is in it and what a journal comes to. False if
+        /// that cannot be written.
+        private func rewrite(_ handle: OpaquePointer, _ outcome: Batch.Outcome) throws(Failure) -> Bool {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
+            let fresh: Int32
+            do throws(StorageError) {
+                var draft = try TableDraft(
+                    of: path, hashSize: Int(tdb_hash_size(handle)), mode: status.st_mode & 0o777)
+                try draft.copy(handle, with: outcome) { isHurried.load(ordering: .relaxed) }
+                fresh = try draft.takePlace(
+                    mode: status.st_mode & 0o777, owner: status.st_uid, group: status.st_gid)
+            } catch {
+                if isHurried.load(ordering: .relaxed) { throw .failed(error) }
+                return false
+            }
+            closeHandle()
+            Glibc.close(descriptor)
+            descriptor = fresh
+            isNameOpen = true
+            try identify()
+            if syncs {
+                do throws(StorageError) { try StoreFiles.syncFolder(of: path) } catch { throw .failed(error) }
+            }
+            isNameOpen = false
+            return true
+        }
+
         private func identify() throws(Failure) {
             do throws(StorageError) { identity = try FileIdentity(descriptor, path) } catch { throw .failed(error) }
         }
@@ -204,7 +215,7 @@
             tdb_delete(handle, TDB_DATA(key.raw)) == 0 || tdb_error(handle) == TDB_ERR_NOEXIST
         }
 
-        private static func failure(_ handle: OpaquePointer, _ doing: String, _ path: String) -> Failure {
+        static func failure(_ handle: OpaquePointer, _ doing: String, _ path: String) -> Failure {
             if errno != 0 { return .system(doing, path) }
             let text = tdb_errorstr(handle).map { String(cString: $0) }
             return .failed(StorageError("can't \(doing) '\(path)': \(text ?? "unknown error")"))

@@ -76,21 +76,16 @@ public struct ChangeBatch: ~Copyable {
             }
         }
         let (stored, removed) = store.changes(since: snapshot)
-        for id in removed {
-            let path = store.path(of: id)
-            try path.withBytes { path throws(StorageError) in try body(.removed(path: path)) }
-        }
+        var walk = PathWalk(store)
+        for id in removed { try body(.removed(path: walk.path(of: id))) }
         for id in stored {
-            let path = store.path(of: id)
             let content = store.content(of: id)
-            try path.withBytes { path throws(StorageError) in
-                try body(
-                    .stored(
-                        NodeRecord(
-                            path: path, value: content.value,
-                            permissions: store.permissions[content.permissions].entries,
-                            generation: content.generation, children: store.childNames(of: id))))
-            }
+            try body(
+                .stored(
+                    NodeRecord(
+                        path: walk.path(of: id), value: content.value,
+                        permissions: store.permissions[content.permissions].entries,
+                        generation: content.generation, children: store.childNames(of: id))))
         }
     }
 }

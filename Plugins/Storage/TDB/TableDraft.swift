@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#if TDB
+    import CTDB
+    import Glibc
+    import XenStoreKernel
+
+    /// A table that is being made beside the place that it is to take. It is gone if it does not take it.
+    struct TableDraft: ~Copyable {
+        private let path: String
+        private let draft: String
+        private let handle: OpaquePointer
+        private var isOpen = true
+        private var isInPlace = false
+
+        init(of path: String, hashSize: Int, mode: mode_t) throws(StorageError) {
+            self.path = path
+            draft = StoreFiles.draft(of: path)
+            Glibc.close(try StoreFiles.openDraft(of: path))
+            unlink(draft)
+            let name = draft
+            errno = 0
+            let made = LibTDB.opening.withLock { _ in
+                nonisolated(unsafe) let handle = tdb_open(
+                    name, Int32(hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+                return handle
+            }
+            guard let made else { throw .system("make", name) }
+            handle = made
+        }
+
+        deinit {
+            if isOpen { Self.close(handle) }
+            if !isInPlace { unlink(draft) }
+        }
+
+        private static func close(_ handle: OpaquePointer) {
+            nonisolated(unsafe) let closing = handle
+            LibTDB.opening.withLock { _ in _ = tdb_close(closing) }
+        }
+
+        func store(_ key: Bytes, _ data: UnsafeRawBufferPointer) throws(StorageError) {
+            errno = 0
+            if tdb_store(handle, TDB_DATA(key.raw), TDB_DATA(data), 0) == 0 { return }
+            throw TableFile.failure(handle, "write", draft).error
+        }
+
+        /// Stores what is in a table and what a journal comes to, unless that `isHurried`.
+        func copy(
+            _ table: OpaquePointer, with outcome: Batch.Outcome, isHurried: () -> Bool
+        ) throws(StorageError) {
+            errno = 0
+            var key = tdb_firstkey(table)
+            defer { free(key.dptr) }
+            while key.dptr != nil, !isHurried() {
+                let bytes = Bytes(key.bytes)
+                if outcome.records[bytes] == nil, !bytes.raw.elementsEqual(RecordKey.folded) {
+                    let data = tdb_fetch(table, key)
+                    defer { free(data.dptr) }
+                    guard data.dptr != nil else { throw TableFile.failure(table, "read", path).error }
+                    try store(bytes, data.bytes)
+                }
+                let next = tdb_nextkey(table, key)
+                free(key.dptr)
+                key = next
+            }
+            if isHurried() { throw StorageError("the daemon ends") }
+            if tdb_error(table) != TDB_SUCCESS, tdb_error(table) != TDB_ERR_NOEXIST {
+                throw TableFile.failure(table, "read", path).error
+            }
+            for case (let key, let record?) in outcome.records { try store(key, record) }
+            let last = Array("\(outcome.last)".utf8)
+            try RecordKey.folded.withBytes { key throws(StorageError) in
+                try last.withBytes { last throws(StorageError) in try store(Bytes(key), last) }
+            }
+        }
+
+        /// Takes the place, and returns a descriptor of the file. What is in it outlives a power cut, as a file that
+        /// is torn in its first page would be taken for no store; the name may not yet.
+        mutating func takePlace(mode: mode_t, owner: uid_t, group: gid_t) throws(StorageError) -> Int32 {
+            let file = Glibc.open(draft, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            guard file >= 0 else { throw .system("open", draft) }
+            let isWritten = fchown(file, owner, group) == 0 && fchmod(file, mode) == 0 && fsync(file) == 0
+            let failure = errno
+            Self.close(handle)
+            isOpen = false
+            guard isWritten, rename(draft, path) == 0 else {
+                Glibc.close(file)
+                throw .system("write", draft, isWritten ? errno : failure)
+            }
+            isInPlace = true
+            return file
+        }
+    }
+
+    extension TableFile {
+        /// Makes a table with these records, all or nothing, in place of what is there.
+        static func make(
+            _ path: String, _ settings: Settings, _ records: [(key: [UInt8], data: [UInt8])]
+        ) throws(StorageError) {
+            let mode = mode_t(settings.mode)
+            var draft = try TableDraft(of: path, hashSize: settings.hashSize, mode: mode)
+            for (key, data) in records {
+                try key.withBytes { key throws(StorageError) in
+                    try data.withBytes { data throws(StorageError) in try draft.store(Bytes(key), data) }
+                }
+            }
+            Glibc.close(try draft.takePlace(mode: mode, owner: geteuid(), group: getegid()))
+            try StoreFiles.syncFolder(of: path)
+        }
+    }
+#endif
