@@ -63,18 +63,6 @@ public final class Daemon {
         }
     }
 
-    /// The same to the nanosecond, also while it runs.
-    public var usedTime: Duration {
-        get throws {
-            var clock = clockid_t()
-            var time = timespec()
-            guard clock_getcpuclockid(process.pid, &clock) == 0, clock_gettime(clock, &time) == 0 else {
-                throw Trouble("the daemon is gone: \(log)")
-            }
-            return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-        }
-    }
-
     /// How many files and sockets the daemon has open.
     public var openDescriptors: Int { TemporaryFolder.names(in: "/proc/\(process.pid)/fd").count }
 

@@ -4,8 +4,8 @@
     import Testing
     import TestSupport
 
-    /// How long a client of dom0 waits because of what guests ask for: for what the daemon does meanwhile. `make hostile` shows the figures of a
-    /// release build, also with a hundred guests.
+    /// How long a client of dom0 waits because of what guests ask for. `make hostile` shows the figures of a release
+    /// build, also with a hundred guests: they are times by the clock, good on a quiet machine only.
     @Suite(.serialized) struct WaitingTests {
         static var storages: [String] {
             #if TDB
@@ -25,14 +25,13 @@
 
         @Test(.enabled(if: getenv("HOSTILE") != nil), arguments: storages)
         func figures(storage: String) throws {
-            print("\nmilliseconds of work that a READ of dom0 waits for at most, storage \(storage)")
-            print("1 guest    10  \(storage == "memory" ? "100" : " 30")   alone  attack")
+            print("\nmilliseconds that a READ of dom0 waits at most, storage \(storage)")
+            print("1 guest    10  100   alone  attack")
             // HOSTILE may be a part of an attack's name: only such are tried.
             let wanted = getenv("HOSTILE").map { String(cString: $0) } ?? ""
             for attack in Attack.all where attack.testDescription.contains(wanted) || wanted == "1" {
                 let field = try Field(storage: storage)
-                let crowds = storage == "memory" ? [1, 10, 100] : [1, 10, 30]
-                let waits = try crowds.map { try field.longestWait(under: attack, by: $0, rounds: 5) }
+                let waits = try [1, 10, 100].map { try field.longestWait(under: attack, by: $0, rounds: 5) }
                 let alone = try field.longestWait(under: nil, by: 0, rounds: 5)
                 print((waits + [alone]).map(milliseconds).joined(), attack.testDescription)
             }
@@ -62,8 +61,8 @@
             return Array(guests.prefix(count))
         }
 
-        /// The longest wait of a READ while the guests' requests are carried out: the best of some rounds. Counted
-        /// is the processor time that the daemon uses meanwhile, as others use this machine, too.
+        /// The longest wait of a READ while the guests' requests are carried out: the best of some rounds, as others
+        /// use this machine, too.
         func longestWait(under attack: Attack?, by count: Int, rounds: Int) throws -> Duration {
             try (0..<rounds).map { _ in try round(attack, count) }.min() ?? .zero
         }
