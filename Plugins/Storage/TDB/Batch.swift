@@ -136,9 +136,13 @@
             journal.withUnsafeBytes { all(in: $0, store: store).count }
         }
 
+        /// Whether the bytes begin as a batch does.
+        static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
+            bytes.starts(with: magic) || bytes.starts(with: formerMagic)
+        }
+
         private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {
-            guard journal.count - offset >= headerSize,
-                journal[offset...].starts(with: magic) || journal[offset...].starts(with: formerMagic),
+            guard journal.count - offset >= headerSize, begins(journal[offset...]),
                 journal.number(at: offset + 16) as UInt64 == store
             else { return nil }
             let length = Int(journal.number(at: offset + 4) as UInt32)

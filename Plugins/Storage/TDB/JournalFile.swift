@@ -34,6 +34,8 @@
         private static let spareSize = 16 << 20
         /// An emptied journal that was larger than this gives its memory back.
         private static let spareMemory = 1 << 20
+        /// A journal is seldom larger than this, as commits wait then.
+        private static let usualMost = 68 << 20
         /// What a journal grows by at most.
         private static let stride = 1 << 20
 
@@ -65,8 +67,17 @@
                 mayHoldRefused = true
                 throw .system("sync", path, failure)
             }
-            content += batch
+            keep(batch[...])
             identity?.size = content.count
+        }
+
+        /// Growing a large array by doubling would copy tens of megabytes while everybody waits. Memory that is
+        /// reserved takes none until it is used.
+        private mutating func keep(_ batch: ArraySlice<UInt8>) {
+            if content.count + batch.count > Self.spareMemory, content.capacity < Self.usualMost {
+                content.reserveCapacity(Self.usualMost)
+            }
+            content += batch
         }
 
         /// Makes sure that no batch is left in the file that was refused. To be called before the other journal of a
@@ -83,7 +94,7 @@
 
         /// Adds a batch that could not be written. It is in memory only, until the file can be written anew.
         mutating func keep(_ batch: [UInt8]) {
-            content += batch
+            keep(batch[...])
             isSuspect = true
         }
 

@@ -125,10 +125,10 @@
         var isJournal: Bool {
             guard let (bytes, _) = first(Self.usual) else { return true }
             if Self.isZero(bytes.prefix(Batch.headerSize)) || Batch.magic.starts(with: bytes) { return true }
-            return bytes.indices.contains { bytes[$0...].starts(with: Batch.magic) }
+            return bytes.indices.contains { Batch.begins(bytes[$0...]) }
         }
 
-        var beginsWithBatch: Bool { first(Batch.magic.count)?.bytes == Batch.magic }
+        var beginsWithBatch: Bool { first(Batch.magic.count).map { Batch.begins($0.bytes[...]) } ?? false }
 
         /// It holds the number of a process, or nothing.
         var isLock: Bool {

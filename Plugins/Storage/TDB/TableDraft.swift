@@ -17,15 +17,23 @@
             draft = StoreFiles.draft(of: path)
             Glibc.close(try StoreFiles.openDraft(of: path))
             unlink(draft)
-            let name = draft
+            handle = try Self.open(draft, hashSize: hashSize, mode: mode)
+        }
+
+        /// Opened and synced while it is empty, so that what a power cut leaves of it is known for what it is.
+        private static func open(_ path: String, hashSize: Int, mode: mode_t) throws(StorageError) -> OpaquePointer {
             errno = 0
             let made = LibTDB.opening.withLock { _ in
                 nonisolated(unsafe) let handle = tdb_open(
-                    name, Int32(hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+                    path, Int32(hashSize), TDB_NOLOCK | TDB_NOSYNC, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
                 return handle
             }
-            guard let made else { throw .system("make", name) }
-            handle = made
+            guard let made else { throw .system("make", path) }
+            if fsync(tdb_fd(made)) == 0 { return made }
+            let failure = StorageError.system("write", path)
+            close(made)
+            unlink(path)
+            throw failure
         }
 
         deinit {

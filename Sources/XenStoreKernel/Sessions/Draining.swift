@@ -89,15 +89,18 @@ extension Kernel {
     private func urgency(of session: Session, _ header: Header?) -> Backlog.Urgency {
         if !session.hasLimits { return .trusted }
         if session.effort.isHeavy(at: now) { return .patient }
-        return header.map { isCostly(session, $0) } == true ? .patient : .prompt
+        if header.map({ isCostly(session, $0) }) == true { return .patient }
+        return session.effort.isLight(at: now) ? .rare : .prompt
     }
 
-    /// Whether the request is the end of a long transaction: what that will cost is known before.
+    /// Whether the request may take long, by what is known before it is carried out.
     private func isCostly(_ session: Session, _ header: Header) -> Bool {
-        guard header.type == Operation.transactionEnd.rawValue,
-            let transaction = session.transactions[header.transaction]
-        else { return false }
-        return transaction.work * Work.change > Work.perClient
+        switch header.type {
+        case Operation.transactionEnd.rawValue:
+            session.transactions[header.transaction].map { $0.work * Work.change > Work.perClient } ?? false
+        case Operation.remove.rawValue: held(by: session).nodes > Work.manyNodes
+        default: header.length > Work.longPayload
+        }
     }
 
     /// Whole frames are left: they get their turn after the others.
@@ -111,6 +114,7 @@ extension Kernel {
     private func hasRoom(for urgency: Backlog.Urgency) -> Bool {
         switch urgency {
         case .trusted: true
+        case .rare: guestWork < Work.perTurnOfGuests && storageLoad < 100
         case .prompt: guestWork < Work.perTurnOfGuests && storageLoad < 75
         case .patient: guestWork < Work.perTurnOfGuests && storageLoad < 50
         }

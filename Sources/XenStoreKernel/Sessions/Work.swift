@@ -30,17 +30,25 @@ enum Work {
     static let perTurnOfGuests = 16 * 1024
     /// A client that has had more than this done in the last moments lets others go first.
     static let heavy = 16 * 1024
+    /// The same for the last seconds: whoever can make others wait for long has had much done before.
+    static let heavyForLong = 128 * 1024
+    /// A client that has had less than this done in the last seconds goes before all others that have limits.
+    static let light = 4 * 1024
+
+    /// A request with more bytes may make a long path.
+    static let longPayload = 512
+    /// Whoever owns more nodes may remove so many in one request.
+    static let manyNodes = 128
 }
 
-/// What a client has had done: in this turn, and in the last moments, where it fades by half every 16
-/// milliseconds.
+/// What a client has had done: in this turn, in the last moments and in the last seconds.
 struct Effort {
     private(set) var inTurn = 0
     private var turn: UInt64 = 0
-    private var amount = 0
-    private var window: UInt64 = 0
-
-    private static let windowBits: UInt64 = 24
+    /// Fades by half every 16 milliseconds.
+    private var lately = Fading(windowBits: 24)
+    /// Fades by half every 2 seconds.
+    private var forLong = Fading(windowBits: 31)
 
     @inline(__always)
     mutating func begin(turn: UInt64) {
@@ -52,18 +60,43 @@ struct Effort {
     @inline(__always)
     mutating func add(_ work: Int) {
         inTurn &+= work
-        amount &+= work
+        lately.amount &+= work
+        forLong.amount &+= work
     }
 
     /// Whether it has been much, so that others go first.
     mutating func isHeavy(at now: Moment) -> Bool {
-        let current = now.nanoseconds >> Effort.windowBits
-        if current != window {
-            let windows = current &- window
-            amount = windows < 32 ? amount >> Int(windows) : 0
-            window = current
-        }
-        return amount > Work.heavy
+        fade(at: now)
+        return lately.amount > Work.heavy || forLong.amount > Work.heavyForLong
+    }
+
+    /// Whether it has been next to nothing, so that it goes before others.
+    mutating func isLight(at now: Moment) -> Bool {
+        fade(at: now)
+        return forLong.amount < Work.light
+    }
+
+    private mutating func fade(at now: Moment) {
+        lately.fade(at: now)
+        forLong.fade(at: now)
+    }
+}
+
+/// An amount that loses half with each window of time that ends.
+private struct Fading {
+    /// A window is two to the power of this, in nanoseconds.
+    let windowBits: UInt64
+    var amount = 0
+    private var window: UInt64 = 0
+
+    init(windowBits: UInt64) { self.windowBits = windowBits }
+
+    mutating func fade(at now: Moment) {
+        let current = now.nanoseconds >> windowBits
+        if current == window { return }
+        let windows = current &- window
+        amount = windows < 32 ? amount >> Int(windows) : 0
+        window = current
     }
 }
 
@@ -73,6 +106,8 @@ struct Backlog {
     enum Urgency: Int, CaseIterable {
         /// Clients without limits.
         case trusted
+        /// Clients that have had little done in the last seconds.
+        case rare
         case prompt
         /// Clients that have much done, and lengthy requests.
         case patient
@@ -88,7 +123,8 @@ struct Backlog {
 
     /// Whether a client with limits waits that is at least as urgent.
     func hasOthers(before urgency: Urgency) -> Bool {
-        !queues[Urgency.prompt.rawValue].isEmpty || urgency == .patient && !queues[Urgency.patient.rawValue].isEmpty
+        for other in Urgency.rare.rawValue..<urgency.rawValue + 1 where !queues[other].isEmpty { return true }
+        return false
     }
 
     mutating func append(_ session: Session, _ urgency: Urgency) {
