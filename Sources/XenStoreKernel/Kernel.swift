@@ -223,6 +223,7 @@ public final class Kernel {
     /// Ends a turn: what changed goes to storage, then replies and events are flushed.
     public func endTurn(at now: Moment) -> Wait {
         self.now = now
+        if !backlog.isEmpty { flushAnswers() }
         drainBacklog()
         if let moment = putOffTurn() { return .gathering(until: moment) }
         guestWork = 0
@@ -249,6 +250,17 @@ public final class Kernel {
         if session.isTouched { return }
         session.isTouched = true
         touched.append(session)
+    }
+
+    /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
+    private func flushAnswers() {
+        if turn != nil || !notes.isEmpty { return }
+        var index = 0
+        while index < touched.count {
+            let session = touched[index]
+            index += 1
+            if session.isOpen, !session.peer.outlivesDaemon, !session.outbox.isEmpty { session.link.flush(session) }
+        }
     }
 
     private func flushTouched() {
