@@ -37,11 +37,10 @@ struct Gathering {
     }
 }
 
-extension Kernel {
-    /// Until when the turn is put off, or nil if it ends now.
-    func putOffTurn() -> Moment? {
-        if turn == nil || storageIsFailing { return nil }
-        let patience = storage.patience
+extension Machine {
+    /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
+    mutating func putOffTurn(patience: UInt64) -> Moment? {
+        if turn == nil || isStorageFailing { return nil }
         if patience == 0 { return nil }
         if let moment = gathering.deadline(for: touched, patience: patience, now: now) { return moment }
         gathering.end(touched)

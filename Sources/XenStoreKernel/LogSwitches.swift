@@ -44,8 +44,8 @@ public struct TraceEntry: Sendable {
     public var payload: String
 }
 
-extension Kernel {
-    func trace(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+extension Machine {
+    mutating func trace(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         let entry = TraceEntry(
             isRequest: isRequest, session: session.number, domain: session.domain,
             operation: Operation(rawValue: header.type).map { "\($0.name)" } ?? "\(header.type)",
@@ -53,11 +53,4 @@ extension Kernel {
         if let tracer { return tracer(entry) }
         log(.info, "io: \(isRequest ? "IN" : "OUT") \(session.name) \(entry.operation) (\(entry.payload))")
     }
-
-    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
-    /// log.
-    public func trace(to tracer: @escaping (TraceEntry) -> Void) { self.tracer = tracer }
-
-    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
-    public func setLogSwitch(_ word: String) -> Bool { logSwitches.set(word) }
 }

@@ -23,9 +23,9 @@ struct Request {
 /// From operation to handler, in the order of checks that the protocol has: is the type known, is
 /// the client privileged, may it write, is the transaction open; then the handler looks at the
 /// payload, the path, the node, the permissions and the quotas.
-extension Kernel {
+extension Machine {
     /// Answers one request: exactly one reply, whatever happens.
-    func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+    mutating func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         if logSwitches.io { trace(isRequest: true, header, payload, session) }
         requester = session.peer.isPrivileged ? nil : session
         if turn != nil { turn?.note(header, payload, of: session) }
@@ -46,7 +46,7 @@ extension Kernel {
         finish(session)
     }
 
-    private func finish(_ session: Session) {
+    private mutating func finish(_ session: Session) {
         if turn != nil { turn?.noteAnswered() }
         touch(session)
         inHand = nil
@@ -56,7 +56,7 @@ extension Kernel {
     }
 
     @inline(__always)
-    func route(_ request: Request) throws(WireError) {
+    mutating func route(_ request: Request) throws(WireError) {
         if request.transaction == 0, request.operation == .read { return try read(request, store) }
         try checkRights(of: request)
         // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
@@ -69,7 +69,7 @@ extension Kernel {
         try route(request, in: transaction)
     }
 
-    private func checkRights(of request: Request) throws(WireError) {
+    private mutating func checkRights(of request: Request) throws(WireError) {
         let peer = request.session.peer
         switch request.operation {
         case .watchEvent, .error:
@@ -85,7 +85,7 @@ extension Kernel {
     }
 
     /// The transaction the request names. WATCH and UNWATCH ignore it.
-    private func transaction(of request: Request) throws(WireError) -> Transaction? {
+    private mutating func transaction(of request: Request) throws(WireError) -> Transaction? {
         if request.transaction == 0 || request.operation == .watch || request.operation == .unwatch {
             return nil
         }
@@ -95,7 +95,7 @@ extension Kernel {
 
     /// Operations on the tree go to the draft of the transaction they belong to, the others to
     /// where they go anyway.
-    private func route(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func route(_ request: Request, in transaction: Transaction) throws(WireError) {
         switch request.operation {
         case .read, .directory, .directoryPart, .getPermissions, .write, .makeDirectory, .remove,
             .setPermissions:
@@ -109,10 +109,10 @@ extension Kernel {
         }
     }
 
-    private func routeToStore(_ request: Request) throws(WireError) {
+    private mutating func routeToStore(_ request: Request) throws(WireError) {
         switch request.operation {
         case .write, .makeDirectory, .remove, .setPermissions:
-            if storage.wantsBatches { try beginChange(request) }
+            if keepsBatches { try beginChange(request) }
             try perform(request, on: store)
         default:
             try perform(request, on: store)
@@ -120,7 +120,7 @@ extension Kernel {
     }
 
     /// The operations on a tree, whichever it is.
-    func perform<T: Tree>(_ request: Request, on tree: T) throws(WireError) {
+    mutating func perform<T: Tree>(_ request: Request, on tree: T) throws(WireError) {
         switch request.operation {
         case .read: try read(request, tree)
         case .directory: try directory(request, tree)
@@ -135,7 +135,7 @@ extension Kernel {
     }
 
     /// The operations on sessions, domains and the daemon itself.
-    private func routeToKernel(_ request: Request) throws(WireError) {
+    private mutating func routeToKernel(_ request: Request) throws(WireError) {
         switch request.operation {
         case .watch: try watch(request)
         case .unwatch: try unwatch(request)
@@ -159,10 +159,10 @@ extension Kernel {
 }
 
 /// Answering.
-extension Kernel {
+extension Machine {
     /// The reply to a request, or E2BIG if it is larger than a message can be.
     @inline(__always)
-    func reply(_ request: Request, _ payload: UnsafeRawBufferPointer) throws(WireError) {
+    mutating func reply(_ request: Request, _ payload: UnsafeRawBufferPointer) throws(WireError) {
         if payload.count > Limits.payloadMax { throw .E2BIG }
         let header = Header(
             type: request.operation.rawValue, request: request.number,
@@ -170,7 +170,7 @@ extension Kernel {
         append(header, payload, to: request.session)
     }
 
-    func replyOK(_ request: Request) {
+    mutating func replyOK(_ request: Request) {
         let header = Header(
             type: request.operation.rawValue, request: request.number,
             transaction: request.transaction, length: 3)
@@ -178,13 +178,13 @@ extension Kernel {
     }
 
     /// A reply made of text, which ends with a NUL on the wire.
-    func reply(_ request: Request, text: String) throws(WireError) {
+    mutating func reply(_ request: Request, text: String) throws(WireError) {
         var bytes = Array(text.utf8)
         bytes.append(0)
         try bytes.withBytes { bytes throws(WireError) in try reply(request, bytes) }
     }
 
-    func replyError(_ error: WireError, _ request: Header, _ session: Session) {
+    mutating func replyError(_ error: WireError, _ request: Header, _ session: Session) {
         let name = error.name
         let length = name.utf8CodeUnitCount
         // The literal ends with a NUL of its own, as the wire wants it.
@@ -196,7 +196,7 @@ extension Kernel {
     }
 
     /// Appends an answer that was taken back with its turn and stands all the same.
-    func resend(_ answer: UnsafeRawBufferPointer, to session: Session) {
+    mutating func resend(_ answer: UnsafeRawBufferPointer, to session: Session) {
         if answer.isEmpty { return }
         let start = session.outbox.position
         UnsafeMutableRawBufferPointer(session.outbox.extend(by: answer.count)).copyMemory(from: answer)
@@ -205,7 +205,7 @@ extension Kernel {
     }
 
     @inline(__always)
-    private func append(_ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session) {
+    private mutating func append(_ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session) {
         if logSwitches.io { trace(isRequest: false, header, payload, session) }
         let start = session.outbox.position
         session.outbox.append(header, payload)
@@ -213,15 +213,15 @@ extension Kernel {
     }
 
     /// The reply of an unprivileged domain counts to its memory and keeps its request outstanding.
-    private func count(replyFrom start: UInt64, of session: Session) {
+    private mutating func count(replyFrom start: UInt64, of session: Session) {
         // A request that is replayed at the end of its transaction was answered long ago.
         if replay != nil { return }
         let end = session.outbox.position
-        ledger.adjustMemory(of: session.domain, by: Int(end - start))
+        accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
         if let outstanding {
             outstanding.addOne()
         } else {
-            ledger.adjustOutstanding(of: session.domain, by: 1)
+            accounts.ledger.adjustOutstanding(of: session.domain, by: 1)
         }
         session.delivery.append(
             Delivery.Mark(

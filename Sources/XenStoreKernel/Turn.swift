@@ -47,67 +47,83 @@ struct Turn {
     }
 }
 
+/// A turn that has ended, while storage is asked to keep what it has changed.
+struct ClosedTurn {
+    fileprivate let turn: Turn?
+    /// The notes of streams that are kept with it.
+    fileprivate let streams: [[UInt8]: [UInt8]?]
+}
+
 /// Group commit: one batch per turn, and no answer leaves before storage has taken it.
-extension Kernel {
+extension Machine {
     /// A request is about to change the store.
-    func beginChange(_ request: Request) throws(WireError) {
+    mutating func beginChange(_ request: Request) throws(WireError) {
         if isTakingBack { throw .EIO }
         if turn != nil { return }
         openTurn()
     }
 
     /// From here on the turn can be taken back, and with it the answer of the request in hand.
-    func openTurn() {
-        if !storage.wantsBatches || turn != nil { return }
+    mutating func openTurn() {
+        if !keepsBatches || turn != nil { return }
         for session in touched { session.turnStart = session.outbox.position }
         turn = Turn(snapshot: store.openSnapshot(undoable: true))
         if let request = inHand { turn?.note(request.header, request.payload, of: request.session) }
     }
 
-    /// Hands what the turn has changed to storage. If that fails, nothing has happened: the store
-    /// is as before, and whoever changed something is answered EIO.
-    func commitTurn() {
+    /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
+    /// ``rolledBack(_:)`` comes next.
+    mutating func closeTurn() -> ClosedTurn? {
+        guestWork = 0
+        turnNumber &+= 1
+        if pinsTooMuch { giveUpOverdrawn() }
         let streams = streamNotes()
-        if turn == nil && notes.isEmpty && streams.isEmpty { return }
-        let turn = self.turn
-        self.turn = nil
-        do throws(StorageError) {
-            try storage.commit(
-                ChangeBatch(
-                    store: store, since: turn?.snapshot ?? store.generation, notes: notes.merging(streams) { $1 },
-                    endsWithBoot: turn == nil && notes.isEmpty))
-            notes = [:]
-            streamsAreNoted(streams)
-            if storageIsFailing, !storage.lacksRoom {
-                log(.notice, "storage \(type(of: storage).name) works again")
-                storageIsFailing = false
-            }
-        } catch {
-            if !storageIsFailing {
-                log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
-            }
-            storageIsFailing = true
-            if let turn { takeBack(turn) }
-        }
-        if let turn, self.turn == nil { store.closeSnapshot(turn.snapshot, undoable: true) }
+        if turn == nil && notes.isEmpty && streams.isEmpty { return nil }
+        defer { turn = nil }
+        return ClosedTurn(turn: turn, streams: streams)
+    }
+
+    /// The batch of a turn, good until the machine is used again.
+    func batch(of closed: ClosedTurn) -> ChangeBatch {
+        ChangeBatch(
+            store: store, since: closed.turn?.snapshot ?? store.generation,
+            notes: notes.merging(closed.streams) { $1 }, endsWithBoot: closed.turn == nil && notes.isEmpty)
+    }
+
+    /// Storage has taken all that the turn has changed.
+    mutating func committed(_ closed: ClosedTurn) {
+        notes = [:]
+        streamsAreNoted(closed.streams)
+        closeSnapshot(of: closed)
+    }
+
+    /// Storage has taken nothing: nothing has happened, the store is as before, and those who changed something
+    /// are answered EIO.
+    mutating func rolledBack(_ closed: ClosedTurn) {
+        if let turn = closed.turn { takeBack(turn) }
+        closeSnapshot(of: closed)
+    }
+
+    private mutating func closeSnapshot(of closed: ClosedTurn) {
+        if let closed = closed.turn, turn == nil { store.closeSnapshot(closed.snapshot, undoable: true) }
     }
 
     /// The turn goes on until storage has taken that domains have died.
-    private func goOn(_ turn: Turn) {
+    private mutating func goOn(_ turn: Turn) {
         if turn.dead.isEmpty { return }
         self.turn = Turn(snapshot: turn.snapshot)
         self.turn?.dead = turn.dead.map { Turn.Dead(id: $0.id, mustTell: false) }
         for session in touched { session.turnStart = session.outbox.position }
     }
 
-    private func takeBack(_ turn: Turn) {
+    private mutating func takeBack(_ turn: Turn) {
         let kept = turn.entries.map { entry in fate(of: entry, in: turn) }
         let lost = dropTransactions(startedIn: turn)
         for session in touched where session.isOpen { truncate(session, to: session.turnStart) }
         store.undoToNewestSnapshot()
         for (transaction, session) in lost {
             transaction.lose(of: store, reader: reader(for: session, transaction.number))
-            settleCharge(of: transaction, session)
+            accounts.settleCharge(of: transaction, session)
         }
         // What has died stays dead, whatever storage does. What this tells is true in any case.
         for domain in turn.dead { clear(domain) }
@@ -129,7 +145,7 @@ extension Kernel {
         case kept([UInt8])
     }
 
-    private func fate(of entry: Turn.Entry, in turn: Turn) -> Fate {
+    private mutating func fate(of entry: Turn.Entry, in turn: Turn) -> Fate {
         guard let operation = Operation(rawValue: entry.header.type) else { return .repeated }
         let answer = entry.session.answer(from: entry.start, to: entry.end)
         let isOfTree = operation.changesTree || operation.readsTree
@@ -148,7 +164,7 @@ extension Kernel {
     }
 
     /// The transaction that the entry's request started, if it shows what is taken back.
-    private func startedTransaction(_ entry: Turn.Entry, in turn: Turn) -> Transaction? {
+    private mutating func startedTransaction(_ entry: Turn.Entry, in turn: Turn) -> Transaction? {
         let answer = entry.session.answer(from: entry.start, to: entry.end)
         let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
         guard let number = UInt32(exactly: number), let started = entry.session.transactions[number],
@@ -159,7 +175,7 @@ extension Kernel {
 
     /// Drops the transactions that show what is taken back. Those that only see it since they were lost in this
     /// turn are returned: they have to be shown another store.
-    private func dropTransactions(startedIn turn: Turn) -> [(Transaction, Session)] {
+    private mutating func dropTransactions(startedIn turn: Turn) -> [(Transaction, Session)] {
         var lost: [(Transaction, Session)] = []
         for session in sessions {
             for transaction in session.transactions.values {
@@ -175,7 +191,7 @@ extension Kernel {
         return lost
     }
 
-    private func answerAgain(_ entry: Turn.Entry, _ fate: Fate) {
+    private mutating func answerAgain(_ entry: Turn.Entry, _ fate: Fate) {
         switch fate {
         case .refused:
             replyError(.EIO, entry.header, entry.session)

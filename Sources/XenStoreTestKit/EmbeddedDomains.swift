@@ -39,33 +39,32 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public func stop() {}
 
     public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
-        -> Session
+        -> DomainWire
     {
         try connect(domain, "introduce")
     }
 
     public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
-        -> Session
+        -> DomainWire
     {
         if refusesToReintroduce { throw .EINVAL }
-        if let session = clients[domain]?.session { kernel?.disconnect(session) }
         return try connect(domain, "reintroduce")
     }
 
-    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
+    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     {
         try connect(domain, "resume", at: left[domain] ?? StreamIndexes())
     }
 
     private func connect(_ domain: DomainID, _ call: String, at indexes: StreamIndexes = StreamIndexes())
-        throws(WireError) -> Session
+        throws(WireError) -> DomainWire
     {
         calls.append("\(call) \(domain.rawValue)")
         guard let kernel else { throw .EINVAL }
         let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "embedded")
-        let client = EmbeddedClient(kernel: kernel, peer: peer, at: indexes)
+        let client = EmbeddedClient(kernel: kernel)
         clients[domain] = client
-        return client.session
+        return DomainWire(client, to: peer, at: indexes)
     }
 
     public func release(_ domain: DomainID) {

@@ -21,10 +21,15 @@ public final class EmbeddedClient: Link {
     /// How often the kernel has asked to stop or resume reading.
     public private(set) var readingChanges = 0
 
-    init(kernel: Kernel, peer: Peer, at indexes: StreamIndexes = StreamIndexes()) {
-        self.kernel = kernel
-        session = kernel.connect(self, as: peer, at: indexes)
+    /// One that a transport for domains hands to the kernel, which connects it.
+    init(kernel: Kernel) { self.kernel = kernel }
+
+    convenience init(kernel: Kernel, peer: Peer) {
+        self.init(kernel: kernel)
+        session = kernel.connect(self, as: peer)
     }
+
+    public func connected(_ session: Session) { self.session = session }
 
     // MARK: Link
 

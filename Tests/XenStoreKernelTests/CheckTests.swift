@@ -19,7 +19,7 @@ import XenStoreWire
 
     private func node(_ path: String) throws -> NodeID {
         try Array(path.utf8).withUnsafeBytes {
-            house.store.find(try house.kernel.innerScanner.scan($0, home: .control))
+            house.store.find(try house.kernel.machine.innerScanner.scan($0, home: .control))
         }
     }
 
@@ -28,7 +28,7 @@ import XenStoreWire
     }
 
     @Test func miscountedNodesAreFoundAndMended() {
-        house.kernel.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
+        house.kernel.machine.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(house.store.findProblems() == ["domain 5 owns 0 nodes, 3 were counted"])
         #expect(house.store.findProblems() == [])
     }
@@ -55,13 +55,13 @@ import XenStoreWire
     }
 
     @Test func checkLogsWhatIsWrong() {
-        house.kernel.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
+        house.kernel.machine.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(dom0.ask(.control, "check\0") == .ok)
         #expect(house.log(.error) == ["check: domain 5 owns 0 nodes, 3 were counted"])
     }
 
     @Test func ourOwnCountFindsMiscountedMemory() {
-        house.kernel.ledger.adjustMemory(of: DomainID(5), by: 1)
-        #expect(house.kernel.findMiscounts().count == 1)
+        house.kernel.machine.accounts.ledger.adjustMemory(of: DomainID(5), by: 1)
+        #expect(house.kernel.machine.findMiscounts().count == 1)
     }
 }

@@ -94,7 +94,7 @@ import XenStoreWire
             let (even, odd) = ((1...9).filter { ($0 + round) % 2 == 0 }, (1...9).filter { ($0 + round) % 2 == 1 })
             for domain in even.reversed() + odd { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
         }
-        #expect(house.kernel.sessions.count == 1)
+        #expect(house.kernel.machine.sessions.count == 1)
         #expect(dom0.list("/local/domain") == .text(""))
         house.expectSound()
     }
@@ -142,12 +142,12 @@ import XenStoreWire
         let guest = Caller(host: house.host, client: try #require(domains.clients[DomainID(5)]))
         guest.listen("kept")
         storage.isFailing = true
-        let before = house.kernel.notes.count
+        let before = house.kernel.machine.notes.count
         for _ in 0..<50 {
             #expect(guest.watch("data") == .ok)
             #expect(guest.unwatch("data") == .ok)
         }
-        #expect(house.kernel.notes.count == before)
+        #expect(house.kernel.machine.notes.count == before)
         #expect(guest.unwatch("kept") == .ok)
         storage.isFailing = false
         house.host.settle()

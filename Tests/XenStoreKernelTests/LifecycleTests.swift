@@ -95,8 +95,8 @@ import XenStoreTestKit
         domains.states[five] = DomainState(uniqueID: 500)
         #expect(dom0.commit(transaction) == .error(.EAGAIN))
         #expect(dom0.read("/x") == .error(.ENOENT))
-        #expect(host.kernel.ledger[five].nodes == 0)
-        #expect(host.kernel.store.findProblems() == [])
+        #expect(host.kernel.machine.accounts.ledger[five].nodes == 0)
+        #expect(host.kernel.machine.store.findProblems() == [])
     }
 
     @Test func lookingADomainUpChangesNothing() {

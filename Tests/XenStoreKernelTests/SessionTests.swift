@@ -77,7 +77,7 @@ import XenStoreWire
         }
         #expect(dom0.read("/before") == .text(""))
         #expect(dom0.read("/behind") == .error(.ENOENT))
-        #expect(house.kernel.sessions.count == 1)
+        #expect(house.kernel.machine.sessions.count == 1)
     }
 
     @Test func anOversizedFrameInPiecesToo() {
@@ -165,8 +165,8 @@ import XenStoreWire
         house.host.settle()
         #expect("\(house.usage(5))" == "\(Usage())")
         #expect(house.store.snapshots.isEmpty)
-        #expect(house.kernel.backlog.isEmpty)
-        #expect(house.kernel.sessions.count == 1)
+        #expect(house.kernel.machine.backlog.isEmpty)
+        #expect(house.kernel.machine.sessions.count == 1)
         house.expectSound()
     }
 
@@ -175,7 +175,7 @@ import XenStoreWire
         first.client.hangUp()
         first.client.hangUp()
         #expect(second.read("/x") == .text("v"))
-        #expect(house.kernel.sessions.count == 2)
+        #expect(house.kernel.machine.sessions.count == 2)
     }
 
     @Test func whoSendsNoMoreIsAnsweredAndThenClosed() {
@@ -213,7 +213,7 @@ import XenStoreWire
         house.host.settle()
         link.breakOff()
         house.host.settle()
-        #expect(house.kernel.sessions.count == 2)
+        #expect(house.kernel.machine.sessions.count == 2)
         #expect(house.watchCount == 1)
         #expect(dom0.read("/x") == .text("v"))
         house.expectSound()

@@ -65,6 +65,6 @@ import XenStoreWire
             host = try EmbeddedHost(storage: storage)
             guest = PageTransport(page, host)
         }
-        return (try #require(page.messages), Contents(of: host.kernel.store))
+        return (try #require(page.messages), Contents(of: host.kernel.machine.store))
     }
 }

@@ -212,7 +212,7 @@ import XenStoreWire
         for number in 0..<500 { house.dom0.write("/open/\(number)", "new", in: transaction) }
         house.dom0.commit(transaction)
         #expect(guest.session.transactions.values.reduce(0) { $0 + ($1.draft?.pinned ?? 0) } > 50_000)
-        #expect(house.kernel.overdrawn.capacity < 64)
+        #expect(house.kernel.machine.accounts.overdrawn.capacity < 64)
         house.expectSound()
     }
 

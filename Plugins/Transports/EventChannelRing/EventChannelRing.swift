@@ -40,21 +40,21 @@
 
         public func introduce(
             _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
-        ) throws(WireError) -> Session {
+        ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.introduce(domain, frame: frame, port: port, features)
         }
 
         public func reintroduce(
             _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
-        ) throws(WireError) -> Session {
+        ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.reintroduce(domain, frame: frame, port: port, features)
         }
 
         public func resume(
             _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
-        ) throws(WireError) -> Session {
+        ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.resume(domain, frame: frame, port: port, features)
         }

@@ -39,26 +39,27 @@
 
         // MARK: Coming and going
 
-        /// Begins to serve a domain that was introduced, with empty rings.
-        func begin(_ features: Feature, session: Session) {
+        /// A domain is introduced: its ring will begin empty.
+        func begin(_ features: Feature) -> DomainWire {
             self.features = features
-            self.session = session
+            session = nil
+            stopWaiting()
             isKnownAsBroken = false
             isBeginning = true
+            return DomainWire(self, to: peer)
         }
 
-        /// What the page says, as the daemon before this one has left it.
-        var leftIndexes: StreamIndexes {
-            guard let page else { return StreamIndexes() }
-            shown = page.indexes
-            return server.record?.completed(shown, of: peer.domain) ?? shown
-        }
-
-        /// Begins to serve a peer that was there before the daemon, such as dom0's own kernel: what is in
-        /// the ring is to be answered.
-        func attach(_ features: Feature, session: Session) {
+        /// A peer was there before the daemon, such as dom0's own kernel: what is in the ring is to be answered.
+        func resume(_ features: Feature) -> DomainWire {
             self.features = features
+            guard let page else { return DomainWire(self, to: peer) }
+            shown = page.indexes
+            return DomainWire(self, to: peer, at: server.record?.completed(shown, of: peer.domain) ?? shown)
+        }
+
+        func connected(_ session: Session) {
             self.session = session
+            if isBeginning { return }
             page?[.features] = features.rawValue
             page?[.error] = RingPage.Failure.none.rawValue
             tell()
@@ -68,16 +69,16 @@
 
         /// The domain is gone, or the daemon ends. Returns the page, which is no longer used.
         func end() -> RingPage? {
-            endSession()
+            session = nil
+            stopWaiting()
             defer { page = nil }
             return page
         }
 
-        /// The domain begins again.
+        /// The daemon ends.
         func endSession() {
             if let session { server.kernel.disconnect(session) }
             session = nil
-            stopWaiting()
         }
 
         // MARK: The domain's side

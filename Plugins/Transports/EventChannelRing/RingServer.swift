@@ -66,7 +66,10 @@
         func stop() {
             loop.remove(channels.descriptor)
             loop.remove(afterwards.descriptor)
-            for domain in rings.keys { release(domain) }
+            for (domain, ring) in rings {
+                ring.endSession()
+                release(domain)
+            }
         }
 
         // MARK: Domains
@@ -81,27 +84,27 @@
                 throw SystemError(errno, doing: "bind the event channel of dom0's kernel, its port \(control.port)")
             }
             rings[.control] = ring
-            ring.attach(.all, session: kernel.connect(ring, as: peer, at: ring.leftIndexes))
+            let wire = ring.resume(.all)
+            ring.connected(kernel.connect(ring, as: peer, at: wire.indexes))
         }
 
         func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
-            -> Session
+            -> DomainWire
         {
             // Xen itself may have made the channel, for a domain that was there before any toolstack.
-            begin(try connect(domain, frame: frame) { $0.readyPort ?? port }, features)
+            try map(domain, frame: frame) { $0.readyPort ?? port }.begin(features)
         }
 
         /// Serves a domain whose ring another daemon has served before.
-        func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError) -> Session {
+        func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+            -> DomainWire
+        {
             // By now the domain may have written anything where Xen's own port stood.
-            let ring = try connect(domain, frame: frame) { _ in port }
-            let session = kernel.connect(ring, as: ring.peer, at: ring.leftIndexes)
-            ring.attach(features, session: session)
-            return session
+            try map(domain, frame: frame) { _ in port }.resume(features)
         }
 
         /// Maps a domain's page and binds its event channel.
-        private func connect(_ domain: DomainID, frame: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
+        private func map(_ domain: DomainID, frame: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
             guard let page = mapper.map(domain, frame: frame) else {
                 let failure = String(cString: strerror(errno))
                 log.debug("domain \(domain.rawValue): its ring cannot be mapped: \(failure)")
@@ -120,15 +123,14 @@
         }
 
         func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
-            -> Session
+            -> DomainWire
         {
             guard let ring = rings[domain] else {
                 return try introduce(domain, frame: frame, port: port, features)
             }
             // The channel of dom0's kernel is Xen's, whatever the toolstack says.
             if domain != .control { try rebind(ring, port) }
-            ring.endSession()
-            return begin(ring, features)
+            return ring.begin(features)
         }
 
         /// A channel has room for one: the old one goes first, and comes back if the new one is refused.
@@ -142,12 +144,6 @@
                 if let old { try? bind(ring, old) }
                 throw error
             }
-        }
-
-        private func begin(_ ring: Ring, _ features: Feature) -> Session {
-            let session = kernel.connect(ring, as: ring.peer)
-            ring.begin(features, session: session)
-            return session
         }
 
         func release(_ domain: DomainID) {

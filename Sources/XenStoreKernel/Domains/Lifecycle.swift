@@ -2,21 +2,18 @@
 import XenStoreWire
 
 /// Domains come, shut down, are resumed and go.
-extension Kernel {
-    /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
-    public func serveDomains(by transport: any DomainTransport) { domainTransport = transport }
-
+extension Machine {
     /// Takes in what the hypervisor says of a domain that a request names: a domain that is new gets a
     /// record, one that has died is destroyed. Of introduced domains VIRQ_DOM_EXC tells.
     ///
     /// This changes the store, and so comes before a request is handled and before a snapshot is opened that
     /// may be gone back to: what is undone with that must not bring a dead domain's nodes back (XSA-322).
-    func refresh(_ id: DomainID) {
+    mutating func refresh(_ id: DomainID) {
         if domains[id]?.isIntroduced == true { return }
         askHypervisor(about: id)
     }
 
-    private func askHypervisor(about id: DomainID) {
+    private mutating func askHypervisor(about id: DomainID) {
         guard let hypervisor = domainTransport?.hypervisor, id != .control else { return }
         spend(Work.question)
         let state = hypervisor.state(of: id).flatMap { $0.isDead ? nil : $0 }
@@ -26,10 +23,10 @@ extension Kernel {
 
     /// The domains that a SET_PERMS names, of whom the hypervisor may have to be asked. A guest must not have it
     /// asked about more of them than it may name.
-    func domains(namedBy payload: UnsafeRawBufferPointer, of session: Session) -> [DomainID] {
+    mutating func domains(namedBy payload: UnsafeRawBufferPointer, of session: Session) -> [DomainID] {
         guard domainTransport != nil, let (_, entries) = payload.splitAtNul() else { return [] }
         let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
-        if refusal(of: .nodePermissions, amount: count, session) != nil { return [] }
+        if accounts.refusal(of: .nodePermissions, amount: count, session) != nil { return [] }
         var named: [DomainID] = []
         var rest = entries
         while let (text, next) = rest.splitAtNul() {
@@ -41,23 +38,23 @@ extension Kernel {
 
     /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,
     /// every number may be a domain's: permissions can be set on a machine without Xen.
-    func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domains[id] != nil }
+    mutating func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domains[id] != nil }
 
     // MARK: Coming
 
     /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
     /// that is refused, the old connection is served on.
-    func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
+    mutating func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
         // Its number may have belonged to another domain, whose death nobody has reported.
         askHypervisor(about: id)
         guard let domain = domains[id] else { throw .ENOENT }
         let isNew = !domain.isIntroduced
-        let session =
+        let wire =
             isNew
             ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
             : try transport.reintroduce(id, frame: frame, port: port, features: domain.features)
-        session.features = domain.features
-        domains[id]?.session = session
+        if let old = domain.session { disconnect(old) }
+        attach(wire, to: id, domain.features)
         domains[id]?.isIntroduced = true
         domains[id]?.frame = frame
         domains[id]?.port = port
@@ -66,25 +63,18 @@ extension Kernel {
         if isNew { announceSpecial("@introduceDomain", of: id) }
     }
 
-    /// The peer wants to begin anew over the same ring: its watches, its transactions, and whatever
-    /// is on the way either way are dropped. The session stays.
-    public func reset(_ session: Session) {
-        guard session.isOpen else { return }
-        removeWatches(of: session)
-        for transaction in session.transactions.values { drop(transaction, of: session) }
-        session.transactions = [:]
-        session.inbox.clear()
-        settleInbox(of: session)
-        sent(session.outbox.count, on: session)
-        session.turnStart = session.outbox.position
-        restartIndexes(of: session)
-        reconsider(session)
+    /// Begins a domain's session over its wire.
+    mutating func attach(_ wire: DomainWire, to id: DomainID, _ features: Feature) {
+        let session = connect(wire.link, as: wire.peer, at: wire.indexes)
+        session.features = features
+        domains[id]?.session = session
+        wire.link.connected(session)
     }
 
     /// The peer wants to begin anew over a ring that was given up since it broke the protocol: it is
     /// served again, as after INTRODUCE.
-    public func reconnect(_ link: any Link, as peer: Peer) -> Session {
-        let session = connect(link, as: peer)
+    mutating func reconnect(_ link: any Link, as peer: Peer) -> Session {
+        let session = connect(link, as: peer, at: StreamIndexes())
         if let domain = domains[peer.domain] { session.features = domain.features }
         domains[peer.domain]?.session = session
         return session
@@ -93,7 +83,7 @@ extension Kernel {
     // MARK: Going
 
     /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
-    public func domainsChanged() {
+    mutating func domainsChanged() {
         guard let hypervisor = domainTransport?.hypervisor else { return }
         var shutDown = false
         for id in domains.guests {
@@ -116,16 +106,16 @@ extension Kernel {
 
     /// A domain is gone: so are its connection, its nodes wherever they are, and every right that
     /// was given to it (XSA-322, XSA-419). Who waits for that is told, if the domain was introduced.
-    func destroy(_ id: DomainID) {
+    mutating func destroy(_ id: DomainID) {
         guard let domain = domains[id] else { return }
         // Its watches go first: it must not hear of its own end.
         if let session = domain.session { disconnect(session) }
         domains[id] = nil
         domains.forgetTarget(id)
-        limits?.forget(id)
+        accounts.limits?.forget(id)
         note(id)
         for resource in Resource.allCases { note(nil, of: resource, for: id) }
-        if domain.isIntroduced { log(.info, "domain \(id.rawValue) is gone; it held \(ledger[id].nodes) nodes") }
+        if domain.isIntroduced { log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes") }
         openTurn()
         let dead = Turn.Dead(id: id, mustTell: domain.isIntroduced)
         turn?.dead.append(dead)
@@ -134,7 +124,7 @@ extension Kernel {
     }
 
     /// Removes what is left of a dead domain in the store, and tells of its end.
-    func clear(_ dead: Turn.Dead) {
+    mutating func clear(_ dead: Turn.Dead) {
         removeNodes(of: dead.id, tell: dead.mustTell)
         removeRights(of: dead.id)
         if dead.mustTell { announceSpecial("@releaseDomain", of: dead.id) }
@@ -142,9 +132,9 @@ extension Kernel {
 
     /// Removes every subtree whose top the domain owns, with the events that RM would cause: one walk,
     /// which ends when there is nothing left to be found.
-    private func removeNodes(of id: DomainID, tell: Bool) {
+    private mutating func removeNodes(of id: DomainID, tell: Bool) {
         var node = store.root
-        while node.exists, ledger[id].nodes > 0 {
+        while node.exists, accounts.ledger[id].nodes > 0 {
             if store.owner(of: node) == id, node != store.root {
                 let next = store.nextBehind(node)
                 removeSubtree(node, tell: tell)
@@ -160,7 +150,7 @@ extension Kernel {
         }
     }
 
-    private func removeSubtree(_ top: NodeID, tell: Bool) {
+    private mutating func removeSubtree(_ top: NodeID, tell: Bool) {
         store.path(of: top).withBytes { bytes in
             guard let path = try? scanner.scan(bytes, home: .control) else { return }
             removeLive(path, top, mustTell: tell && !watches.isEmpty)
@@ -168,7 +158,7 @@ extension Kernel {
     }
 
     /// Deletes the domain's entries from all permission lists, special nodes' as well.
-    private func removeRights(of id: DomainID) {
+    private mutating func removeRights(of id: DomainID) {
         guard store.permissions.contains(entryFor: id) else { return }
         for node in store.nodesWithEntry(for: id) {
             let list = store.permissions[store.pointer(node).pointee.permissions].withoutEntries(for: id)
@@ -186,12 +176,12 @@ extension Kernel {
         case domain(DomainID)
     }
 
-    private func announceSpecial(_ name: StaticString, of id: DomainID) {
+    private mutating func announceSpecial(_ name: StaticString, of id: DomainID) {
         announceSpecial(name, form: .plain)
         announceSpecial(name, form: .domain(id))
     }
 
-    func announceSpecial(_ name: StaticString, form: SpecialForm) {
+    mutating func announceSpecial(_ name: StaticString, form: SpecialForm) {
         if watches.isEmpty { return }
         guard let plain = try? innerScanner.scan(UnsafeRawBufferPointer(name), home: .control, specials: true)
         else { return }

@@ -2,16 +2,16 @@
 import XenStoreWire
 
 /// Noting what a restart must not lose.
-extension Kernel {
+extension Machine {
     /// The domain was introduced, has changed, or is gone.
-    func note(_ id: DomainID) {
-        guard storage.wantsBatches, id != .control else { return }
+    mutating func note(_ id: DomainID) {
+        guard keepsBatches, id != .control else { return }
         let domain = domains[id].flatMap { $0.isIntroduced ? $0 : nil }
         notes[Array("domain/\(id.rawValue)".utf8)] = .some(domain.map { DomainNote($0).bytes })
     }
 
-    func note(_ watch: Watch, isGone: Bool = false) {
-        guard storage.wantsBatches, watch.session.peer.outlivesDaemon else { return }
+    mutating func note(_ watch: Watch, isGone: Bool = false) {
+        guard keepsBatches, watch.session.peer.outlivesDaemon else { return }
         let key = Array("watch/\(watch.serial)".utf8)
         // Storage has never heard of it: a guest that comes and goes while storage fails must not fill memory.
         if isGone, case .some(.some) = notes[key] {
@@ -22,18 +22,18 @@ extension Kernel {
     }
 
     /// A limit was set at run time, for one domain or for all, or does not stand any more.
-    func note(_ setting: LimitSetting?, of resource: Resource, for domain: DomainID?) {
-        guard storage.wantsBatches else { return }
+    mutating func note(_ setting: LimitSetting?, of resource: Resource, for domain: DomainID?) {
+        guard keepsBatches else { return }
         let key = "limit/\(domain.map { "\($0.rawValue)" } ?? "all")/\(resource.name)"
         notes[Array(key.utf8)] = .some(setting.map { UInt64($0.limit).noteBytes + $0.configured.noteBytes })
     }
 }
 
 /// Going on where a daemon that ended has left.
-extension Kernel {
+extension Machine {
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
     /// belongs to those that have died meanwhile. To be called once, when all transports have started.
-    public func resumeDomains() {
+    mutating func resumeDomains() {
         guard let left = handover, let transport = domainTransport else { return }
         for (id, note) in left.domains.sorted(by: { $0.key < $1.key }) {
             let state = transport.hypervisor.state(of: id)
@@ -65,11 +65,10 @@ extension Kernel {
         domainsChanged()
     }
 
-    private func resume(_ id: DomainID, _ note: DomainNote, by transport: any DomainTransport) {
+    private mutating func resume(_ id: DomainID, _ note: DomainNote, by transport: any DomainTransport) {
         do throws(WireError) {
-            let session = try transport.resume(id, frame: note.frame, port: note.port, features: note.features)
-            session.features = note.features
-            domains[id]?.session = session
+            let wire = try transport.resume(id, frame: note.frame, port: note.port, features: note.features)
+            attach(wire, to: id, note.features)
         } catch {
             log(
                 .error,
@@ -79,7 +78,7 @@ extension Kernel {
     }
 
     /// A peer that was there before the daemon was restarted has its watches back.
-    func restoreWatches(of session: Session) {
+    mutating func restoreWatches(of session: Session) {
         guard session.peer.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else {
             return
         }
@@ -98,8 +97,8 @@ extension Kernel {
     }
 
     /// Limits that were set at run time are in force again, unless the configuration has changed meanwhile.
-    func restoreLimits() {
-        guard let limits else { return }
+    mutating func restoreLimits() {
+        guard let limits = accounts.limits else { return }
         for setting in handover?.limits ?? [] where !limits.restore(setting) {
             let domain = setting.domain
             note(nil, of: setting.resource, for: domain)
@@ -112,12 +111,12 @@ extension Kernel {
     }
 
     /// Limits of domains that are gone, and were never introduced.
-    private func forgetLimitsOfTheDead() {
-        for setting in limits?.settings ?? [] {
+    private mutating func forgetLimitsOfTheDead() {
+        for setting in accounts.limits?.settings ?? [] {
             guard let id = setting.domain, id != .control else { continue }
             refresh(id)
             if domains[id] != nil { continue }
-            limits?.forget(id)
+            accounts.limits?.forget(id)
             note(nil, of: setting.resource, for: id)
         }
     }

@@ -91,11 +91,11 @@ struct StreamNote {
 
 // MARK: - Noting
 
-extension Kernel {
+extension Machine {
     /// The notes of the streams that this turn's batch has to hold.
-    func streamNotes() -> [[UInt8]: [UInt8]?] {
+    mutating func streamNotes() -> [[UInt8]: [UInt8]?] {
         var result: [[UInt8]: [UInt8]?] = [:]
-        guard storage.wantsBatches else { return result }
+        guard keepsBatches else { return result }
         let hasBatch = turn != nil || !notes.isEmpty
         for session in touched where session.isOpen && session.peer.outlivesDaemon {
             if mustNote(session, hasBatch: hasBatch) { note(streamOf: session, in: &result) }
@@ -103,7 +103,7 @@ extension Kernel {
         return result
     }
 
-    private func mustNote(_ session: Session, hasBatch: Bool) -> Bool {
+    private mutating func mustNote(_ session: Session, hasBatch: Bool) -> Bool {
         let noted = session.noted
         if noted.isStale || session.outbox.position &- noted.sendPosition > NotedStream.span { return true }
         if noted.sendPosition == session.outbox.position, noted.receivedPosition == session.receivedPosition {
@@ -113,7 +113,7 @@ extension Kernel {
         return hasBatch || !session.inbox.isEmpty || session.outbox.count > session.link.room
     }
 
-    private func note(streamOf session: Session, in result: inout [[UInt8]: [UInt8]?]) {
+    private mutating func note(streamOf session: Session, in result: inout [[UInt8]: [UInt8]?]) {
         let outbox = session.outbox.bytes
         let sent = session.outbox.sentPosition
         // They stand in order, and of a guest that does not read there may be many.
@@ -128,7 +128,7 @@ extension Kernel {
     }
 
     /// Storage has taken the streams' notes.
-    func streamsAreNoted(_ noted: [[UInt8]: [UInt8]?]) {
+    mutating func streamsAreNoted(_ noted: [[UInt8]: [UInt8]?]) {
         if noted.isEmpty { return }
         for session in touched where session.isOpen && noted[StreamNote.key(session.domain)] != nil {
             guard session.peer.outlivesDaemon else { continue }
@@ -143,21 +143,21 @@ extension Kernel {
     }
 
     /// Unsent bytes are no longer what was noted: events that nobody has read in time were dropped.
-    func unsentChanged(of session: Session) {
-        guard storage.wantsBatches, session.peer.outlivesDaemon else { return }
+    mutating func unsentChanged(of session: Session) {
+        guard keepsBatches, session.peer.outlivesDaemon else { return }
         forgetPieces(of: session)
         session.noted.isStale = true
         touch(session)
     }
 
     /// The session has ended, and with it its streams.
-    func forgetStream(of session: Session) {
-        guard storage.wantsBatches, session.peer.outlivesDaemon else { return }
+    mutating func forgetStream(of session: Session) {
+        guard keepsBatches, session.peer.outlivesDaemon else { return }
         forgetPieces(of: session)
         notes[StreamNote.key(session.domain)] = .some(nil)
     }
 
-    private func forgetPieces(of session: Session) {
+    private mutating func forgetPieces(of session: Session) {
         for piece in session.noted.pieces {
             notes[StreamNote.key(session.domain, pieceAt: piece.lowerBound)] = .some(nil)
         }
@@ -168,9 +168,9 @@ extension Kernel {
 
 // MARK: - Going on
 
-extension Kernel {
+extension Machine {
     /// A peer that was there before the daemon was restarted goes on where its streams have stopped.
-    func restoreStream(of session: Session) {
+    mutating func restoreStream(of session: Session) {
         guard session.peer.outlivesDaemon, let note = handover?.streams.removeValue(forKey: session.domain) else {
             return
         }
@@ -190,25 +190,25 @@ extension Kernel {
             let start = session.outbox.position
             session.outbox.extend(by: rest.count).copyMemory(from: rest)
             if session.peer.isPrivileged { return }
-            ledger.adjustMemory(of: session.domain, by: rest.count)
+            accounts.ledger.adjustMemory(of: session.domain, by: rest.count)
             session.delivery.append(
                 Delivery.Mark(start: start, end: session.outbox.position, event: 0, cause: nil, kind: .rest))
         }
-        settleInbox(of: session)
+        accounts.settleInbox(of: session)
         session.turnStart = session.outbox.position
         reconsider(session)
     }
 
     /// What was done in open transactions is lost, and the peer learns so when it ends them: it has to
     /// try again, as after a conflict.
-    private func restoreTransactions(of session: Session, _ note: StreamNote) {
+    private mutating func restoreTransactions(of session: Session, _ note: StreamNote) {
         session.lastTransaction = note.lastTransaction
         for number in note.transactions where number != 0 && session.transactions[number] == nil {
             let transaction = Transaction(number: number, store: store, reader: nil)
             transaction.lose(of: store, reader: reader(for: session, number))
             session.transactions[number] = transaction
-            adjustTransactions(of: session, by: 1)
-            settleCharge(of: transaction, session)
+            accounts.adjustTransactions(of: session, by: 1)
+            accounts.settleCharge(of: transaction, session)
         }
     }
 }

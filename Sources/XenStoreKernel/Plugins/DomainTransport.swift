@@ -8,21 +8,38 @@ import XenStoreWire
 public protocol DomainTransport: Transport {
     /// What it knows about domains.
     var hypervisor: any Hypervisor { get }
-    /// Maps the domain's ring, tells it `features`, binds its event channel `port` and begins to
-    /// serve it: connects a session with ``Kernel/connect(_:as:)`` and returns it. The ring begins
-    /// empty, whatever was in it. WireError as C xenstored would have it: EINVAL for what cannot be
-    /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the
-    /// domain's own grant does not need it.
-    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
-    /// The domain was introduced before, and is again: binds the event channel `port`, and if that works ends
-    /// the old session with ``Kernel/disconnect(_:)``, empties the ring, clears its error and serves it with a
-    /// new session. If it throws, the old session is served on as far as possible.
-    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
+    /// Maps the domain's ring, which begins empty, whatever was in it, and binds its event channel `port`. The
+    /// kernel then connects the wire that is returned, and tells its link (``Link/connected(_:)``): only then the
+    /// domain is told `features` and served. WireError as C xenstored would have it: EINVAL for what cannot be
+    /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the domain's own
+    /// grant does not need it.
+    ///
+    /// None of these may call the kernel.
+    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    /// The domain was introduced before, and is again: binds the event channel `port`, and if that works empties
+    /// the ring and clears its error. The kernel ends the old session. If it throws, the old session is served on
+    /// as far as possible.
+    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+        -> DomainWire
     /// Serves a domain again that was introduced before the daemon was restarted: as ``introduce``,
     /// but what is in the ring stays there, and is answered.
-    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session
+    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     /// Unbinds and unmaps what the domain has. Its session is already gone.
     func release(_ domain: DomainID)
+}
+
+/// A domain's wire, ready to be connected.
+public struct DomainWire {
+    public var link: any Link
+    public var peer: Peer
+    /// How far the streams have got with a domain that was there before.
+    public var indexes: StreamIndexes
+
+    public init(_ link: any Link, to peer: Peer, at indexes: StreamIndexes = StreamIndexes()) {
+        self.link = link
+        self.peer = peer
+        self.indexes = indexes
+    }
 }
 
 /// Which domains there are.

@@ -26,6 +26,8 @@ public protocol Link: AnyObject {
     var room: Int { get }
     /// ``Session/isReading`` has changed: stop or resume reading from the peer.
     func readingChanged(_ session: Session)
+    /// The kernel has connected the link of a domain, which ``DomainTransport`` has returned to it.
+    func connected(_ session: Session)
     /// The kernel has dropped the session: close the connection. The session is already gone and
     /// must not be used any more.
     func close(_ reason: EndReason)
@@ -33,6 +35,7 @@ public protocol Link: AnyObject {
 
 extension Link {
     public var room: Int { .max }
+    public func connected(_ session: Session) {}
 }
 
 /// Why the kernel has dropped a session.

@@ -2,20 +2,20 @@
 import XenStoreWire
 
 /// TRANSACTION_END.
-extension Kernel {
+extension Machine {
     /// TRANSACTION_END without a transaction.
-    func checkEnd(_ request: Request) throws(WireError) {
+    mutating func checkEnd(_ request: Request) throws(WireError) {
         _ = try isCommit(request)
         throw .ENOENT
     }
 
-    private func isCommit(_ request: Request) throws(WireError) -> Bool {
+    private mutating func isCommit(_ request: Request) throws(WireError) -> Bool {
         if request.payload.isEqual(to: "T\0") { return true }
         if request.payload.isEqual(to: "F\0") { return false }
         throw .EINVAL
     }
 
-    func endTransaction(_ request: Request, _ transaction: Transaction) throws(WireError) {
+    mutating func endTransaction(_ request: Request, _ transaction: Transaction) throws(WireError) {
         let session = request.session
         let commits = try isCommit(request)
         session.transactions[transaction.number] = nil
@@ -33,7 +33,7 @@ extension Kernel {
         replyOK(request)
     }
 
-    private func commit(_ transaction: Transaction, by request: Request) throws(WireError) {
+    private mutating func commit(_ transaction: Transaction, by request: Request) throws(WireError) {
         // One that has changed nothing saw one snapshot, and is as good as done when that was taken.
         guard let draft = transaction.draft, draft.hasChanges else { return }
         let session = request.session
@@ -43,20 +43,20 @@ extension Kernel {
             transaction.log.withPayload(of: entry) { named.formUnion(domains(namedBy: $0, of: session)) }
         }
         for id in named where domains[id] != nil { refresh(id) }
-        if storage.wantsBatches { try beginChange(request) }
+        if keepsBatches { try beginChange(request) }
         spend(draft.work * Work.change)
         let order = draft.touched
         let work = draft.work
         // What the draft holds becomes what the store holds: it must not count twice.
         let log = transaction.log
         transaction.close()
-        settleCharge(of: transaction, session)
+        accounts.settleCharge(of: transaction, session)
         try commit(log, order: order, work: work, session)
     }
 
     /// Replays the requests on the store as it is now. If each is answered as it was in the draft, the
     /// transaction is as good as done at this moment; if not, it is undone.
-    private func commit(_ requests: RequestLog, order: [UInt64: Int], work: Int, _ session: Session)
+    private mutating func commit(_ requests: RequestLog, order: [UInt64: Int], work: Int, _ session: Session)
         throws(WireError)
     {
         let before = store.openSnapshot(undoable: true)
@@ -88,14 +88,14 @@ extension Kernel {
         }
     }
 
-    private func undo(_ error: WireError, _ session: Session) throws(WireError) {
+    private mutating func undo(_ error: WireError, _ session: Session) throws(WireError) {
         store.undoToNewestSnapshot()
         if error == .EAGAIN { session.conflicts += 1 }
         throw error
     }
 
     /// Carries out one request again, which must be answered the same.
-    private func replay(_ entry: RequestLog.Entry, _ payload: UnsafeRawBufferPointer, _ session: Session)
+    private mutating func replay(_ entry: RequestLog.Entry, _ payload: UnsafeRawBufferPointer, _ session: Session)
         throws(WireError)
     {
         let mark = session.outbox.position
@@ -125,7 +125,7 @@ extension Kernel {
 
     /// Finds whom to tell of what a transaction has changed: of each node once, and of none that came and went
     /// inside. Each event counts to the work of the transaction.
-    private func collectEvents(
+    private mutating func collectEvents(
         of paths: [(bytes: [UInt8], isExact: Bool)], since before: UInt64, work: Int, _ session: Session,
         into events: inout [PendingEvent]
     ) throws(WireError) {
@@ -138,7 +138,7 @@ extension Kernel {
                 match(path, notice)
                 for watch in matches { events.append(PendingEvent(path: place, watch: watch)) }
             }
-            try allow(.transactionWork, amount: work + events.count, session)
+            try accounts.allow(.transactionWork, amount: work + events.count, session)
         }
     }
 

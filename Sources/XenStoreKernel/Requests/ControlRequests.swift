@@ -3,11 +3,11 @@ import XenStoreWire
 
 /// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
 /// are its arguments.
-extension Kernel {
-    func control(_ request: Request) throws(WireError) {
+extension Machine {
+    mutating func control(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 1...64).map { String(decoding: $0, as: UTF8.self) }
         switch (arguments[0], arguments.dropFirst()) {
-        case ("help", []): try reply(request, text: Kernel.controlHelp)
+        case ("help", []): try reply(request, text: Machine.controlHelp)
         case ("check", []):
             check()
             replyOK(request)
@@ -26,7 +26,7 @@ extension Kernel {
         ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("quota-soft", "[set <name> <val>]"), ("help", ""),
     ].map { "\($0.padded(to: 15)) \($1)\n" }.joined()
 
-    private func controlLog(_ request: Request, _ word: String?) throws(WireError) {
+    private mutating func controlLog(_ request: Request, _ word: String?) throws(WireError) {
         guard let word else {
             let lines = logSwitches.all.map { "\($0.padded(to: 8)): \($1 ? "on" : "off")\n" }
             return try reply(request, text: "Log switch settings:\n" + lines.joined())
@@ -38,8 +38,8 @@ extension Kernel {
     // MARK: quota
 
     /// The limits that only make the log warn: there is one, of memory.
-    private func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) {
-        guard let limits else { throw .ENOSYS }
+    private mutating func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) {
+        guard let limits = accounts.limits else { throw .ENOSYS }
         if words.isEmpty {
             let line =
                 "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
@@ -51,8 +51,8 @@ extension Kernel {
         replyOK(request)
     }
 
-    private func controlQuota(_ request: Request, _ words: [String]) throws(WireError) {
-        guard let limits else { throw .ENOSYS }
+    private mutating func controlQuota(_ request: Request, _ words: [String]) throws(WireError) {
+        guard let limits = accounts.limits else { throw .ENOSYS }
         switch words {
         case []:
             let lines = Resource.allCases.map { resource in
@@ -61,7 +61,7 @@ extension Kernel {
             try reply(request, text: "Quota settings:\n" + lines.joined())
         case ["max"]: try reply(request, text: "Max. seen accounting values:\n" + peaks())
         case ["max", "-r"]:
-            ledger.resetPeaks()
+            accounts.ledger.resetPeaks()
             try reply(request, text: "Max. seen accounting values:\n" + peaks())
         case _ where words.count == 3 && words[0] == "set":
             guard let resource = Resource.allCases.first(where: { "\($0.name)" == words[1] }),
@@ -80,8 +80,8 @@ extension Kernel {
     }
 
     /// What a domain holds and how much it may.
-    private func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
-        let usage = ledger[domain]
+    private mutating func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
+        let usage = accounts.ledger[domain]
         return usage.counted.map { resource, amount in
             let name = "\(resource.name)".padded(to: 17)
             return
@@ -89,11 +89,11 @@ extension Kernel {
         }.joined()
     }
 
-    private func peaks() -> String {
-        ledger.peak.counted.map { "\("\($0.name)".padded(to: 17)): \(padLeft($1, to: 8))\n" }.joined()
+    private mutating func peaks() -> String {
+        accounts.ledger.peak.counted.map { "\("\($0.name)".padded(to: 17)): \(padLeft($1, to: 8))\n" }.joined()
     }
 
-    private func padLeft(_ number: some BinaryInteger, to width: Int) -> String {
+    private mutating func padLeft(_ number: some BinaryInteger, to width: Int) -> String {
         let digits = "\(number)"
         return String(repeating: " ", count: max(0, width - digits.utf8.count)) + digits
     }

@@ -3,10 +3,10 @@ import XenStoreWire
 
 /// INTRODUCE, RELEASE, RESUME, SET_TARGET, IS_DOMAIN_INTRODUCED, GET_DOMAIN_PATH, GET_FEATURE,
 /// SET_FEATURE.
-extension Kernel {
+extension Machine {
     /// Without a transport for domains there is nothing to introduce a domain to: ENOSYS, after the
     /// arguments were looked at, as everywhere.
-    func introduce(_ request: Request) throws(WireError) {
+    mutating func introduce(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 3...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let (port, isPort) = arguments[2].leadingNumber
@@ -18,28 +18,28 @@ extension Kernel {
 
     /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
     /// that was not introduced.
-    private func introducedGuest(_ request: Request) throws(WireError) -> DomainID {
+    private mutating func introducedGuest(_ request: Request) throws(WireError) -> DomainID {
         let id = try domainID(try onlyText(request))
         if id == .control { throw .EINVAL }
         guard let domain = domains[id], domain.isIntroduced else { throw .ENOENT }
         return id
     }
 
-    func release(_ request: Request) throws(WireError) {
+    mutating func release(_ request: Request) throws(WireError) {
         let id = try introducedGuest(request)
         if domainTransport == nil { throw .ENOSYS }
         destroy(id)
         replyOK(request)
     }
 
-    func resume(_ request: Request) throws(WireError) {
+    mutating func resume(_ request: Request) throws(WireError) {
         let id = try introducedGuest(request)
         domains[id]?.isShutdownSeen = false
         note(id)
         replyOK(request)
     }
 
-    func setTarget(_ request: Request) throws(WireError) {
+    mutating func setTarget(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 2...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let target = try domainID(arguments[1])
@@ -55,20 +55,20 @@ extension Kernel {
         replyOK(request)
     }
 
-    func isDomainIntroduced(_ request: Request) throws(WireError) {
+    mutating func isDomainIntroduced(_ request: Request) throws(WireError) {
         let id = try domainID(try onlyText(request))
         let isIntroduced = id == .current || domains[id]?.isIntroduced == true
         try reply(request, UnsafeRawBufferPointer(isIntroduced ? "T\0" : "F\0"))
     }
 
-    func getDomainPath(_ request: Request) throws(WireError) {
+    mutating func getDomainPath(_ request: Request) throws(WireError) {
         let id = try domainID(try onlyText(request))
         let end = PathScanner.writeHome(of: id, to: scratch)
         scratch[end] = 0
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
     }
 
-    func getFeature(_ request: Request) throws(WireError) {
+    mutating func getFeature(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 0...1)
         guard let text = arguments.first else { return try reply(request, number: request.session.features) }
         if !request.isPrivileged || !request.session.peer.mayWrite { throw .EACCES }
@@ -78,13 +78,13 @@ extension Kernel {
         try reply(request, number: domain.features)
     }
 
-    private func reply(_ request: Request, number features: Feature) throws(WireError) {
+    private mutating func reply(_ request: Request, number features: Feature) throws(WireError) {
         let end = scratch.writeDecimal(UInt64(features.rawValue))
         scratch[end] = 0
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
     }
 
-    func setFeature(_ request: Request) throws(WireError) {
+    mutating func setFeature(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 2...2)
         let id = try domainID(arguments[0])
         let (bits, isWhole) = arguments[1].leadingNumber

@@ -36,16 +36,16 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-extension Kernel {
+extension Machine {
     /// A domain's number as toolstacks spell it, or EINVAL.
-    func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+    mutating func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let (value, isWhole) = text.leadingNumber
         guard isWhole, let number = UInt16(exactly: value) else { throw .EINVAL }
         return DomainID(number)
     }
 
     /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
-    func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer] {
+    mutating func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer] {
         var strings: [UnsafeRawBufferPointer] = []
         var rest = request.payload
         while let (text, behind) = rest.splitAtNul() {

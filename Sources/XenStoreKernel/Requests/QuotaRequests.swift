@@ -2,10 +2,10 @@
 import XenStoreWire
 
 /// GET_QUOTA and SET_QUOTA.
-extension Kernel {
-    func getQuota(_ request: Request) throws(WireError) {
+extension Machine {
+    mutating func getQuota(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 0...2)
-        guard let limits else { throw .ENOSYS }
+        guard let limits = accounts.limits else { throw .ENOSYS }
         guard let name = arguments.last else {
             return try reply(request, text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
         }
@@ -14,9 +14,9 @@ extension Kernel {
         try reply(request, text: "\(limits.limit(of: resource, for: domain))")
     }
 
-    func setQuota(_ request: Request) throws(WireError) {
+    mutating func setQuota(_ request: Request) throws(WireError) {
         let arguments = try strings(request, 2...3)
-        guard let limits else { throw .ENOSYS }
+        guard let limits = accounts.limits else { throw .ENOSYS }
         guard let resource = Resource(wireName: arguments[arguments.count - 2]) else { throw .EINVAL }
         let (value, _) = arguments[arguments.count - 1].leadingNumber
         // The largest number means "not set" in Xen's own interface.
@@ -27,24 +27,20 @@ extension Kernel {
     }
 
     /// Sets a limit at run time: noted for the next daemon, and looked at by whom it has blocked.
-    func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
+    mutating func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
         note(limits.setLimit(limit, of: resource, for: domain), of: resource, for: domain)
         reconsiderBlocked()
     }
 
-    /// Lets policies take over a changed configuration by `reload`. What was set at run time and does not stand
-    /// any more is forgotten by storage, too.
-    public func reloadPolicies(_ reload: () throws -> Void) rethrows {
-        let before = limits?.settings ?? []
-        defer {
-            let standing = Set(limits?.settings ?? [])
-            for gone in before where !standing.contains(gone) { note(nil, of: gone.resource, for: gone.domain) }
-            reconsiderBlocked()
-        }
-        try reload()
+    /// Policies have taken over a changed configuration. Of the limits that were set at run time `before`, storage
+    /// forgets those that do not stand any more.
+    mutating func policiesAreReloaded(before: [LimitSetting]) {
+        let standing = Set(accounts.limits?.settings ?? [])
+        for gone in before where !standing.contains(gone) { note(nil, of: gone.resource, for: gone.domain) }
+        reconsiderBlocked()
     }
 
-    private func reconsiderBlocked() {
+    private mutating func reconsiderBlocked() {
         for session in sessions {
             admitExcess(of: session)
             if session.blockedBy != nil { reconsider(session) }
@@ -52,7 +48,7 @@ extension Kernel {
     }
 
     /// A domain that the kernel has to do with, or ENOENT.
-    func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+    mutating func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let id = try domainID(text)
         refresh(id)
         guard domains[id] != nil else { throw .ENOENT }

@@ -2,19 +2,19 @@
 import XenStoreWire
 
 /// READ, DIRECTORY, DIRECTORY_PART, GET_PERMS.
-extension Kernel {
+extension Machine {
     /// The path of a request whose payload is one path and its NUL, and nothing else.
     @inline(__always)
-    func onlyPath(_ request: Request, specials: Bool = false) throws(WireError) -> Path {
+    mutating func onlyPath(_ request: Request, specials: Bool = false) throws(WireError) -> Path {
         let text = try onlyText(request)
         return try scanner.scan(
             text, home: request.session.domain, specials: specials,
-            quota: pathQuota(request.session))
+            quota: accounts.pathQuota(request.session))
     }
 
     /// The payload without its NUL, which must be its last byte and its only one.
     @inline(__always)
-    func onlyText(_ request: Request) throws(WireError) -> UnsafeRawBufferPointer {
+    mutating func onlyText(_ request: Request) throws(WireError) -> UnsafeRawBufferPointer {
         let payload = request.payload
         guard let last = payload.last, last == 0 else { throw .EINVAL }
         // Whoever reads the text finds a second NUL: neither paths nor numbers hold one.
@@ -22,13 +22,13 @@ extension Kernel {
     }
 
     @inline(__always)
-    func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
         try reply(request, tree.content(of: id).value)
     }
 
-    func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
         if tree.childNamesLength(of: id, limit: Limits.payloadMax) > Limits.payloadMax { throw .E2BIG }
@@ -43,7 +43,7 @@ extension Kernel {
 
     /// Writes a name and its NUL to the scratch buffer and returns where it ends.
     @inline(__always)
-    private func writeName(_ name: UnsafeRawBufferPointer, at start: Int) -> Int {
+    private mutating func writeName(_ name: UnsafeRawBufferPointer, at start: Int) -> Int {
         guard let base = scratch.baseAddress else { return start }
         (base + start).copyMemory(from: name)
         base.storeBytes(of: 0, toByteOffset: start + name.count, as: UInt8.self)
@@ -52,12 +52,12 @@ extension Kernel {
 
     /// The part of a long directory that begins at a byte of the list of names: the generation of
     /// the node, whole names while they fit, and an empty one at the end of the list.
-    func directoryPart<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func directoryPart<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         guard let (text, rest) = request.payload.splitAtNul(),
             let (offsetText, tail) = rest.splitAtNul(), !tail.contains(0)
         else { throw .EINVAL }
         let path = try scanner.scan(
-            text, home: request.session.domain, quota: pathQuota(request.session))
+            text, home: request.session.domain, quota: accounts.pathQuota(request.session))
         let id = try require(path, .read, request.session, tree)
         let offset = offsetText.leadingNumber.value
         let session = request.session
@@ -96,7 +96,7 @@ extension Kernel {
         try reply(request, UnsafeRawBufferPointer(rebasing: scratch[..<end]))
     }
 
-    func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         let path = try onlyPath(request, specials: true)
         let id = try require(path, .read, request.session, tree)
         let list = store.permissions[tree.content(of: id).permissions]

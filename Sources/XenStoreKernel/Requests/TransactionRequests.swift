@@ -2,17 +2,17 @@
 import XenStoreWire
 
 /// TRANSACTION_START, and requests in a transaction.
-extension Kernel {
-    func startTransaction(_ request: Request) throws(WireError) {
+extension Machine {
+    mutating func startTransaction(_ request: Request) throws(WireError) {
         let session = request.session
-        try allow(.transactions, amount: held(by: session).transactions + 1, session)
+        try accounts.allow(.transactions, amount: accounts.held(by: session).transactions + 1, session)
         var number = session.lastTransaction &+ 1
         while number == 0 || session.transactions[number] != nil { number &+= 1 }
         session.lastTransaction = number
         let transaction = Transaction(number: number, store: store, reader: reader(for: session, number))
         session.transactions[number] = transaction
-        adjustTransactions(of: session, by: 1)
-        settleCharge(of: transaction, session)
+        accounts.adjustTransactions(of: session, by: 1)
+        accounts.settleCharge(of: transaction, session)
         session.noted.isStale = true
         reserveIfDesperate(session)
         let end = scratch.writeDecimal(UInt64(number))
@@ -21,23 +21,23 @@ extension Kernel {
     }
 
     /// Who pays for what the transaction's snapshot pins: a client that has limits.
-    func reader(for session: Session, _ number: UInt32) -> SnapshotReader? {
-        session.hasLimits ? SnapshotReader(session: session, transaction: number) : nil
+    mutating func reader(for session: Session, _ number: UInt32) -> SnapshotReader? {
+        session.hasLimits ? SnapshotReader(session: session, transaction: number, accounts: accounts) : nil
     }
 
     /// Drops a transaction and all it holds.
-    func drop(_ transaction: Transaction, of session: Session) {
+    mutating func drop(_ transaction: Transaction, of session: Session) {
         session.noted.isStale = true
         transaction.close()
-        adjustTransactions(of: session, by: -1)
-        adjustMemory(of: session, by: -transaction.charged)
+        accounts.adjustTransactions(of: session, by: -1)
+        accounts.adjustMemory(of: session, by: -transaction.charged)
         transaction.charged = 0
     }
 
     // MARK: Requests in it
 
     /// Carries out a request on the transaction's draft, and remembers what it was answered.
-    func perform(_ request: Request, in transaction: Transaction) throws(WireError) {
+    mutating func perform(_ request: Request, in transaction: Transaction) throws(WireError) {
         switch transaction.state {
         case .open: try performOpen(request, in: transaction)
         case .lost: try performLost(request, in: transaction)
@@ -51,13 +51,13 @@ extension Kernel {
     }
 
     /// What is done in a draft is work, whatever becomes of it.
-    private func perform(_ request: Request, onDraft draft: Draft) throws(WireError) {
+    private mutating func perform(_ request: Request, onDraft draft: Draft) throws(WireError) {
         let (work, skipped) = (draft.work, draft.skipped)
         defer { spend((draft.work - work) * Work.draft + (draft.skipped - skipped) / 2) }
         try perform(request, on: draft)
     }
 
-    private func performOpen(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func performOpen(_ request: Request, in transaction: Transaction) throws(WireError) {
         guard let draft = transaction.draft else { throw .ENOMEM }
         let session = request.session
         try allow(.transactionRequests, amount: transaction.log.count + 1, in: transaction, of: session)
@@ -85,21 +85,21 @@ extension Kernel {
     }
 
     /// A transaction that will not be committed keeps no log.
-    private func performLost(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func performLost(_ request: Request, in transaction: Transaction) throws(WireError) {
         guard let draft = transaction.draft else { throw .EAGAIN }
         draft.bounds = bounds(for: request.session)
         let session = request.session
-        defer { settleCharge(of: transaction, session) }
+        defer { accounts.settleCharge(of: transaction, session) }
         try perform(request, onDraft: draft)
-        let memory = held(by: session).memory + transaction.memory - transaction.charged
-        if draft.isExhausted || refusal(of: .memory, amount: memory, session) != nil {
+        let memory = accounts.held(by: session).memory + transaction.memory - transaction.charged
+        if draft.isExhausted || accounts.refusal(of: .memory, amount: memory, session) != nil {
             transaction.lose(of: store, reader: reader(for: session, transaction.number))
         }
     }
 
-    private func bounds(for session: Session) -> Draft.Bounds {
+    private mutating func bounds(for session: Session) -> Draft.Bounds {
         func bound(_ resource: Resource) -> Int {
-            switch limit(of: resource, session) {
+            switch accounts.limit(of: resource, session) {
             case 0: .max
             case let limit: limit
             }
@@ -109,43 +109,43 @@ extension Kernel {
 
     /// Whether the transaction may keep what a request has added to it. If not, it is poisoned, keeps nothing,
     /// and each further request gets the same error.
-    private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError) {
-        if !session.hasLimits { return settleCharge(of: transaction, session) }
+    private mutating func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError) {
+        if !session.hasLimits { return accounts.settleCharge(of: transaction, session) }
         try allow(.transactionNodes, amount: draft.touched.count, in: transaction, of: session)
         try allow(.transactionWork, amount: draft.work, in: transaction, of: session)
         let growth = transaction.memory - transaction.charged
         if growth > 0 {
-            try allow(.memory, amount: held(by: session).memory + growth, in: transaction, of: session)
+            try allow(.memory, amount: accounts.held(by: session).memory + growth, in: transaction, of: session)
         }
-        settleCharge(of: transaction, session)
+        accounts.settleCharge(of: transaction, session)
     }
 
-    private func allow(_ resource: Resource, amount: Int, in transaction: Transaction, of session: Session)
+    private mutating func allow(_ resource: Resource, amount: Int, in transaction: Transaction, of session: Session)
         throws(WireError)
     {
         do throws(WireError) {
-            try allow(resource, amount: amount, session)
+            try accounts.allow(resource, amount: amount, session)
         } catch {
             poison(transaction, of: session, error)
             throw error
         }
     }
 
-    private func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
+    private mutating func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
         transaction.poison(error)
-        settleCharge(of: transaction, session)
+        accounts.settleCharge(of: transaction, session)
     }
 
     /// Counts what the transaction holds to its client.
-    func settleCharge(of transaction: Transaction, _ session: Session) {
+    mutating func settleCharge(of transaction: Transaction, _ session: Session) {
         let growth = transaction.memory - transaction.charged
         transaction.charged += growth
-        adjustMemory(of: session, by: growth)
+        accounts.adjustMemory(of: session, by: growth)
     }
 
     /// A digest of the reply that begins at a position of the session's stream. The generation that
     /// DIRECTORY_PART begins with is left out: it differs between a draft and the store.
-    func digest(of operation: Operation, from mark: UInt64, _ session: Session) -> UInt64 {
+    mutating func digest(of operation: Operation, from mark: UInt64, _ session: Session) -> UInt64 {
         let bytes = session.outbox.bytes
         let start = Int(mark - session.outbox.sentPosition)
         var reply = UnsafeRawBufferPointer(rebasing: bytes[min(start + Header.size, bytes.count)...])
@@ -156,34 +156,22 @@ extension Kernel {
 
     // MARK: What snapshots pin
 
-    /// More is kept for a transaction's snapshot, of what its client may read. Called in the middle of a
-    /// change: whether that is too much is looked at after it.
-    func pinned(_ bytes: Int, by reader: SnapshotReader) {
-        adjustMemory(of: reader.session, by: bytes)
-        if reader.isListed { return }
-        reader.isListed = true
-        overdrawn.append(reader)
-    }
-
     /// Whether there may be a transaction that has to be given up.
     @inline(__always)
-    var pinsTooMuch: Bool { !overdrawn.isEmpty || store.snapshots.unpaid > Kernel.unpaidMax }
+    var pinsTooMuch: Bool { accounts.hasOverdrawn || store.snapshots.unpaid > Machine.unpaidMax }
 
     /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
     /// of all where what nobody pays for grows too large. Its END says EAGAIN.
-    func giveUpOverdrawn() {
-        let readers = overdrawn
-        overdrawn.removeAll(keepingCapacity: true)
-        for reader in readers { reader.isListed = false }
-        for reader in readers where reader.session.isOpen {
+    mutating func giveUpOverdrawn() {
+        for reader in accounts.takeOverdrawn() where reader.session.isOpen {
             let session = reader.session
-            while refusal(of: .memory, amount: held(by: session).memory, session) != nil,
+            while accounts.refusal(of: .memory, amount: accounts.held(by: session).memory, session) != nil,
                 let oldest = session.oldestPinningTransaction
             {
                 giveUp(oldest, of: session)
             }
         }
-        while store.snapshots.unpaid > Kernel.unpaidMax, let reader = store.snapshots.oldestReader {
+        while store.snapshots.unpaid > Machine.unpaidMax, let reader = store.snapshots.oldestReader {
             guard let transaction = reader.session.transactions[reader.transaction] else { return }
             giveUp(transaction, of: reader.session)
         }
@@ -193,15 +181,15 @@ extension Kernel {
     /// guests who work together cannot fill memory with each other's old values.
     private static let unpaidMax = 32 * 1024 * 1024
 
-    private func giveUp(_ transaction: Transaction, of session: Session) {
-        if mayComplain(of: session.domain, matter: Complaint.transactionGivenUp) {
+    private mutating func giveUp(_ transaction: Transaction, of session: Session) {
+        if accounts.mayComplain(of: session.domain, .transactionGivenUp) {
             log(
                 .notice,
                 "\(session.name): others have changed too much under a transaction that is open for long; it has to be tried again"
             )
         }
         transaction.lose(of: store, reader: reader(for: session, transaction.number))
-        settleCharge(of: transaction, session)
+        accounts.settleCharge(of: transaction, session)
     }
 }
 

@@ -2,13 +2,13 @@
 import XenStoreWire
 
 /// WATCH, UNWATCH, RESET_WATCHES.
-extension Kernel {
-    func watch(_ request: Request) throws(WireError) {
+extension Machine {
+    mutating func watch(_ request: Request) throws(WireError) {
         let session = request.session
         let most = session.features.contains(.watchDepth) ? 3 : 2
         let arguments = try strings(request, 2...most)
         let path = try scanner.scan(
-            arguments[0], home: session.domain, specials: true, quota: pathQuota(session))
+            arguments[0], home: session.domain, specials: true, quota: accounts.pathQuota(session))
         var depth: Int?
         if arguments.count == 3 {
             let (value, isWhole) = arguments[2].leadingNumber
@@ -20,8 +20,8 @@ extension Kernel {
         if session.watches[key]?.contains(where: { $0.isEqual(path: path.bytes, token: token) }) == true {
             throw .EEXIST
         }
-        try allow(.watches, amount: held(by: session).watches + 1, session)
-        try allowMemory(Watch.overhead + path.bytes.count + token.count, session)
+        try accounts.allow(.watches, amount: accounts.held(by: session).watches + 1, session)
+        try accounts.allowMemory(Watch.overhead + path.bytes.count + token.count, session)
 
         watchSerial += 1
         // Spelled relative to the home: its events are, too.
@@ -41,11 +41,11 @@ extension Kernel {
         send(path.bytes, to: watch, suppressingEqual: !watch.isSpecial)
     }
 
-    func unwatch(_ request: Request) throws(WireError) {
+    mutating func unwatch(_ request: Request) throws(WireError) {
         let session = request.session
         let arguments = try strings(request, 2...2)
         let path = try scanner.scan(
-            arguments[0], home: session.domain, specials: true, quota: pathQuota(session))
+            arguments[0], home: session.domain, specials: true, quota: accounts.pathQuota(session))
         let key = watchKey(path, arguments[1])
         guard
             let at = session.watches[key]?.firstIndex(where: {
@@ -59,16 +59,15 @@ extension Kernel {
 
     /// Drops the session's watches and its transactions, the one the request belongs to as well
     /// (XSA-484). Events that are on their way stay.
-    func resetWatches(_ request: Request) {
+    mutating func resetWatches(_ request: Request) {
         let session = request.session
         removeWatches(of: session)
-        for transaction in session.transactions.values { drop(transaction, of: session) }
-        session.transactions = [:]
+        dropTransactions(of: session)
         endReservation(of: session)
         replyOK(request)
     }
 
-    func removeWatches(of session: Session) {
+    mutating func removeWatches(of session: Session) {
         for watches in session.watches.values {
             for watch in watches { drop(watch, of: session) }
         }
@@ -76,21 +75,21 @@ extension Kernel {
     }
 
     /// Sets a watch that the session does not have yet.
-    func add(_ watch: Watch) {
+    mutating func add(_ watch: Watch) {
         let session = watch.session
         let key = watch.token.withBytes { store.hashing.child($0, of: watch.hash) }
         session.watches[key, default: []].append(watch)
         watches.insert(watch)
-        adjustWatches(of: session, by: 1, bytes: watch.memory)
+        accounts.adjustWatches(of: session, by: 1, bytes: watch.memory)
     }
 
-    private func drop(_ watch: Watch, of session: Session) {
+    private mutating func drop(_ watch: Watch, of session: Session) {
         note(watch, isGone: true)
         watches.remove(watch)
-        adjustWatches(of: session, by: -1, bytes: -watch.memory)
+        accounts.adjustWatches(of: session, by: -1, bytes: -watch.memory)
     }
 
-    private func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {
+    private mutating func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {
         store.hashing.child(token, of: path.hash)
     }
 }

@@ -2,11 +2,11 @@
 import XenStoreWire
 
 /// WRITE, MKDIR, RM, SET_PERMS.
-extension Kernel {
-    func write<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+extension Machine {
+    mutating func write<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         guard let (text, value) = request.payload.splitAtNul() else { throw .EINVAL }
         let session = request.session
-        let path = try scanner.scan(text, home: session.domain, quota: pathQuota(session))
+        let path = try scanner.scan(text, home: session.domain, quota: accounts.pathQuota(session))
         let id = tree.find(path)
         if id.exists {
             let content = tree.content(of: id)
@@ -20,7 +20,7 @@ extension Kernel {
         replyOK(request)
     }
 
-    func makeDirectory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func makeDirectory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         let path = try onlyPath(request)
         let id = tree.find(path)
         if id.exists {
@@ -32,7 +32,7 @@ extension Kernel {
     }
 
     /// Makes a node and the ancestors it lacks, or nothing at all (XSA-414, XSA-415).
-    private func make<T: Tree>(
+    private mutating func make<T: Tree>(
         _ path: Path, _ value: UnsafeRawBufferPointer, _ request: Request, _ tree: T
     ) throws(WireError) {
         let session = request.session
@@ -43,7 +43,7 @@ extension Kernel {
         try allowValue(value, growth: growth(of: path, from: depth, inherited) + value.count, inherited, session)
 
         spend((path.depth - depth) * Work.change)
-        if storage.wantsBatches, path.depth > depth + 1 {
+        if keepsBatches, path.depth > depth + 1 {
             spend(growth(of: path, from: depth, inherited) >> Work.recordShift)
         }
         let creator = request.isPrivileged ? nil : session.domain
@@ -60,27 +60,27 @@ extension Kernel {
     }
 
     /// What the nodes of `path` that are more than `depth` levels deep will count to memory.
-    private func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
+    private mutating func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
         let node = 16 + 8 * store.permissions[inherited].entries.count
         return (depth + 1...path.depth).reduce(0) { $0 + node + path.prefix($1).bytes.count }
     }
 
-    private func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
+    private mutating func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
         if session.peer.isPrivileged { return }
         let drafted = (tree as? Draft)?.nodesByOwner[session.domain] ?? 0
-        try allow(.nodes, amount: ledger[session.domain].nodes + drafted + more, session)
+        try accounts.allow(.nodes, amount: accounts.ledger[session.domain].nodes + drafted + more, session)
     }
 
-    private func allowValue(
+    private mutating func allowValue(
         _ value: UnsafeRawBufferPointer, growth: Int, _ list: PermissionsID, _ session: Session
     ) throws(WireError) {
         if session.peer.isPrivileged { return }
         let size = 16 + 8 * store.permissions[list].entries.count + value.count
-        try allow(.nodeSize, amount: size, session)
-        if growth > 0 { try allowMemory(growth, session) }
+        try accounts.allow(.nodeSize, amount: size, session)
+        if growth > 0 { try accounts.allowMemory(growth, session) }
     }
 
-    func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         let path = try onlyPath(request)
         let session = request.session
         if path.depth == 0 { throw request.isPrivileged ? .EINVAL : .EACCES }
@@ -105,13 +105,13 @@ extension Kernel {
     /// of exactly its node, then those on the node itself and further up. False if a transaction that is being
     /// committed has not paid for that much; then some of it is left, to be undone.
     @discardableResult
-    func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) -> Bool {
+    mutating func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) -> Bool {
         var isAffordable = true
         store.forEachPostorder(from: top) { id in
             if let replay, isAffordable { isAffordable = replay.spendRemoval() }
             if !isAffordable { return }
             spend(Work.change)
-            if storage.wantsBatches { spend(Int(store.pointer(id).pointee.pathLength) >> Work.recordShift) }
+            if keepsBatches { spend(Int(store.pointer(id).pointee.pathLength) >> Work.recordShift) }
             let hash = store.pointer(id).pointee.hash
             let isTold = mustTell && (id == top || watches.contains(hash: hash))
             guard isTold else { return store.removeLeaf(id) }
@@ -127,16 +127,16 @@ extension Kernel {
         return isAffordable
     }
 
-    func setPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func setPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
         guard let (text, rest) = request.payload.splitAtNul(), let last = rest.lastIndex(of: 0)
         else { throw .EINVAL }
         let session = request.session
         let entries = UnsafeRawBufferPointer(rebasing: rest[...last])
         let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
-        try allow(.nodePermissions, amount: count, session)
+        try accounts.allow(.nodePermissions, amount: count, session)
         let list = try parsePermissions(entries, session)
 
-        let path = try scanner.scan(text, home: session.domain, specials: true, quota: pathQuota(session))
+        let path = try scanner.scan(text, home: session.domain, specials: true, quota: accounts.pathQuota(session))
         let id = try require(path, [.write, .owner], session, tree)
         let content = tree.content(of: id)
         if !request.isPrivileged, list.owner != store.permissions.owner(of: content.permissions) {
@@ -155,14 +155,14 @@ extension Kernel {
         replyOK(request)
     }
 
-    private func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session) throws(WireError) {
+    private mutating func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session) throws(WireError) {
         if session.peer.isPrivileged { return }
-        try allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
+        try accounts.allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
     }
 
     /// Entries that name a domain which is not there are kept, but stale: a domain that comes later
     /// under that number must not inherit them (XSA-417).
-    private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
+    private mutating func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
         -> PermissionList
     {
         var entries: [Permission] = []
@@ -185,7 +185,7 @@ extension Kernel {
     // MARK: Telling
 
     /// Tells of a change now, or with the others of the transaction that is being committed.
-    func announce(_ path: Path, _ notice: ChangeNotice) {
+    mutating func announce(_ path: Path, _ notice: ChangeNotice) {
         if let replay {
             replay.note(path.bytes, hash: path.hash, isExact: notice.isExact)
         } else {
@@ -194,7 +194,7 @@ extension Kernel {
     }
 
     /// The same for a node that goes away with an ancestor: only watches on the very node are told.
-    private func announceExact(_ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice) {
+    private mutating func announceExact(_ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice) {
         spend(path.count >> Work.longPathShift)
         path.withUnsafeBytes { bytes in
             if let replay { return replay.note(bytes, hash: hash, isExact: true) }
@@ -205,15 +205,15 @@ extension Kernel {
         }
     }
 
-    func noticeOfChange(of id: NodeID) -> ChangeNotice {
+    mutating func noticeOfChange(of id: NodeID) -> ChangeNotice {
         ChangeNotice(isExact: false, before: nil, now: sight(of: id))
     }
 
-    func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
+    mutating func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
         ChangeNotice(isExact: isExact, before: sight(of: id), now: nil)
     }
 
-    private func sight(of id: NodeID) -> Sight {
+    private mutating func sight(of id: NodeID) -> Sight {
         let node = store.pointer(id).pointee
         return Sight(
             node: node.permissions,

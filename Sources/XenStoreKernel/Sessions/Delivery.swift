@@ -42,6 +42,9 @@ struct Delivery {
         var replyBytes = 0
         var eventBytes = 0
 
+        /// Those whose last request nobody waits for any more.
+        var freed: [Session] = []
+
         var isEmpty: Bool { replies == 0 && replyBytes == 0 && eventBytes == 0 }
     }
 
@@ -88,7 +91,7 @@ struct Delivery {
     /// Nobody waits for the mark any more.
     private mutating func forget(_ mark: Mark, _ settled: inout Settled) {
         if mark.event != 0 { events.remove(mark.event) }
-        mark.cause?.settleOne()
+        if let session = mark.cause?.settleOne() { settled.freed.append(session) }
         switch mark.kind {
         case .reply:
             settled.replyBytes += mark.length
@@ -100,9 +103,10 @@ struct Delivery {
     }
 
     /// Events that were beyond the budget fit into `room` bytes of it now, the oldest first. Whoever waits for
-    /// them waits no longer. Returns how many bytes they take.
-    mutating func admit(within room: Int) -> Int {
+    /// them waits no longer. Returns how many bytes they take, and whom nobody else makes wait.
+    mutating func admit(within room: Int) -> (bytes: Int, freed: [Session]) {
         var taken = 0
+        var freed: [Session] = []
         for index in first..<marks.count where marks[index].kind == .excess {
             let footprint = marks[index].footprint
             if taken + footprint > room { break }
@@ -110,16 +114,16 @@ struct Delivery {
             excess -= footprint
             marks[index].kind = .event
             marks[index].deadline = nil
-            marks[index].cause?.settleOne()
+            if let session = marks[index].cause?.settleOne() { freed.append(session) }
             marks[index].cause = nil
         }
-        return taken
+        return (taken, freed)
     }
 
     /// Forgets the events whose time is over and of which nothing has gone out, and returns where
     /// they lay, in order; what follows each moves up by its length.
-    mutating func takeExpired(at now: Moment, sent: UInt64) -> [Range<UInt64>] {
-        guard let deadline = nextDeadline(sent: sent), deadline <= now else { return [] }
+    mutating func takeExpired(at now: Moment, sent: UInt64) -> (gone: [Range<UInt64>], freed: [Session]) {
+        guard let deadline = nextDeadline(sent: sent), deadline <= now else { return ([], []) }
         var gone: [Range<UInt64>] = []
         var left: [Mark] = []
         var length: UInt64 = 0
@@ -138,7 +142,7 @@ struct Delivery {
         dated = max(0, dated - first - gone.count)
         marks = left
         first = 0
-        return gone
+        return (gone, settled.freed)
     }
 
     /// Sets the deadline of the events that somebody waits for and that have none yet.
@@ -185,12 +189,13 @@ final class OutstandingRequest {
 
     func addOne() { waiting += 1 }
 
-    func settleOne() {
+    /// One of the events and replies that it waits for is out. Returns its session if that was the last.
+    func settleOne() -> Session? {
         waiting -= 1
-        guard waiting == 0 else { return }
+        guard waiting == 0 else { return nil }
         ledger.adjustOutstanding(of: domain, by: -1)
-        guard let session else { return }
+        guard let session else { return nil }
         session.heldUp -= 1
-        session.kernel.reconsider(session)
+        return session
     }
 }

@@ -2,7 +2,7 @@
 import XenStoreWire
 
 /// Taking whole frames out of what a peer has sent, fairly and within bounds.
-extension Kernel {
+extension Machine {
     /// Requests of one session that are handled in one turn. More have to wait for the others.
     private static let framesPerTurn = 256
     /// Unsent bytes above which a session gets no more answers before it has read some.
@@ -12,12 +12,12 @@ extension Kernel {
 
     /// Counts work of the request in hand.
     @inline(__always)
-    func spend(_ work: Int) { requestWork &+= work }
+    mutating func spend(_ work: Int) { requestWork &+= work }
 
     /// Handles whole frames in `bytes` and returns how many bytes they took.
-    func drain(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
+    mutating func drain(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
         var at = 0
-        var frames = Kernel.framesPerTurn
+        var frames = Machine.framesPerTurn
         session.effort.begin(turn: turnNumber)
         while bytes.count &- at >= Header.size {
             let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
@@ -28,14 +28,14 @@ extension Kernel {
             }
             let end = at &+ Header.size &+ Int(header.length)
             if end > bytes.count || mustWait(session) { break }
-            if frames == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header) {
-                putOff(session, urgency(of: session, header))
+            let payload = UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end])
+            if frames == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header, payload) {
+                putOff(session, urgency(of: session, isCostly(session, header, payload)))
                 break
             }
             frames &-= 1
             requestWork = Work.request &+ Int(header.length) &>> Work.payloadShift
-            handle(
-                header, UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end]), session)
+            handle(header, payload, session)
             session.effort.add(requestWork)
             if session.hasLimits { guestWork &+= requestWork }
             at = end
@@ -47,18 +47,18 @@ extension Kernel {
         return at
     }
 
-    func drainInbox(_ session: Session) {
+    mutating func drainInbox(_ session: Session) {
         // The inbox is taken out while its frames are handled: they may end the session.
         var inbox = Inbox()
         swap(&inbox, &session.inbox)
         inbox.consume { drain($0, session) }
         if session.isOpen, !session.isEnding { swap(&inbox, &session.inbox) }
-        settleInbox(of: session)
+        accounts.settleInbox(of: session)
     }
 
     /// A frame longer than the protocol allows: nothing after it can be trusted.
-    private func breakOff(_ session: Session, length: UInt32) {
-        if mayComplain(of: session.domain, matter: Complaint.brokenProtocol) {
+    private mutating func breakOff(_ session: Session, length: UInt32) {
+        if accounts.mayComplain(of: session.domain, .brokenProtocol) {
             log(
                 .notice,
                 "\(session.name): a message of \(length) bytes, more than the protocol's \(Limits.payloadMax); closing")
@@ -73,38 +73,39 @@ extension Kernel {
 
     /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
     @inline(__always)
-    private func mustQueue(_ session: Session, _ header: Header) -> Bool {
-        session.hasLimits && isGuestsTurnOver(session, header)
+    private mutating func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
+        session.hasLimits && isGuestsTurnOver(session, isCostly(session, header, payload))
     }
 
-    private func isGuestsTurnOver(_ session: Session, _ header: Header) -> Bool {
-        let urgency = urgency(of: session, header)
+    private mutating func isGuestsTurnOver(_ session: Session, _ isCostly: Bool) -> Bool {
+        let urgency = urgency(of: session, isCostly)
         if !hasRoom(for: urgency) { return true }
         if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
         // What is costly comes after all others of the turn, even if nobody waits yet.
-        return isCostly(session, header) || backlog.hasOthers(before: urgency)
+        return isCostly || backlog.hasOthers(before: urgency)
     }
 
     /// How urgent the session's next request is.
-    private func urgency(of session: Session, _ header: Header?) -> Backlog.Urgency {
+    private mutating func urgency(of session: Session, _ isCostly: Bool) -> Backlog.Urgency {
         if !session.hasLimits { return .trusted }
-        if session.effort.isHeavy(at: now) { return .patient }
-        if header.map({ isCostly(session, $0) }) == true { return .patient }
+        if isCostly || session.effort.isHeavy(at: now) { return .patient }
         return session.effort.isLight(at: now) ? .rare : .prompt
     }
 
     /// Whether the request may take long, by what is known before it is carried out.
-    private func isCostly(_ session: Session, _ header: Header) -> Bool {
+    private func isCostly(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
         switch header.type {
         case Operation.transactionEnd.rawValue:
             session.transactions[header.transaction].map { $0.work * Work.change > Work.perClient } ?? false
-        case Operation.remove.rawValue: held(by: session).nodes > Work.manyNodes
-        default: header.length > Work.longPayload
+        case Operation.remove.rawValue: accounts.held(by: session).nodes > Work.manyNodes
+        case Operation.makeDirectory.rawValue, Operation.write.rawValue:
+            payload.count > Work.longPath && !payload.prefix(Work.longPath).contains(0)
+        default: false
         }
     }
 
     /// Whole frames are left: they get their turn after the others.
-    private func putOff(_ session: Session, _ urgency: Backlog.Urgency) {
+    private mutating func putOff(_ session: Session, _ urgency: Backlog.Urgency) {
         if session.isBacklogged { return }
         session.isBacklogged = true
         backlog.append(session, urgency)
@@ -128,7 +129,7 @@ extension Kernel {
 
     /// Serves those who had no place in their turn: those without limits all, and the others while there is
     /// room in the turn.
-    func drainBacklog() {
+    mutating func drainBacklog() {
         if backlog.isEmpty { return }
         for urgency in Backlog.Urgency.allCases {
             var waiting = backlog.take(urgency, atMost: backlog.count(urgency))
@@ -146,54 +147,54 @@ extension Kernel {
     // MARK: Blocking
 
     @inline(__always)
-    private func mustWait(_ session: Session) -> Bool {
-        if session.outbox.count > Kernel.unsentMax { return true }
+    private mutating func mustWait(_ session: Session) -> Bool {
+        if session.outbox.count > Machine.unsentMax { return true }
         return session.hasLimits && guestBlock(session) != nil
     }
 
     /// What keeps a session with limits from being read from, if something does.
-    private func guestBlock(_ session: Session) -> BlockedReason? {
+    private mutating func guestBlock(_ session: Session) -> BlockedReason? {
         if reservation != nil { return session.peer.isPrivileged ? nil : .reservation }
         if session.heldUp > 0 { return .unreadEvents }
-        let usage = held(by: session)
-        if refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {
+        let usage = accounts.held(by: session)
+        if accounts.refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {
             return .outstandingRequests
         }
         // Only while there is something to be read that would free memory: otherwise the domain
         // could never ask for its nodes to be removed.
-        if !session.outbox.isEmpty, refusal(of: .memory, amount: usage.memory, session) != nil {
+        if !session.outbox.isEmpty, accounts.refusal(of: .memory, amount: usage.memory, session) != nil {
             return .memory
         }
         return nil
     }
 
     /// Decides whether the session is BLOCKED, and tells its transport if that has changed.
-    func reconsider(_ session: Session) {
+    mutating func reconsider(_ session: Session) {
         guard session.isOpen, !session.isEnding else { return }
         // What this turn has made is about to be flushed; that alone blocks nobody.
         let previous = session.blockedBy
         session.blockedBy = session.isTouched ? previous : blockReason(session)
         if session.blockedBy != previous { noteBlock(session) }
-        let isReading = session.blockedBy == nil && session.inbox.count <= Kernel.inboxMax
+        let isReading = session.blockedBy == nil && session.inbox.count <= Machine.inboxMax
         if session.blockedBy == nil, !session.isBacklogged, session.inbox.hasWholeFrame {
-            putOff(session, urgency(of: session, nil))
+            putOff(session, urgency(of: session, false))
         }
         if isReading != session.isReading {
             session.isReading = isReading
-            session.link.readingChanged(session)
+            readingChanges.append(session)
         }
     }
 
-    private func noteBlock(_ session: Session) {
+    private mutating func noteBlock(_ session: Session) {
         switch session.blockedBy {
         case .reservation: reservation?.waiting.append(session)
-        case .outstandingRequests: warn(of: .outstanding, session)
+        case .outstandingRequests: accounts.warn(of: .outstanding, session)
         default: break
         }
     }
 
-    private func blockReason(_ session: Session) -> BlockedReason? {
-        if session.outbox.count > Kernel.unsentMax { return .peerNotReading }
+    private mutating func blockReason(_ session: Session) -> BlockedReason? {
+        if session.outbox.count > Machine.unsentMax { return .peerNotReading }
         return session.hasLimits ? guestBlock(session) : nil
     }
 }

@@ -6,7 +6,7 @@ import XenStoreWire
 /// until they are read, but no longer than the event time-out. Then they are dropped, and so is what else is
 /// beyond the budget until the reader reads again. No event is ever replaced by one on another path: kernels
 /// ignore those that they do not expect.
-extension Kernel {
+extension Machine {
     /// What becomes of an event.
     enum Admission {
         case event
@@ -15,11 +15,11 @@ extension Kernel {
     }
 
     /// Whether an event of `bytes` may be queued for the session.
-    func admission(of bytes: Int, to session: Session) -> Admission {
+    mutating func admission(of bytes: Int, to session: Session) -> Admission {
         if session.peer.isPrivileged { return isGivenUp(session, bytes) ? .dropped : .event }
-        let limit = limit(of: .eventMemory, session)
+        let limit = accounts.limit(of: .eventMemory, session)
         let footprint = bytes + Delivery.Mark.overhead
-        let held = ledger[session.domain].events
+        let held = accounts.ledger[session.domain].events
         // One finds room in any budget: otherwise nobody could be told of anything.
         if limit == 0 || held == 0 || held + footprint <= limit { return .event }
         // As much again for those that somebody waits for and for dom0's, who waits for nobody.
@@ -29,9 +29,9 @@ extension Kernel {
     }
 
     /// A privileged client that has not read for long is given up, so that it knows.
-    private func isGivenUp(_ session: Session, _ bytes: Int) -> Bool {
+    private mutating func isGivenUp(_ session: Session, _ bytes: Int) -> Bool {
         let limit = session.peer.limits.map { $0.memory } ?? 0
-        if session.outbox.count + bytes <= (limit > 0 ? limit : Kernel.unsentLimit) { return false }
+        if session.outbox.count + bytes <= (limit > 0 ? limit : Machine.unsentLimit) { return false }
         log(.warning, "\(session.name): does not read its events, \(session.outbox.count) bytes wait; closing")
         session.isEnding = true
         session.endReason = .peerNotReading
@@ -44,26 +44,28 @@ extension Kernel {
 
     /// The request in hand, which is outstanding until an event beyond a guest's budget has reached it. Only
     /// unprivileged domains hold each other up: dom0 waits for nobody.
-    func requestThatWaits() -> OutstandingRequest? {
+    mutating func requestThatWaits() -> OutstandingRequest? {
         guard let requester else { return nil }
-        let request = outstanding ?? OutstandingRequest(of: requester, ledger: ledger)
+        let request = outstanding ?? OutstandingRequest(of: requester, ledger: accounts.ledger)
         outstanding = request
         request.addOne()
         return request
     }
 
     /// Something of the session's is out: there may be room for events that were beyond its budget.
-    func admitExcess(of session: Session) {
+    mutating func admitExcess(of session: Session) {
         if session.delivery.excess == 0 || session.peer.isPrivileged { return }
-        let limit = limit(of: .eventMemory, session)
-        let room = limit == 0 ? .max : limit - ledger[session.domain].events
-        ledger.adjustEvents(of: session.domain, by: session.delivery.admit(within: room))
+        let limit = accounts.limit(of: .eventMemory, session)
+        let room = limit == 0 ? .max : limit - accounts.ledger[session.domain].events
+        let admitted = session.delivery.admit(within: room)
+        accounts.ledger.adjustEvents(of: session.domain, by: admitted.bytes)
+        for other in admitted.freed { reconsider(other) }
     }
 
     /// Remembers that events of this session have to be dropped if they do not get out.
-    func awaitDeadlines(of session: Session) {
+    mutating func awaitDeadlines(of session: Session) {
         if session.delivery.excess == 0 { return }
-        let timeout = limit(of: .eventTimeout, session)
+        let timeout = accounts.limit(of: .eventTimeout, session)
         if timeout == 0 { return }
         session.delivery.setDeadlines(now.advanced(byMilliseconds: UInt64(timeout) * 1000))
         if session.isWaiting { return }
@@ -74,23 +76,27 @@ extension Kernel {
     }
 
     /// Drops the events whose time is over and says when to look again.
-    func expireEvents() -> Moment? {
+    mutating func expireEvents() -> Moment? {
         guard let due = nextExpiry else { return nil }
         if now < due { return due }
         nextExpiry = nil
-        waiting.removeAll { session in
+        let all = waiting
+        waiting = []
+        for session in all {
             let sent = session.outbox.sentPosition
-            let gone = session.delivery.takeExpired(at: now, sent: sent)
+            let (gone, freed) = session.delivery.takeExpired(at: now, sent: sent)
             if !gone.isEmpty { drop(gone, of: session) }
+            for other in freed { reconsider(other) }
             let deadline = session.isOpen ? session.delivery.nextDeadline(sent: sent) : nil
-            if let deadline { nextExpiry = min(nextExpiry ?? deadline, deadline) }
             session.isWaiting = deadline != nil
-            return deadline == nil
+            guard let deadline else { continue }
+            nextExpiry = min(nextExpiry ?? deadline, deadline)
+            waiting.append(session)
         }
         return nextExpiry
     }
 
-    private func drop(_ events: [Range<UInt64>], of session: Session) {
+    private mutating func drop(_ events: [Range<UInt64>], of session: Session) {
         session.isDeaf = true
         _ = session.outbox.remove(events)
         session.turnStart = session.outbox.position
@@ -99,9 +105,9 @@ extension Kernel {
         reconsider(session)
     }
 
-    private func countDropped(_ count: Int, of session: Session) {
+    private mutating func countDropped(_ count: Int, of session: Session) {
         session.droppedEvents += count
-        guard mayComplain(of: session.domain, matter: Complaint.eventsDropped) else { return }
+        guard accounts.mayComplain(of: session.domain, .eventsDropped) else { return }
         log(
             .warning,
             "domain \(session.domain.rawValue) does not read its events: \(session.droppedEvents) were dropped so far")

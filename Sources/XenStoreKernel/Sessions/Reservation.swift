@@ -23,9 +23,9 @@ struct Reservation {
     static let pauseFactor: UInt64 = 9
 }
 
-extension Kernel {
+extension Machine {
     /// A session starts a transaction.
-    func reserveIfDesperate(_ session: Session) {
+    mutating func reserveIfDesperate(_ session: Session) {
         guard reservation == nil, !session.hasLimits, session.peer.mayWrite,
             session.conflicts >= Reservation.patience, now >= session.reservationPause
         else { return }
@@ -33,11 +33,11 @@ extension Kernel {
     }
 
     /// The session has ended its transaction, or is gone.
-    func endReservation(of session: Session) {
+    mutating func endReservation(of session: Session) {
         if reservation?.session === session { endReservation() }
     }
 
-    private func endReservation() {
+    private mutating func endReservation() {
         guard let ended = reservation else { return }
         reservation = nil
         let duration = ended.start.map { now.nanoseconds &- $0.nanoseconds } ?? 0
@@ -47,7 +47,7 @@ extension Kernel {
     }
 
     /// Ends a reservation whose time is over, and says when to look again.
-    func expireReservation() -> Moment? {
+    mutating func expireReservation() -> Moment? {
         guard let reservation else { return nil }
         let start = reservation.start ?? now
         self.reservation?.start = start

@@ -11,7 +11,7 @@ public final class Session {
     public internal(set) var isReading = true
 
     let link: any Link
-    unowned let kernel: Kernel
+    private let turnGate: TurnGate
     var inbox = Inbox()
     var outbox: Outbox
     var delivery = Delivery()
@@ -68,11 +68,11 @@ public final class Session {
     /// Its place in the kernel's list of sessions.
     var place = 0
 
-    init(number: UInt64, peer: Peer, link: any Link, kernel: Kernel, pool: BufferPool) {
+    init(number: UInt64, peer: Peer, link: any Link, turnGate: TurnGate, pool: BufferPool) {
         self.number = number
         self.peer = peer
         self.link = link
-        self.kernel = kernel
+        self.turnGate = turnGate
         outbox = Outbox(pool: pool)
     }
 
@@ -81,7 +81,7 @@ public final class Session {
     /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
     /// left: nobody sees an answer that might have to be taken back.
     public var unsent: UnsafeRawBufferPointer {
-        guard kernel.turn != nil, isTouched, turnStart >= outbox.sentPosition else { return outbox.bytes }
+        guard turnGate.isOpen, isTouched, turnStart >= outbox.sentPosition else { return outbox.bytes }
         return UnsafeRawBufferPointer(
             rebasing: outbox.bytes.prefix(Int(turnStart - outbox.sentPosition)))
     }
@@ -98,4 +98,9 @@ public final class Session {
     var client: Client { Client(domain: peer.domain, target: target) }
 
     var domain: DomainID { peer.domain }
+}
+
+/// Whether a turn has changed something that storage has yet to take: then nobody may see what it has answered.
+final class TurnGate {
+    var isOpen = false
 }

@@ -21,10 +21,10 @@ extension Session {
     }
 }
 
-extension Kernel {
+extension Machine {
     /// The peer has moved the indexes itself, such as hvmloader, which clears the whole page before it
     /// starts what comes behind it: from now on they count from elsewhere.
-    public func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
+    mutating func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
         session.origin.taken &+= new.taken &- old.taken
         session.origin.put &+= new.put &- old.put
         session.noted.isStale = true
@@ -32,7 +32,7 @@ extension Kernel {
     }
 
     /// The peer begins anew, with both indexes at 0.
-    func restartIndexes(of session: Session) {
+    mutating func restartIndexes(of session: Session) {
         session.origin = StreamIndexes(
             taken: 0 &- UInt32(truncatingIfNeeded: session.receivedPosition),
             put: 0 &- UInt32(truncatingIfNeeded: session.outbox.sentPosition))

@@ -35,8 +35,8 @@ enum Work {
     /// A client that has had less than this done in the last seconds goes before all others that have limits.
     static let light = 4 * 1024
 
-    /// A request with more bytes may make a long path.
-    static let longPayload = 512
+    /// A path with more bytes may have many levels that are to be made.
+    static let longPath = 512
     /// Whoever owns more nodes may remove so many in one request.
     static let manyNodes = 128
 }

@@ -3,9 +3,9 @@ import XenStoreWire
 
 /// CONTROL `check`: that the store is what it should be, and that what domains hold was counted
 /// right.
-extension Kernel {
+extension Machine {
     /// Logs what is wrong and mends the counts.
-    func check() {
+    mutating func check() {
         let problems = store.findProblems()
         for problem in problems { log(.error, "check: \(problem)") }
         if problems.isEmpty { log(.info, "check: \(store.count) nodes, all is well") }

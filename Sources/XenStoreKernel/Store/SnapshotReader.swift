@@ -9,27 +9,29 @@ final class SnapshotReader {
     unowned let session: Session
     /// The number of its transaction in the session.
     let transaction: UInt32
+    private let accounts: Accounts
     /// Bytes that it pays for.
     private(set) var pinned = 0
-    /// In the kernel's list of those who have come to pay for more.
+    /// The accounts list it with those who have come to pay for more.
     var isListed = false
 
-    init(session: Session, transaction: UInt32) {
+    init(session: Session, transaction: UInt32, accounts: Accounts) {
         self.session = session
         self.transaction = transaction
+        self.accounts = accounts
     }
 
-    func mayRead(_ list: PermissionsID) -> Bool { session.kernel.mayAccess(list, .read, session) }
+    func mayRead(_ permissions: borrowing PermissionList) -> Bool { accounts.mayAccess(permissions, .read, session) }
 
     /// More is kept for it.
     func pin(_ bytes: Int) {
         pinned += bytes
-        session.kernel.pinned(bytes, by: self)
+        accounts.pinned(bytes, by: self)
     }
 
     /// All that was kept for it is gone.
     func release() {
-        session.kernel.adjustMemory(of: session, by: -pinned)
+        accounts.adjustMemory(of: session, by: -pinned)
         pinned = 0
     }
 }

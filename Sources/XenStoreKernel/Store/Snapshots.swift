@@ -54,14 +54,15 @@ struct Snapshots {
     }
 
     /// Keeps something of `bytes` with `permissions` that was there until now, for the newest snapshot.
-    mutating func keep(_ kept: Kept, bytes: Int, permissions: PermissionsID) {
-        keep(kept, at: open.count - 1, bytes: bytes, permissions: permissions)
+    mutating func keep(_ kept: Kept, bytes: Int, permissions: @autoclosure () -> PermissionList) {
+        keep(kept, at: open.count - 1, bytes: bytes, permissions: permissions())
     }
 
     /// Keeps something for the snapshot at `index`.
-    mutating func keep(_ kept: Kept, at index: Int, bytes: Int, permissions: PermissionsID) {
+    mutating func keep(_ kept: Kept, at index: Int, bytes: Int, permissions: @autoclosure () -> PermissionList) {
         open[index].kept.append(kept)
         if open[index].readers.isEmpty { return }
+        let permissions = permissions()
         var isPaid = false
         for reader in open[index].readers where reader.mayRead(permissions) {
             reader.pin(bytes)

@@ -66,7 +66,7 @@ extension Store {
         // Its versions stay: whoever looks back sees them.
         if node.pointee.created <= snapshots.newest {
             snapshots.keep(
-                .node(id), bytes: footprint(of: node.pointee), permissions: node.pointee.permissions)
+                .node(id), bytes: footprint(of: node.pointee), permissions: permissions[node.pointee.permissions])
         } else {
             free(id)
         }

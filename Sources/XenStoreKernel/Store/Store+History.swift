@@ -43,7 +43,7 @@ extension Store {
         case .node(let id):
             let node = pointer(id).pointee
             if let heir = snapshots.showing(from: node.created, until: node.removed) {
-                snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: node.permissions)
+                snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: permissions[node.permissions])
             } else if node.versions != 0 {
                 // Left by an older snapshot that was closed after this one: they come before the node.
                 leftovers.append([kept])
@@ -54,7 +54,7 @@ extension Store {
             if let version = version(of: id, until: until)?.pointee,
                 let heir = snapshots.showing(from: version.generation, until: until)
             {
-                snapshots.keep(kept, at: heir, bytes: version.footprint, permissions: version.permissions)
+                snapshots.keep(kept, at: heir, bytes: version.footprint, permissions: permissions[version.permissions])
             } else {
                 dropVersion(of: id, until: until)
             }
@@ -103,7 +103,7 @@ extension Store {
             permissions: node.pointee.permissions, older: node.pointee.versions)
         node.pointee.versions = versions.insert(version)
         snapshots.keep(
-            .version(id, until: generation), bytes: version.footprint, permissions: version.permissions)
+            .version(id, until: generation), bytes: version.footprint, permissions: permissions[version.permissions])
     }
 
     /// The version of the node that was replaced at `until`: the newest that is older than that.

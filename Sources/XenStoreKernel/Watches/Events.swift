@@ -19,16 +19,30 @@ struct ChangeNotice {
     var now: Sight?
 }
 
-extension Kernel {
+extension ChangeNotice {
+    fileprivate func mayBeKnown(to session: Session, _ accounts: Accounts, _ store: Store) -> Bool {
+        if session.peer.isPrivileged { return true }
+        func mayRead(_ list: PermissionsID) -> Bool {
+            accounts.mayAccess(store.permissions[list], .read, session)
+        }
+        for case let sight? in [now, before] {
+            if mayRead(sight.node) { return true }
+            if let parent = sight.parent, mayRead(parent) { return true }
+        }
+        return false
+    }
+}
+
+extension Machine {
     /// Tells the watches on `path` and, unless the notice is exact, on its ancestors.
-    func notify(_ path: Path, _ notice: ChangeNotice) {
+    mutating func notify(_ path: Path, _ notice: ChangeNotice) {
         if watches.isEmpty { return }
         match(path, notice)
         deliver(path.bytes)
     }
 
     /// Finds in `matches` the watches to be told of a change, in their order.
-    func match(_ path: Path, _ notice: ChangeNotice) {
+    mutating func match(_ path: Path, _ notice: ChangeNotice) {
         matches.removeAll(keepingCapacity: true)
         let depth = path.depth
         collect(path.hash, notice) { $0.isOn(path) && $0.reaches(0) }
@@ -44,31 +58,22 @@ extension Kernel {
     }
 
     /// Finds the watches on one path whose sessions may know.
-    func collect(_ hash: UInt64, _ notice: ChangeNotice, where isMeant: (Watch) -> Bool) {
-        spend(
-            Work.watch
-                * watches.collect(hash, into: &matches, ofSessions: { mayKnow($0, notice) }, where: isMeant))
+    mutating func collect(_ hash: UInt64, _ notice: ChangeNotice, where isMeant: (Watch) -> Bool) {
+        let (accounts, store) = (accounts, store)
+        let asked = watches.collect(
+            hash, into: &matches, ofSessions: { notice.mayBeKnown(to: $0, accounts, store) }, where: isMeant)
+        spend(asked * Work.watch)
     }
 
     /// Sends an event to each of `matches`.
-    func deliver(_ path: UnsafeRawBufferPointer) {
+    mutating func deliver(_ path: UnsafeRawBufferPointer) {
         if matches.isEmpty { return }
         for watch in matches { send(path, to: watch, suppressingEqual: !watch.isSpecial) }
         matches.removeAll(keepingCapacity: true)
     }
 
-    private func mayKnow(_ session: Session, _ notice: ChangeNotice) -> Bool {
-        if session.peer.isPrivileged { return true }
-        for sight in [notice.now, notice.before] {
-            guard let sight else { continue }
-            if mayAccess(sight.node, .read, session) { return true }
-            if let parent = sight.parent, mayAccess(parent, .read, session) { return true }
-        }
-        return false
-    }
-
     /// Queues one event. An equal one that is still on its way stands for both.
-    func send(_ path: UnsafeRawBufferPointer, to watch: Watch, suppressingEqual: Bool) {
+    mutating func send(_ path: UnsafeRawBufferPointer, to watch: Watch, suppressingEqual: Bool) {
         let session = watch.session
         guard session.isOpen, !session.isEnding else { return }
         let shown = UnsafeRawBufferPointer(rebasing: path.dropFirst(watch.hiddenPrefix))
@@ -90,11 +95,11 @@ extension Kernel {
             start: start, end: session.outbox.position, event: key, cause: isExcess ? requestThatWaits() : nil,
             kind: isExcess ? .excess : .event)
         session.delivery.append(mark)
-        if !isExcess, !session.peer.isPrivileged { ledger.adjustEvents(of: session.domain, by: mark.footprint) }
+        if !isExcess, !session.peer.isPrivileged { accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint) }
         touch(session)
     }
 
-    private func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
+    private mutating func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
         let room = session.outbox.extend(by: Header.size + length)
         guard let start = room.baseAddress else { return }
         let header = Header(type: Operation.watchEvent.rawValue, length: UInt32(length))

@@ -40,9 +40,9 @@ final class House {
     }
 
     var kernel: Kernel { host.kernel }
-    var store: Store { host.kernel.store }
+    var store: Store { host.kernel.machine.store }
     /// Watches in the index, whoever set them.
-    var watchCount: Int { host.kernel.watches.count }
+    var watchCount: Int { host.kernel.machine.watches.count }
 
     /// A new connection of a domain; dom0's are privileged.
     func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
@@ -56,20 +56,20 @@ final class House {
         return caller(domain)
     }
 
-    func usage(_ domain: UInt16) -> Usage { kernel.ledger[DomainID(domain)] }
+    func usage(_ domain: UInt16) -> Usage { kernel.machine.accounts.ledger[DomainID(domain)] }
 
     func log(_ level: LogLevel) -> [String] { host.log.filter { $0.level == level }.map(\.text) }
 
     /// Records an issue for whatever contradicts itself in the daemon. `note` says when and where.
     func expectSound(_ note: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation) {
-        let problems = store.findProblems() + kernel.findMiscounts()
+        let problems = store.findProblems() + kernel.machine.findMiscounts()
         if !problems.isEmpty {
             Issue.record("\(note()): \(problems.joined(separator: "; "))", sourceLocation: sourceLocation)
         }
     }
 }
 
-extension Kernel {
+extension Machine {
     /// Where the ledger differs from what domains hold by a fresh count.
     func findMiscounts() -> [String] {
         var counted: [DomainID: Usage] = [:]
@@ -96,7 +96,7 @@ extension Kernel {
         }
         return Set(counted.keys).union((0..<64).map { DomainID($0) }).compactMap { domain in
             var held = counted[domain] ?? Usage()
-            let noted = ledger[domain]
+            let noted = accounts.ledger[domain]
             held.outstanding = noted.outstanding
             return "\(held)" == "\(noted)" ? nil : "domain \(domain.rawValue) holds \(held), counted were \(noted)"
         }

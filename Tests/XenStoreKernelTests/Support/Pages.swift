@@ -91,24 +91,24 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         domain == DomainID(5) ? DomainState(uniqueID: 55) : nil
     }
 
-    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
-    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
-    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> Session {
+    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
-    private func connect(_ domain: DomainID) -> Session {
+    private func connect(_ domain: DomainID) -> DomainWire {
         let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "page")
-        let session = kernel.connect(self, as: peer, at: page.left)
-        self.session = session
-        return session
+        return DomainWire(self, to: peer, at: page.left)
     }
+
+    func connected(_ session: Session) { self.session = session }
 
     func release(_ domain: DomainID) { session = nil }
 

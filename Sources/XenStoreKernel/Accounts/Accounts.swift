@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// What every client holds, and how much it may: a guest's is counted to its domain, that of a client with limits
+/// of its own to its session, and all others' to dom0, who has none.
+///
+/// It is the one who asks the policies. They are not asked about dom0.
+final class Accounts {
+    let ledger = Ledger()
+    /// The policy whose limits can be read and set, if one is.
+    let limits: (any LimitTable)?
+    private let policies: [any Policy]
+    private let log: (LogLevel, String) -> Void
+    private var complaints = Complaints()
+    /// Whose snapshots have come to pin more since that was looked at.
+    private(set) var overdrawn: [SnapshotReader] = []
+
+    init(policies: [any Policy], log: @escaping (LogLevel, String) -> Void) {
+        self.policies = policies
+        self.log = log
+        limits = policies.lazy.compactMap { $0 as? any LimitTable }.first
+    }
+
+    // MARK: Counting
+
+    func held(by session: Session) -> Usage {
+        guard session.peer.limits != nil else { return ledger[session.domain] }
+        var usage = session.own
+        usage.memory += session.outbox.count
+        return usage
+    }
+
+    func adjustMemory(of session: Session, by bytes: Int) {
+        if session.peer.limits != nil {
+            session.own.memory += bytes
+        } else {
+            ledger.adjustMemory(of: session.domain, by: bytes)
+        }
+    }
+
+    func adjustWatches(of session: Session, by count: Int, bytes: Int) {
+        if session.peer.limits != nil {
+            session.own.watches += count
+            session.own.memory += bytes
+        } else {
+            ledger.adjustWatches(of: session.domain, by: count, bytes: bytes)
+        }
+    }
+
+    func adjustTransactions(of session: Session, by count: Int) {
+        if session.peer.limits != nil {
+            session.own.transactions += count
+        } else {
+            ledger.adjustTransactions(of: session.domain, by: count)
+        }
+    }
+
+    /// Counts the bytes that have come and are not handled yet.
+    @inline(__always)
+    func settleInbox(of session: Session) {
+        if session.inbox.footprint != session.chargedInbox { chargeInbox(of: session) }
+    }
+
+    private func chargeInbox(of session: Session) {
+        if !session.hasLimits { return }
+        let growth = session.inbox.footprint - session.chargedInbox
+        session.chargedInbox += growth
+        adjustMemory(of: session, by: growth)
+    }
+
+    /// Counts what the transaction holds to its client.
+    func settleCharge(of transaction: Transaction, _ session: Session) {
+        let growth = transaction.memory - transaction.charged
+        transaction.charged += growth
+        adjustMemory(of: session, by: growth)
+    }
+
+    /// Messages are no longer on their way to a client.
+    func release(_ settled: Delivery.Settled, of session: Session) {
+        if settled.isEmpty || session.peer.isPrivileged { return }
+        if settled.replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -settled.replies) }
+        if settled.replyBytes > 0 { ledger.adjustMemory(of: session.domain, by: -settled.replyBytes) }
+        if settled.eventBytes > 0 { ledger.adjustEvents(of: session.domain, by: -settled.eventBytes) }
+    }
+
+    // MARK: Judging
+
+    /// Whether the client may touch a node with these permissions in this way.
+    @inline(__always)
+    func mayAccess(_ permissions: borrowing PermissionList, _ access: Access, _ session: Session) -> Bool {
+        session.peer.isPrivileged || policiesAllow(permissions, access, session)
+    }
+
+    private func policiesAllow(_ permissions: borrowing PermissionList, _ access: Access, _ session: Session) -> Bool {
+        let client = session.client
+        for policy in policies where !policy.mayAccess(permissions, access, as: client) { return false }
+        return true
+    }
+
+    /// The error with which some policy refuses that the client holds so much.
+    @inline(__always)
+    func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
+        if let limits = session.peer.limits { return limits.refusal(of: resource, amount: amount) }
+        if session.peer.isPrivileged { return nil }
+        for policy in policies {
+            if let error = policy.refusal(of: resource, amount: amount, for: session.domain) { return error }
+        }
+        return nil
+    }
+
+    func allow(_ resource: Resource, amount: Int, _ session: Session) throws(WireError) {
+        if let error = refusal(of: resource, amount: amount, session) {
+            warn(of: resource, session)
+            throw error
+        }
+    }
+
+    /// Whether the client may hold so many more bytes; its operator is told before it may not any more.
+    func allowMemory(_ more: Int, _ session: Session) throws(WireError) {
+        if !session.hasLimits { return }
+        let memory = held(by: session).memory + more
+        try allow(.memory, amount: memory, session)
+        if refusal(of: .softMemory, amount: memory, session) != nil { warn(of: .softMemory, session) }
+    }
+
+    /// The limit of the client, 0 if it has none.
+    func limit(of resource: Resource, _ session: Session) -> Int {
+        if let limits = session.peer.limits { return limits.limit(of: resource) }
+        if session.peer.isPrivileged { return 0 }
+        return Int(limits?.limit(of: resource, for: session.domain) ?? 0)
+    }
+
+    /// The bound on a path of this client on top of the protocol's own, 0 if there is none.
+    @inline(__always)
+    func pathQuota(_ session: Session) -> Int {
+        session.peer.isPrivileged ? 0 : Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
+    }
+
+    // MARK: Complaining
+
+    /// The monotonic clock as of the last turn.
+    func setClock(to now: Moment) { complaints.now = now }
+
+    /// Whether it is time to complain of this again: a guest must not be able to fill the log.
+    func mayComplain(of domain: DomainID, _ matter: Complaint) -> Bool { complaints.isDue(domain, matter) }
+
+    /// Says once in a while that a client has come to a limit: the guest only gets an error, and without this
+    /// line the operator has no clue.
+    func warn(of resource: Resource, _ session: Session) {
+        guard mayComplain(of: session.domain, .limit(resource)) else { return }
+        let limit = limit(of: resource, session)
+        let bound = limit > 0 ? ", which is \(limit)" : ""
+        let who = session.peer.limits != nil ? "\(session.name):" : "domain \(session.domain.rawValue)"
+        log(.warning, "\(who) has come to its limit of \(resource.name)\(bound)")
+    }
+
+    // MARK: What snapshots pin
+
+    /// More is kept for a transaction's snapshot, of what its client may read. Called in the middle of a change:
+    /// whether that is too much is looked at after it.
+    func pinned(_ bytes: Int, by reader: SnapshotReader) {
+        adjustMemory(of: reader.session, by: bytes)
+        if reader.isListed { return }
+        reader.isListed = true
+        overdrawn.append(reader)
+    }
+
+    @inline(__always)
+    var hasOverdrawn: Bool { !overdrawn.isEmpty }
+
+    /// Those whose snapshots have come to pin more.
+    func takeOverdrawn() -> [SnapshotReader] {
+        let readers = overdrawn
+        overdrawn.removeAll(keepingCapacity: true)
+        for reader in readers { reader.isListed = false }
+        return readers
+    }
+
+    /// The session is gone.
+    func forgetOverdrawn(_ session: Session) { overdrawn.removeAll { $0.session === session } }
+}
+
+extension Session {
+    /// Bounds apply to what this client makes the daemon keep and do.
+    @inline(__always)
+    var hasLimits: Bool { !peer.isPrivileged || peer.limits != nil }
+}

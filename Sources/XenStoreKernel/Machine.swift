@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
+///
+/// It is deterministic, and does nothing outside: time, randomness and input come from ``Kernel``, which also
+/// stores and sends. Nobody whom it asks, such as a policy or a domain transport, may call back into it.
+struct Machine: ~Copyable {
+    /// Whether storage wants to know what changes.
+    let keepsBatches: Bool
+    let accounts: Accounts
+    let log: (LogLevel, String) -> Void
+
+    let store: Store
+    var watches = WatchIndex()
+    var domains = DomainTable()
+    /// Reaches domains; nil on a machine without Xen.
+    var domainTransport: (any DomainTransport)?
+
+    /// Reads the paths of requests.
+    let scanner: PathScanner
+    /// Reads paths that the kernel itself makes while a request's path is in use.
+    let innerScanner: PathScanner
+    /// Where replies that are made up of pieces are put together.
+    let scratch: UnsafeMutableRawBufferPointer
+    let pool = BufferPool()
+
+    /// Every open session.
+    var sessions: [Session] = []
+    /// Sessions to flush when the turn ends.
+    var touched: [Session] = []
+    /// Sessions whose transports have not been told yet that they may read, or may not.
+    var readingChanges: [Session] = []
+    /// Sessions with whole frames that had no place in this turn.
+    var backlog = Backlog()
+    /// Which of those are being served.
+    var servedUrgency: Backlog.Urgency?
+    /// What has been done for clients with limits in this turn.
+    var guestWork = 0
+    /// What storage has said of its load.
+    var storageLoad = 0
+    /// Goes up with each turn.
+    var turnNumber: UInt64 = 1
+    /// What has been done for the request in hand.
+    var requestWork = 0
+    /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
+    var waiting: [Session] = []
+    var nextExpiry: Moment?
+    var sessionSerial: UInt64 = 0
+    var watchSerial: UInt64 = 0
+
+    /// The watches that a change matches; kept for its capacity.
+    var matches: [Watch] = []
+    /// The request that is being handled.
+    var inHand: Request?
+    /// Whose request is being handled, as far as that one counts as outstanding.
+    var requester: Session?
+    var outstanding: OutstandingRequest?
+    /// Gathers the changes of a transaction that is being committed.
+    var replay: Replay?
+    /// A transaction that has the store to itself.
+    var reservation: Reservation?
+    /// The journal of this turn, if storage wants batches and something has changed.
+    var turn: Turn? { didSet { turnGate.isOpen = turn != nil } }
+    let turnGate = TurnGate()
+    /// Who is waited for before a turn ends.
+    var gathering = Gathering()
+    /// What storage is to keep beside the nodes, by key, and nil for what it is to forget; nothing if it
+    /// wants no batches.
+    var notes: [[UInt8]: [UInt8]?] = [:]
+    /// What the daemon before this one has left, until it is taken up.
+    var handover: Handover?
+    /// Storage has just failed: requests of the turn are answered again, and may not change anything.
+    var isTakingBack = false
+    /// The last commit failed.
+    var isStorageFailing = false
+    /// The monotonic clock as of the last turn.
+    var now = Moment.start { didSet { accounts.setClock(to: now) } }
+    var logSwitches = LogSwitches()
+    var tracer: ((TraceEntry) -> Void)?
+
+    init(keepsBatches: Bool, policies: [any Policy], seed: UInt64, log: @escaping (LogLevel, String) -> Void) {
+        self.keepsBatches = keepsBatches
+        self.log = log
+        accounts = Accounts(policies: policies, log: log)
+        let hashing = PathHash(seed: seed)
+        scanner = PathScanner(hashing: hashing)
+        innerScanner = PathScanner(hashing: hashing)
+        scratch = .allocate(byteCount: 2 * Limits.payloadMax, alignment: 16)
+        store = Store(
+            ledger: accounts.ledger, hashing: hashing, rootPermissions: PermissionList([Permission([], .control)]))
+    }
+
+    deinit { scratch.deallocate() }
+}
