@@ -122,7 +122,7 @@ public final class Kernel {
             tellReadingChanges()
         }
         if let moment = machine.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
-        if let closed = machine.closeTurn(){ commit(closed) }
+        if let closed = machine.closeTurn() { commit(closed) }
         flush()
         return machine.finishTurn(storageLoad: storage.load)
     }

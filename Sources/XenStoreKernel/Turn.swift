@@ -77,6 +77,7 @@ extension Machine {
         guestWork = 0
         turnNumber &+= 1
         if pinsTooMuch { giveUpOverdrawn() }
+        if !keepsBatches { return nil }
         let streams = streamNotes()
         if turn == nil && notes.isEmpty && streams.isEmpty { return nil }
         defer { turn = nil }

@@ -51,7 +51,8 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
         return try connect(domain, "reintroduce")
     }
 
-    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+        -> DomainWire
     {
         try connect(domain, "resume", at: left[domain] ?? StreamIndexes())
     }

@@ -44,7 +44,9 @@ extension Machine {
 
     /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
     /// that is refused, the old connection is served on.
-    mutating func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport) throws(WireError) {
+    mutating func introduce(_ id: DomainID, frame: UInt64, port: UInt32, by transport: any DomainTransport)
+        throws(WireError)
+    {
         // Its number may have belonged to another domain, whose death nobody has reported.
         askHypervisor(about: id)
         guard let domain = domains[id] else { throw .ENOENT }
@@ -115,7 +117,9 @@ extension Machine {
         accounts.limits?.forget(id)
         note(id)
         for resource in Resource.allCases { note(nil, of: resource, for: id) }
-        if domain.isIntroduced { log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes") }
+        if domain.isIntroduced {
+            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes")
+        }
         openTurn()
         let dead = Turn.Dead(id: id, mustTell: domain.isIntroduced)
         turn?.dead.append(dead)

@@ -45,7 +45,8 @@ extension Machine {
     }
 
     /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
-    mutating func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer] {
+    mutating func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer]
+    {
         var strings: [UnsafeRawBufferPointer] = []
         var rest = request.payload
         while let (text, behind) = rest.splitAtNul() {

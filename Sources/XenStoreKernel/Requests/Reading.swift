@@ -16,9 +16,10 @@ extension Machine {
     @inline(__always)
     mutating func onlyText(_ request: Request) throws(WireError) -> UnsafeRawBufferPointer {
         let payload = request.payload
-        guard let last = payload.last, last == 0 else { throw .EINVAL }
-        // Whoever reads the text finds a second NUL: neither paths nor numbers hold one.
-        return UnsafeRawBufferPointer(rebasing: payload.dropLast())
+        let length = payload.count &- 1
+        guard length >= 0, payload[length] == 0 else { throw .EINVAL }
+        // Those who read the text find a second NUL: neither paths nor numbers hold one.
+        return UnsafeRawBufferPointer(rebasing: payload[..<length])
     }
 
     @inline(__always)

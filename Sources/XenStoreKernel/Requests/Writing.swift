@@ -155,7 +155,9 @@ extension Machine {
         replyOK(request)
     }
 
-    private mutating func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session) throws(WireError) {
+    private mutating func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session)
+        throws(WireError)
+    {
         if session.peer.isPrivileged { return }
         try accounts.allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
     }

@@ -110,21 +110,27 @@ struct Outbox: ~Copyable {
 final class BufferPool {
     static let standardSize = 16 * 1024
     private static let keptMax = 64
-    private var kept: [UnsafeMutableRawBufferPointer] = []
+    private let kept = UnsafeMutablePointer<UnsafeMutableRawBufferPointer>.allocate(capacity: keptMax)
+    private var count = 0
 
     deinit {
-        for buffer in kept { buffer.deallocate() }
+        for index in 0..<count { kept[index].deallocate() }
+        kept.deallocate()
     }
 
-    func take(atLeast count: Int) -> UnsafeMutableRawBufferPointer {
-        if count <= BufferPool.standardSize, let buffer = kept.popLast() { return buffer }
-        return .allocate(byteCount: max(count, BufferPool.standardSize), alignment: 16)
+    func take(atLeast size: Int) -> UnsafeMutableRawBufferPointer {
+        if size <= BufferPool.standardSize, count > 0 {
+            count &-= 1
+            return kept[count]
+        }
+        return .allocate(byteCount: max(size, BufferPool.standardSize), alignment: 16)
     }
 
     func give(back buffer: UnsafeMutableRawBufferPointer) {
         if buffer.baseAddress == nil { return }
-        if buffer.count == BufferPool.standardSize, kept.count < BufferPool.keptMax {
-            kept.append(buffer)
+        if buffer.count == BufferPool.standardSize, count < BufferPool.keptMax {
+            kept[count] = buffer
+            count &+= 1
         } else {
             buffer.deallocate()
         }

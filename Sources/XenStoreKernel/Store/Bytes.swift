@@ -11,24 +11,23 @@ extension UnsafeRawBufferPointer {
     func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let a = baseAddress, let b = other.baseAddress else { return true }
+        /// Whether the word at `offset` is the same in both.
+        func isSame<Word: FixedWidthInteger & BitwiseCopyable>(_: Word.Type, _ offset: Int) -> Bool {
+            a.loadUnaligned(fromByteOffset: offset, as: Word.self)
+                == b.loadUnaligned(fromByteOffset: offset, as: Word.self)
+        }
         var offset = 0
         while offset &+ 8 <= count {
-            if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            {
-                return false
-            }
+            if !isSame(UInt64.self, offset) { return false }
             offset &+= 8
         }
-        while offset < count {
-            if a.load(fromByteOffset: offset, as: UInt8.self)
-                != b.load(fromByteOffset: offset, as: UInt8.self)
-            {
-                return false
-            }
-            offset &+= 1
+        // What is left is compared by two words that may overlap.
+        switch count &- offset {
+        case 0: return true
+        case 4...: return isSame(UInt32.self, offset) && isSame(UInt32.self, count &- 4)
+        case 2...: return isSame(UInt16.self, offset) && isSame(UInt16.self, count &- 2)
+        default: return isSame(UInt8.self, offset)
         }
-        return true
     }
 
     func starts(with literal: StaticString) -> Bool {

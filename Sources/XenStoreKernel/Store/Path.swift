@@ -48,6 +48,8 @@ final class PathScanner {
     let hashing: PathHash
     private let hashes: UnsafeMutablePointer<UInt64>
     private let ends: UnsafeMutablePointer<UInt16>
+    /// What each byte is: one load tells.
+    private let classes = PathScanner.makeClasses()
     /// Where a relative path is completed.
     private let absolute: UnsafeMutableRawBufferPointer
 
@@ -69,6 +71,7 @@ final class PathScanner {
     deinit {
         hashes.deallocate()
         ends.deallocate()
+        classes.deallocate()
         absolute.deallocate()
     }
 
@@ -98,41 +101,28 @@ final class PathScanner {
             absolute: UnsafeRawBufferPointer(rebasing: absolute[..<(end + text.count)]))
     }
 
-    /// An absolute path that the kernel itself made or that was checked before.
+    /// An absolute path of any kind.
     private func scan(absolute text: UnsafeRawBufferPointer) throws(WireError) -> Path {
+        let count = text.count
+        guard count > 1, let bytes = text.baseAddress else { return path(text, depth: 0) }
+        let (hashes, ends, classes) = (hashes, ends, classes)
         var depth = 0
         var hash = hashing.root
-        var word: UInt64 = 0
-        var shift: UInt64 = 0
         var start = 1
-        var index = 1
-        let count = text.count
-        if count == 1 { return path(text, depth: 0) }
         while true {
-            let byte = index < count ? text[index] : UInt8(ascii: "/")
-            if byte == UInt8(ascii: "/") {
-                // An empty component: `//`, or a slash at the end.
-                if index == start { throw .EINVAL }
-                if shift != 0 { hash = hashing.adding(word, to: hash) }
-                hash = hashing.ending(hash, length: index &- start)
-                depth &+= 1
-                hashes[depth] = hash
-                ends[depth] = UInt16(truncatingIfNeeded: index)
-                if index >= count { return path(text, depth: depth) }
-                start = index &+ 1
-                word = 0
-                shift = 0
-            } else {
-                guard PathScanner.isAllowed(byte) else { throw .EINVAL }
-                word |= UInt64(byte) &<< shift
-                shift &+= 8
-                if shift == 64 {
-                    hash = hashing.adding(word, to: hash)
-                    word = 0
-                    shift = 0
-                }
+            var end = start
+            while end < count, classes[Int(bytes.load(fromByteOffset: end, as: UInt8.self))] == PathScanner.allowed {
+                end &+= 1
             }
-            index &+= 1
+            // An empty component, which is `//` or a slash at the end, or a byte that no name has.
+            if end == start { throw .EINVAL }
+            if end < count, bytes.load(fromByteOffset: end, as: UInt8.self) != UInt8(ascii: "/") { throw .EINVAL }
+            hash = hashing.child(UnsafeRawBufferPointer(start: bytes + start, count: end &- start), of: hash)
+            depth &+= 1
+            hashes[depth] = hash
+            ends[depth] = UInt16(truncatingIfNeeded: end)
+            if end == count { return path(text, depth: depth) }
+            start = end &+ 1
         }
     }
 
@@ -140,7 +130,7 @@ final class PathScanner {
     private func scan(special text: UnsafeRawBufferPointer) throws(WireError) -> Path {
         var previous: UInt8 = 0
         for byte in text {
-            guard PathScanner.isAllowed(byte) || byte == UInt8(ascii: "/") else { throw .EINVAL }
+            guard classes[Int(byte)] == PathScanner.allowed || byte == UInt8(ascii: "/") else { throw .EINVAL }
             if byte == UInt8(ascii: "/"), previous == byte { throw .EINVAL }
             previous = byte
         }
@@ -156,14 +146,15 @@ final class PathScanner {
         return Path(bytes: text, depth: depth, isSpecial: false, hashes: hashes, ends: ends)
     }
 
-    /// Letters, digits, `-`, `_`, `@`; the slash is the caller's business.
-    @inline(__always)
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        // Bits of `-` and 0-9 (32...63), then of `@`, A-Z, `_`, a-z (64...127).
-        let low: UInt64 = 0x03ff_2000_0000_0000
-        let high: UInt64 = 0x07ff_fffe_87ff_ffff
-        if byte < 64 { return (low &>> UInt64(byte)) & 1 != 0 }
-        return byte < 128 && (high &>> UInt64(byte & 63)) & 1 != 0
+    /// What `classes` says of the bytes that names have: letters, digits, `-`, `_`, `@`.
+    private static let allowed: UInt8 = 1
+
+    private static func makeClasses() -> UnsafeMutablePointer<UInt8> {
+        let classes = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+        classes.initialize(repeating: 0, count: 256)
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        for byte in (letters + "0123456789-_@").utf8 { classes[Int(byte)] = allowed }
+        return classes
     }
 
     /// Writes `/local/domain/<id>` and returns its length.

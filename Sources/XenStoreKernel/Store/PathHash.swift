@@ -26,33 +26,33 @@ struct PathHash {
         return product.high ^ product.low
     }
 
-    /// Takes up to eight bytes of a component, packed in a word, into a hash.
-    @inline(__always)
-    func adding(_ word: UInt64, to hash: UInt64) -> UInt64 {
-        PathHash.fold(hash ^ word, multiplier)
-    }
-
-    /// Ends a component of `length` bytes.
-    @inline(__always)
-    func ending(_ hash: UInt64, length: Int) -> UInt64 {
-        PathHash.fold(hash ^ UInt64(truncatingIfNeeded: length), multiplier ^ root)
-    }
-
     /// The hash of the node `name` below the node whose path hashes to `parent`.
+    @inline(__always)
     func child(_ name: UnsafeRawBufferPointer, of parent: UInt64) -> UInt64 {
         var hash = parent
-        var word: UInt64 = 0
-        var shift: UInt64 = 0
-        for byte in name {
-            word |= UInt64(byte) &<< shift
-            shift &+= 8
-            if shift == 64 {
-                hash = adding(word, to: hash)
-                word = 0
-                shift = 0
-            }
+        var offset = 0
+        while offset &+ 8 <= name.count {
+            hash = adding(name.loadUnaligned(fromByteOffset: offset, as: UInt64.self), to: hash)
+            offset &+= 8
         }
-        if shift != 0 { hash = adding(word, to: hash) }
-        return ending(hash, length: name.count)
+        if offset < name.count { hash = adding(PathHash.tail(of: name, from: offset), to: hash) }
+        return PathHash.fold(hash ^ UInt64(truncatingIfNeeded: name.count), multiplier ^ root)
+    }
+
+    @inline(__always)
+    private func adding(_ word: UInt64, to hash: UInt64) -> UInt64 { PathHash.fold(hash ^ word, multiplier) }
+
+    /// The last one to seven bytes in a word. Those in the middle may be in it twice: the length, which is hashed,
+    /// too, says where each one is.
+    @inline(__always)
+    private static func tail(of name: UnsafeRawBufferPointer, from offset: Int) -> UInt64 {
+        let count = name.count &- offset
+        if count >= 4 {
+            let first = name.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+            let last = name.loadUnaligned(fromByteOffset: name.count &- 4, as: UInt32.self)
+            return UInt64(first) | UInt64(last) &<< 32
+        }
+        return UInt64(name[offset]) | UInt64(name[offset &+ count / 2]) &<< 8
+            | UInt64(name[name.count &- 1]) &<< 16
     }
 }

@@ -95,7 +95,9 @@ extension Machine {
             start: start, end: session.outbox.position, event: key, cause: isExcess ? requestThatWaits() : nil,
             kind: isExcess ? .excess : .event)
         session.delivery.append(mark)
-        if !isExcess, !session.peer.isPrivileged { accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint) }
+        if !isExcess, !session.peer.isPrivileged {
+            accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint)
+        }
         touch(session)
     }
 

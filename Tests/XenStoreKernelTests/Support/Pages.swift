@@ -95,7 +95,8 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         connect(domain)
     }
 
-    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    {
         connect(domain)
     }
 
