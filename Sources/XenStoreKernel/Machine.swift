@@ -51,13 +51,6 @@ struct Machine: ~Copyable {
 
     /// The watches that a change matches; kept for its capacity.
     var matches: [Watch] = []
-    /// The request that is being handled.
-    var inHand: Request?
-    /// Whose request is being handled, as far as that one counts as outstanding.
-    var requester: Session?
-    var outstanding: OutstandingRequest?
-    /// Gathers the changes of a transaction that is being committed.
-    var replay: Replay?
     /// A transaction that has the store to itself.
     var reservation: Reservation?
     /// The journal of this turn, if storage wants batches and something has changed.
@@ -70,8 +63,6 @@ struct Machine: ~Copyable {
     var notes: [[UInt8]: [UInt8]?] = [:]
     /// What the daemon before this one has left, until it is taken up.
     var handover: Handover?
-    /// Storage has just failed: requests of the turn are answered again, and may not change anything.
-    var isTakingBack = false
     /// The last commit failed.
     var isStorageFailing = false
     /// The monotonic clock as of the last turn.

@@ -5,19 +5,11 @@ import XenStoreWire
 struct Request {
     unowned(unsafe) let session: Session
     let operation: Operation
-    /// To be copied into the reply.
-    let number: UInt32
     /// 0, or the transaction the request belongs to.
     let transaction: UInt32
     let payload: UnsafeRawBufferPointer
 
     var isPrivileged: Bool { session.peer.isPrivileged }
-
-    var header: Header {
-        Header(
-            type: operation.rawValue, request: number, transaction: transaction,
-            length: UInt32(payload.count))
-    }
 }
 
 /// From operation to handler, in the order of checks that the protocol has: is the type known, is
@@ -27,36 +19,27 @@ extension Machine {
     /// Answers one request: exactly one reply, whatever happens.
     mutating func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         if logSwitches.io { trace(isRequest: true, header, payload, session) }
-        requester = session.peer.isPrivileged ? nil : session
-        if turn != nil { turn?.note(header, payload, of: session) }
-        guard let operation = Operation(rawValue: header.type) else {
-            replyError(.ENOSYS, header, session)
-            return finish(session)
+        let begin = keepsBatches ? TurnEntry.Begin(header, session) : nil
+        var cause = Cause(session)
+        if let operation = Operation(rawValue: header.type) {
+            let request = Request(
+                session: session, operation: operation, transaction: header.transaction, payload: payload)
+            do throws(WireError) {
+                let reply = try route(request, &cause)
+                send(reply, to: header, session, &cause)
+            } catch {
+                sendError(error, header, session, cause)
+            }
+        } else {
+            sendError(.ENOSYS, header, session, cause)
         }
-        let request = Request(
-            session: session, operation: operation, number: header.request,
-            transaction: header.transaction, payload: payload)
-        inHand = request
-        do throws(WireError) {
-            try route(request)
-        } catch {
-            // Whatever the handler had begun to answer does not count.
-            replyError(error, header, session)
-        }
-        finish(session)
-    }
-
-    private mutating func finish(_ session: Session) {
-        if turn != nil { turn?.noteAnswered() }
+        if turn != nil, let begin { turn?.note(header, payload, of: session, since: begin) }
         touch(session)
-        inHand = nil
-        requester = nil
-        outstanding = nil
         if pinsTooMuch { giveUpOverdrawn() }
     }
 
     @inline(__always)
-    mutating func route(_ request: Request) throws(WireError) {
+    private mutating func route(_ request: Request, _ cause: inout Cause) throws(WireError) -> Answer {
         if request.transaction == 0, request.operation == .read { return try read(request, store) }
         try checkRights(of: request)
         // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
@@ -64,9 +47,9 @@ extension Machine {
             for id in domains(namedBy: request.payload, of: request.session) { refresh(id) }
         }
         guard let transaction = try transaction(of: request) else {
-            return try routeToStore(request)
+            return try routeToStore(request, &cause)
         }
-        try route(request, in: transaction)
+        return try route(request, in: transaction, &cause)
     }
 
     private mutating func checkRights(of request: Request) throws(WireError) {
@@ -95,47 +78,44 @@ extension Machine {
 
     /// Operations on the tree go to the draft of the transaction they belong to, the others to
     /// where they go anyway.
-    private mutating func route(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func route(
+        _ request: Request, in transaction: Transaction, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         switch request.operation {
         case .read, .directory, .directoryPart, .getPermissions, .write, .makeDirectory, .remove,
             .setPermissions:
-            try perform(request, in: transaction)
+            try perform(request, in: transaction, &cause)
         case .transactionStart:
             throw .EBUSY
         case .transactionEnd:
-            try endTransaction(request, transaction)
+            try endTransaction(request, transaction, &cause)
         default:
             try routeToKernel(request)
         }
     }
 
-    private mutating func routeToStore(_ request: Request) throws(WireError) {
-        switch request.operation {
-        case .write, .makeDirectory, .remove, .setPermissions:
-            if keepsBatches { try beginChange(request) }
-            try perform(request, on: store)
-        default:
-            try perform(request, on: store)
-        }
+    private mutating func routeToStore(_ request: Request, _ cause: inout Cause) throws(WireError) -> Answer {
+        if request.operation.changesTree, keepsBatches { openTurn() }
+        return try perform(request, on: store, &cause)
     }
 
     /// The operations on a tree, whichever it is.
-    mutating func perform<T: Tree>(_ request: Request, on tree: T) throws(WireError) {
+    mutating func perform<T: Tree>(_ request: Request, on tree: T, _ cause: inout Cause) throws(WireError) -> Answer {
         switch request.operation {
         case .read: try read(request, tree)
         case .directory: try directory(request, tree)
         case .directoryPart: try directoryPart(request, tree)
         case .getPermissions: try getPermissions(request, tree)
-        case .write: try write(request, tree)
-        case .makeDirectory: try makeDirectory(request, tree)
-        case .remove: try remove(request, tree)
-        case .setPermissions: try setPermissions(request, tree)
+        case .write: try write(request, tree, &cause)
+        case .makeDirectory: try makeDirectory(request, tree, &cause)
+        case .remove: try remove(request, tree, &cause)
+        case .setPermissions: try setPermissions(request, tree, &cause)
         default: try routeToKernel(request)
         }
     }
 
     /// The operations on sessions, domains and the daemon itself.
-    private mutating func routeToKernel(_ request: Request) throws(WireError) {
+    private mutating func routeToKernel(_ request: Request) throws(WireError) -> Answer {
         switch request.operation {
         case .watch: try watch(request)
         case .unwatch: try unwatch(request)
@@ -155,76 +135,5 @@ extension Machine {
         case .control: try control(request)
         default: throw .ENOSYS
         }
-    }
-}
-
-/// Answering.
-extension Machine {
-    /// The reply to a request, or E2BIG if it is larger than a message can be.
-    @inline(__always)
-    mutating func reply(_ request: Request, _ payload: UnsafeRawBufferPointer) throws(WireError) {
-        if payload.count > Limits.payloadMax { throw .E2BIG }
-        let header = Header(
-            type: request.operation.rawValue, request: request.number,
-            transaction: request.transaction, length: UInt32(payload.count))
-        append(header, payload, to: request.session)
-    }
-
-    mutating func replyOK(_ request: Request) {
-        let header = Header(
-            type: request.operation.rawValue, request: request.number,
-            transaction: request.transaction, length: 3)
-        append(header, UnsafeRawBufferPointer("OK\0"), to: request.session)
-    }
-
-    /// A reply made of text, which ends with a NUL on the wire.
-    mutating func reply(_ request: Request, text: String) throws(WireError) {
-        var bytes = Array(text.utf8)
-        bytes.append(0)
-        try bytes.withBytes { bytes throws(WireError) in try reply(request, bytes) }
-    }
-
-    mutating func replyError(_ error: WireError, _ request: Header, _ session: Session) {
-        let name = error.name
-        let length = name.utf8CodeUnitCount
-        // The literal ends with a NUL of its own, as the wire wants it.
-        let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: length + 1)
-        let header = Header(
-            type: Operation.error.rawValue, request: request.request,
-            transaction: request.transaction, length: UInt32(length + 1))
-        append(header, payload, to: session)
-    }
-
-    /// Appends an answer that was taken back with its turn and stands all the same.
-    mutating func resend(_ answer: UnsafeRawBufferPointer, to session: Session) {
-        if answer.isEmpty { return }
-        let start = session.outbox.position
-        UnsafeMutableRawBufferPointer(session.outbox.extend(by: answer.count)).copyMemory(from: answer)
-        if !session.peer.isPrivileged { count(replyFrom: start, of: session) }
-        touch(session)
-    }
-
-    @inline(__always)
-    private mutating func append(_ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session) {
-        if logSwitches.io { trace(isRequest: false, header, payload, session) }
-        let start = session.outbox.position
-        session.outbox.append(header, payload)
-        if !session.peer.isPrivileged { count(replyFrom: start, of: session) }
-    }
-
-    /// The reply of an unprivileged domain counts to its memory and keeps its request outstanding.
-    private mutating func count(replyFrom start: UInt64, of session: Session) {
-        // A request that is replayed at the end of its transaction was answered long ago.
-        if replay != nil { return }
-        let end = session.outbox.position
-        accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
-        if let outstanding {
-            outstanding.addOne()
-        } else {
-            accounts.ledger.adjustOutstanding(of: session.domain, by: 1)
-        }
-        session.delivery.append(
-            Delivery.Mark(
-                start: start, end: end, event: 0, cause: outstanding, kind: .reply))
     }
 }

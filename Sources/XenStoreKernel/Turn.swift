@@ -6,7 +6,7 @@ import XenStoreWire
 struct Turn {
     /// The store as it was before the first change.
     let snapshot: UInt64
-    private(set) var entries: [Entry] = []
+    private(set) var entries: [TurnEntry] = []
     /// Domains that have died in it.
     var dead: [Dead] = []
 
@@ -16,35 +16,39 @@ struct Turn {
         let mustTell: Bool
     }
 
-    struct Entry {
-        let session: Session
-        let header: Header
-        let payload: [UInt8]
-        /// Where in the stream to its session the answer begins.
-        let start: UInt64
-        var end: UInt64
-        /// The moment that the request's transaction shows, if it has one. It may end in this turn.
-        let moment: UInt64?
-    }
-
     init(snapshot: UInt64) { self.snapshot = snapshot }
 
-    /// Notes a request that is about to be handled, whatever it is: if the turn is taken back, so is
-    /// its answer.
-    mutating func note(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session) {
-        let position = session.outbox.position
-        let transaction = header.transaction == 0 ? nil : session.transactions[header.transaction]
+    /// Notes a request that was handled, whatever it is: if the turn is taken back, so is its answer.
+    mutating func note(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, since begin: TurnEntry.Begin
+    ) {
         entries.append(
-            Entry(
-                session: session, header: header, payload: Array(payload), start: position, end: position,
-                moment: transaction?.start))
+            TurnEntry(
+                session: session, header: header, payload: Array(payload), begin: begin, end: session.outbox.position))
+    }
+}
+
+/// A request that a turn has answered.
+struct TurnEntry {
+    /// What was so before it was handled.
+    struct Begin {
+        /// Where in the stream to its session the answer begins.
+        let position: UInt64
+        /// The moment that the request's transaction shows, if it has one. It may end with the request.
+        let moment: UInt64?
+
+        init(_ header: Header, _ session: Session) {
+            position = session.outbox.position
+            moment = header.transaction == 0 ? nil : session.transactions[header.transaction]?.start
+        }
     }
 
-    /// The request noted last has been answered.
-    mutating func noteAnswered() {
-        guard let last = entries.indices.last else { return }
-        entries[last].end = entries[last].session.outbox.position
-    }
+    let session: Session
+    let header: Header
+    let payload: [UInt8]
+    let begin: Begin
+    /// Where the answer ends, and what it has caused in the same stream.
+    let end: UInt64
 }
 
 /// A turn that has ended, while storage is asked to keep what it has changed.
@@ -56,19 +60,11 @@ struct ClosedTurn {
 
 /// Group commit: one batch per turn, and no answer leaves before storage has taken it.
 extension Machine {
-    /// A request is about to change the store.
-    mutating func beginChange(_ request: Request) throws(WireError) {
-        if isTakingBack { throw .EIO }
-        if turn != nil { return }
-        openTurn()
-    }
-
     /// From here on the turn can be taken back, and with it the answer of the request in hand.
     mutating func openTurn() {
         if !keepsBatches || turn != nil { return }
         for session in touched { session.turnStart = session.outbox.position }
         turn = Turn(snapshot: store.openSnapshot(undoable: true))
-        if let request = inHand { turn?.note(request.header, request.payload, of: request.session) }
     }
 
     /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
@@ -128,11 +124,9 @@ extension Machine {
         }
         // What has died stays dead, whatever storage does. What this tells is true in any case.
         for domain in turn.dead { clear(domain) }
-        isTakingBack = true
         for (entry, fate) in zip(turn.entries, kept) where entry.session.isOpen {
             answerAgain(entry, fate)
         }
-        isTakingBack = false
         goOn(turn)
     }
 
@@ -146,9 +140,9 @@ extension Machine {
         case kept([UInt8])
     }
 
-    private mutating func fate(of entry: Turn.Entry, in turn: Turn) -> Fate {
+    private mutating func fate(of entry: TurnEntry, in turn: Turn) -> Fate {
         guard let operation = Operation(rawValue: entry.header.type) else { return .repeated }
-        let answer = entry.session.answer(from: entry.start, to: entry.end)
+        let answer = entry.session.answer(from: entry.begin.position, to: entry.end)
         let isOfTree = operation.changesTree || operation.readsTree
         switch operation {
         case .transactionEnd:
@@ -158,15 +152,15 @@ extension Machine {
         case _ where !isOfTree:
             return .kept(answer)
         case _ where entry.header.transaction != 0:
-            return entry.moment.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
+            return entry.begin.moment.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
         default:
             return operation.changesTree ? .refused : .repeated
         }
     }
 
     /// The transaction that the entry's request started, if it shows what is taken back.
-    private mutating func startedTransaction(_ entry: Turn.Entry, in turn: Turn) -> Transaction? {
-        let answer = entry.session.answer(from: entry.start, to: entry.end)
+    private mutating func startedTransaction(_ entry: TurnEntry, in turn: Turn) -> Transaction? {
+        let answer = entry.session.answer(from: entry.begin.position, to: entry.end)
         let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
         guard let number = UInt32(exactly: number), let started = entry.session.transactions[number],
             started.start > turn.snapshot
@@ -192,10 +186,10 @@ extension Machine {
         return lost
     }
 
-    private mutating func answerAgain(_ entry: Turn.Entry, _ fate: Fate) {
+    private mutating func answerAgain(_ entry: TurnEntry, _ fate: Fate) {
         switch fate {
         case .refused:
-            replyError(.EIO, entry.header, entry.session)
+            sendError(.EIO, entry.header, entry.session, Cause(entry.session))
             touch(entry.session)
         case .repeated:
             entry.payload.withUnsafeBytes { handle(entry.header, $0, entry.session) }

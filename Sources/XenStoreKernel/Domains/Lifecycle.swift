@@ -155,9 +155,10 @@ extension Machine {
     }
 
     private mutating func removeSubtree(_ top: NodeID, tell: Bool) {
+        var cause = Cause.nobody
         store.path(of: top).withBytes { bytes in
             guard let path = try? scanner.scan(bytes, home: .control) else { return }
-            removeLive(path, top, mustTell: tell && !watches.isEmpty)
+            removeLive(path, top, mustTell: tell && !watches.isEmpty, &cause)
         }
     }
 
@@ -189,6 +190,7 @@ extension Machine {
         if watches.isEmpty { return }
         guard let plain = try? innerScanner.scan(UnsafeRawBufferPointer(name), home: .control, specials: true)
         else { return }
+        var cause = Cause.nobody
         let node = store.find(plain)
         let notice = ChangeNotice(
             isExact: true, before: nil,
@@ -196,14 +198,14 @@ extension Machine {
         matches.removeAll(keepingCapacity: true)
         guard case .domain(let id) = form else {
             collect(plain.hash, notice) { $0.isOn(plain) && $0.depth == nil }
-            return deliver(plain.bytes)
+            return deliver(plain.bytes, &cause)
         }
         collect(plain.hash, notice) { $0.isOn(plain) && ($0.depth ?? 0) >= 1 }
         let bytes = Array("\(name)/\(id.rawValue)".utf8)
         bytes.withBytes { bytes in
             guard let path = try? innerScanner.scan(bytes, home: .control, specials: true) else { return }
             collect(path.hash, notice) { $0.isOn(path) && ($0.depth ?? 1) >= 1 }
-            deliver(path.bytes)
+            deliver(path.bytes, &cause)
         }
     }
 }

@@ -4,7 +4,7 @@ import XenStoreWire
 /// TRANSACTION_END.
 extension Machine {
     /// TRANSACTION_END without a transaction.
-    mutating func checkEnd(_ request: Request) throws(WireError) {
+    mutating func checkEnd(_ request: Request) throws(WireError) -> Answer {
         _ = try isCommit(request)
         throw .ENOENT
     }
@@ -15,7 +15,9 @@ extension Machine {
         throw .EINVAL
     }
 
-    mutating func endTransaction(_ request: Request, _ transaction: Transaction) throws(WireError) {
+    mutating func endTransaction(
+        _ request: Request, _ transaction: Transaction, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         let session = request.session
         let commits = try isCommit(request)
         session.transactions[transaction.number] = nil
@@ -27,13 +29,15 @@ extension Machine {
             switch transaction.state {
             case .lost: throw .EAGAIN
             case .poisoned: throw .ENOMEM
-            case .open: try commit(transaction, by: request)
+            case .open: try commit(transaction, by: request, &cause)
             }
         }
-        replyOK(request)
+        return .ok
     }
 
-    private mutating func commit(_ transaction: Transaction, by request: Request) throws(WireError) {
+    private mutating func commit(
+        _ transaction: Transaction, by request: Request, _ cause: inout Cause
+    ) throws(WireError) {
         // One that has changed nothing saw one snapshot, and is as good as done when that was taken.
         guard let draft = transaction.draft, draft.hasChanges else { return }
         let session = request.session
@@ -43,7 +47,7 @@ extension Machine {
             transaction.log.withPayload(of: entry) { named.formUnion(domains(namedBy: $0, of: session)) }
         }
         for id in named where domains[id] != nil { refresh(id) }
-        if keepsBatches { try beginChange(request) }
+        openTurn()
         spend(draft.work * Work.change)
         let order = draft.touched
         let work = draft.work
@@ -51,23 +55,21 @@ extension Machine {
         let log = transaction.log
         transaction.close()
         accounts.settleCharge(of: transaction, session)
-        try commit(log, order: order, work: work, session)
+        try commit(log, order: order, work: work, session, &cause)
     }
 
     /// Replays the requests on the store as it is now. If each is answered as it was in the draft, the
     /// transaction is as good as done at this moment; if not, it is undone.
-    private mutating func commit(_ requests: RequestLog, order: [UInt64: Int], work: Int, _ session: Session)
-        throws(WireError)
-    {
+    private mutating func commit(
+        _ requests: RequestLog, order: [UInt64: Int], work: Int, _ session: Session, _ cause: inout Cause
+    ) throws(WireError) {
         let before = store.openSnapshot(undoable: true)
         defer { store.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: order, removals: session.hasLimits ? 2 * work : .max)
         do throws(WireError) {
-            self.replay = replay
-            defer { self.replay = nil }
             for entry in requests.entries {
                 try requests.withPayload(of: entry) { payload throws(WireError) in
-                    try self.replay(entry, payload, session)
+                    try self.replay(entry, payload, session, replay)
                 }
             }
         } catch {
@@ -83,7 +85,7 @@ extension Machine {
         session.conflicts = 0
         for event in events {
             paths[event.path].bytes.withUnsafeBytes {
-                send($0, to: event.watch, suppressingEqual: !event.watch.isSpecial)
+                send($0, to: event.watch, suppressingEqual: !event.watch.isSpecial, &cause)
             }
         }
     }
@@ -95,23 +97,20 @@ extension Machine {
     }
 
     /// Carries out one request again, which must be answered the same.
-    private mutating func replay(_ entry: RequestLog.Entry, _ payload: UnsafeRawBufferPointer, _ session: Session)
-        throws(WireError)
-    {
-        let mark = session.outbox.position
-        let request = Request(
-            session: session, operation: entry.operation, number: 0, transaction: 0, payload: payload)
-        var failure: WireError?
+    private mutating func replay(
+        _ entry: RequestLog.Entry, _ payload: UnsafeRawBufferPointer, _ session: Session, _ replay: Replay
+    ) throws(WireError) {
+        let request = Request(session: session, operation: entry.operation, transaction: 0, payload: payload)
+        var cause = Cause(session, replay: replay)
+        let outcome: Result<Answer, WireError>
         do throws(WireError) {
-            try perform(request, on: store)
+            outcome = .success(try perform(request, on: store, &cause))
         } catch {
-            failure = error
+            outcome = .failure(error)
         }
-        let digest = failure.map { UInt64($0.rawValue) } ?? digest(of: entry.operation, from: mark, session)
-        truncate(session, to: mark)
-        if digest == entry.digest { return }
+        if digest(of: outcome, entry.operation) == entry.digest { return }
         // Out of quota is not a conflict: trying again would not help.
-        if let failure, failure == .ENOSPC || failure == .EIO, !entry.failed { throw failure }
+        if case .failure(let failure) = outcome, failure == .ENOSPC || failure == .EIO, !entry.failed { throw failure }
         throw .EAGAIN
     }
 

@@ -4,19 +4,19 @@ import XenStoreWire
 /// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
 /// are its arguments.
 extension Machine {
-    mutating func control(_ request: Request) throws(WireError) {
+    mutating func control(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 1...64).map { String(decoding: $0, as: UTF8.self) }
         switch (arguments[0], arguments.dropFirst()) {
-        case ("help", []): try reply(request, text: Machine.controlHelp)
+        case ("help", []): return try reply(text: Machine.controlHelp)
         case ("check", []):
             check()
-            replyOK(request)
+            return .ok
         case ("print", let words) where words.count == 1:
             log(.notice, words.joined())
-            replyOK(request)
-        case ("log", let words) where words.count <= 1: try controlLog(request, words.first)
-        case ("quota", let words): try controlQuota(request, Array(words))
-        case ("quota-soft", let words): try controlSoftQuota(request, Array(words))
+            return .ok
+        case ("log", let words) where words.count <= 1: return try controlLog(request, words.first)
+        case ("quota", let words): return try controlQuota(request, Array(words))
+        case ("quota-soft", let words): return try controlSoftQuota(request, Array(words))
         default: throw .EINVAL
         }
     }
@@ -26,55 +26,55 @@ extension Machine {
         ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("quota-soft", "[set <name> <val>]"), ("help", ""),
     ].map { "\($0.padded(to: 15)) \($1)\n" }.joined()
 
-    private mutating func controlLog(_ request: Request, _ word: String?) throws(WireError) {
+    private mutating func controlLog(_ request: Request, _ word: String?) throws(WireError) -> Answer {
         guard let word else {
             let lines = logSwitches.all.map { "\($0.padded(to: 8)): \($1 ? "on" : "off")\n" }
-            return try reply(request, text: "Log switch settings:\n" + lines.joined())
+            return try reply(text: "Log switch settings:\n" + lines.joined())
         }
         guard logSwitches.set(word) else { throw .EINVAL }
-        replyOK(request)
+        return .ok
     }
 
     // MARK: quota
 
     /// The limits that only make the log warn: there is one, of memory.
-    private mutating func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) {
+    private mutating func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) -> Answer {
         guard let limits = accounts.limits else { throw .ENOSYS }
         if words.isEmpty {
             let line =
                 "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
-            return try reply(request, text: "Soft quota settings:\n" + line)
+            return try reply(text: "Soft quota settings:\n" + line)
         }
         guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
         else { throw .EINVAL }
         set(limit, of: .softMemory, for: nil, by: limits)
-        replyOK(request)
+        return .ok
     }
 
-    private mutating func controlQuota(_ request: Request, _ words: [String]) throws(WireError) {
+    private mutating func controlQuota(_ request: Request, _ words: [String]) throws(WireError) -> Answer {
         guard let limits = accounts.limits else { throw .ENOSYS }
         switch words {
         case []:
             let lines = Resource.allCases.map { resource in
                 "\("\(resource.name)".padded(to: 17)): \(padLeft(limits.limit(of: resource, for: nil), to: 8)) \(resource.summary)\n"
             }
-            try reply(request, text: "Quota settings:\n" + lines.joined())
-        case ["max"]: try reply(request, text: "Max. seen accounting values:\n" + peaks())
+            return try reply(text: "Quota settings:\n" + lines.joined())
+        case ["max"]: return try reply(text: "Max. seen accounting values:\n" + peaks())
         case ["max", "-r"]:
             accounts.ledger.resetPeaks()
-            try reply(request, text: "Max. seen accounting values:\n" + peaks())
+            return try reply(text: "Max. seen accounting values:\n" + peaks())
         case _ where words.count == 3 && words[0] == "set":
             guard let resource = Resource.allCases.first(where: { "\($0.name)" == words[1] }),
                 let limit = UInt32(words[2]), limit != .max
             else { throw .EINVAL }
             set(limit, of: resource, for: nil, by: limits)
-            replyOK(request)
+            return .ok
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }
             let domain = DomainID(number)
             refresh(domain)
             guard domains[domain] != nil else { throw .ENOENT }
-            try reply(request, text: "Domain \(number):\n" + lines(of: domain, limits))
+            return try reply(text: "Domain \(number):\n" + lines(of: domain, limits))
         default: throw .EINVAL
         }
     }

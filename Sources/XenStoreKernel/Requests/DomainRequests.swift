@@ -6,14 +6,14 @@ import XenStoreWire
 extension Machine {
     /// Without a transport for domains there is nothing to introduce a domain to: ENOSYS, after the
     /// arguments were looked at, as everywhere.
-    mutating func introduce(_ request: Request) throws(WireError) {
+    mutating func introduce(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 3...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let (port, isPort) = arguments[2].leadingNumber
         guard isPort, port > 0, let port = UInt32(exactly: port) else { throw .EINVAL }
         guard let domainTransport else { throw .ENOSYS }
         try introduce(id, frame: arguments[1].frameNumber, port: port, by: domainTransport)
-        replyOK(request)
+        return .ok
     }
 
     /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
@@ -25,21 +25,21 @@ extension Machine {
         return id
     }
 
-    mutating func release(_ request: Request) throws(WireError) {
+    mutating func release(_ request: Request) throws(WireError) -> Answer {
         let id = try introducedGuest(request)
         if domainTransport == nil { throw .ENOSYS }
         destroy(id)
-        replyOK(request)
+        return .ok
     }
 
-    mutating func resume(_ request: Request) throws(WireError) {
+    mutating func resume(_ request: Request) throws(WireError) -> Answer {
         let id = try introducedGuest(request)
         domains[id]?.isShutdownSeen = false
         note(id)
-        replyOK(request)
+        return .ok
     }
 
-    mutating func setTarget(_ request: Request) throws(WireError) {
+    mutating func setTarget(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 2...Limits.payloadMax)
         let id = try domainID(arguments[0])
         let target = try domainID(arguments[1])
@@ -52,39 +52,37 @@ extension Machine {
         if domainTransport != nil, domain.session == nil, id != .control { throw .EINVAL }
         domains[id]?.target = target
         note(id)
-        replyOK(request)
+        return .ok
     }
 
-    mutating func isDomainIntroduced(_ request: Request) throws(WireError) {
+    mutating func isDomainIntroduced(_ request: Request) throws(WireError) -> Answer {
         let id = try domainID(try onlyText(request))
         let isIntroduced = id == .current || domains[id]?.isIntroduced == true
-        try reply(request, UnsafeRawBufferPointer(isIntroduced ? "T\0" : "F\0"))
+        return try reply(UnsafeRawBufferPointer(isIntroduced ? "T\0" : "F\0"))
     }
 
-    mutating func getDomainPath(_ request: Request) throws(WireError) {
+    mutating func getDomainPath(_ request: Request) throws(WireError) -> Answer {
         let id = try domainID(try onlyText(request))
         let end = PathScanner.writeHome(of: id, to: scratch)
         scratch[end] = 0
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
+        return try reply(scratch: end + 1)
     }
 
-    mutating func getFeature(_ request: Request) throws(WireError) {
+    mutating func getFeature(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 0...1)
-        guard let text = arguments.first else { return try reply(request, number: request.session.features) }
+        guard let text = arguments.first else { return try reply(request.session.features) }
         if !request.isPrivileged || !request.session.peer.mayWrite { throw .EACCES }
         let id = try domainID(text)
         refresh(id)
         guard let domain = domains[id] else { throw .ENOENT }
-        try reply(request, number: domain.features)
+        return try reply(domain.features)
     }
 
-    private mutating func reply(_ request: Request, number features: Feature) throws(WireError) {
-        let end = scratch.writeDecimal(UInt64(features.rawValue))
-        scratch[end] = 0
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
+    private mutating func reply(_ features: Feature) throws(WireError) -> Answer {
+        try reply(number: UInt64(features.rawValue))
     }
 
-    mutating func setFeature(_ request: Request) throws(WireError) {
+    mutating func setFeature(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 2...2)
         let id = try domainID(arguments[0])
         let (bits, isWhole) = arguments[1].leadingNumber
@@ -96,6 +94,6 @@ extension Machine {
         // The domain has been told what it may use.
         if domain.isIntroduced { throw .EBUSY }
         domains[id]?.features = Feature(rawValue: bits)
-        replyOK(request)
+        return .ok
     }
 }

@@ -3,18 +3,18 @@ import XenStoreWire
 
 /// GET_QUOTA and SET_QUOTA.
 extension Machine {
-    mutating func getQuota(_ request: Request) throws(WireError) {
+    mutating func getQuota(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 0...2)
         guard let limits = accounts.limits else { throw .ENOSYS }
         guard let name = arguments.last else {
-            return try reply(request, text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
+            return try reply(text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
         }
         guard let resource = Resource(wireName: name) else { throw .EINVAL }
         let domain = arguments.count == 2 ? try knownDomain(arguments[0]) : nil
-        try reply(request, text: "\(limits.limit(of: resource, for: domain))")
+        return try reply(text: "\(limits.limit(of: resource, for: domain))")
     }
 
-    mutating func setQuota(_ request: Request) throws(WireError) {
+    mutating func setQuota(_ request: Request) throws(WireError) -> Answer {
         let arguments = try strings(request, 2...3)
         guard let limits = accounts.limits else { throw .ENOSYS }
         guard let resource = Resource(wireName: arguments[arguments.count - 2]) else { throw .EINVAL }
@@ -23,7 +23,7 @@ extension Machine {
         guard let limit = UInt32(exactly: value), limit != .max else { throw .EINVAL }
         let domain = arguments.count == 3 ? try knownDomain(arguments[0]) : nil
         set(limit, of: resource, for: domain, by: limits)
-        replyOK(request)
+        return .ok
     }
 
     /// Sets a limit at run time: noted for the next daemon, and looked at by whom it has blocked.

@@ -23,13 +23,13 @@ extension Machine {
     }
 
     @inline(__always)
-    mutating func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
-        try reply(request, tree.content(of: id).value)
+        return try reply(tree.content(of: id).value)
     }
 
-    mutating func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
         if tree.childNamesLength(of: id, limit: Limits.payloadMax) > Limits.payloadMax { throw .E2BIG }
@@ -39,7 +39,7 @@ extension Machine {
             end = writeName(tree.name(of: child), at: end)
             child = tree.nextSibling(of: child)
         }
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[..<end]))
+        return try reply(scratch: end)
     }
 
     /// Writes a name and its NUL to the scratch buffer and returns where it ends.
@@ -53,7 +53,7 @@ extension Machine {
 
     /// The part of a long directory that begins at a byte of the list of names: the generation of
     /// the node, whole names while they fit, and an empty one at the end of the list.
-    mutating func directoryPart<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func directoryPart<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         guard let (text, rest) = request.payload.splitAtNul(),
             let (offsetText, tail) = rest.splitAtNul(), !tail.contains(0)
         else { throw .EINVAL }
@@ -94,10 +94,10 @@ extension Machine {
             scratch[end] = 0
             end += 1
         }
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[..<end]))
+        return try reply(scratch: end)
     }
 
-    mutating func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request, specials: true)
         let id = try require(path, .read, request.session, tree)
         let list = store.permissions[tree.content(of: id).permissions]
@@ -112,6 +112,6 @@ extension Machine {
             scratch[end] = 0
             end += 1
         }
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[..<end]))
+        return try reply(scratch: end)
     }
 }

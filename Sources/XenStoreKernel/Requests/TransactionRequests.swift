@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// TRANSACTION_START, and requests in a transaction.
 extension Machine {
-    mutating func startTransaction(_ request: Request) throws(WireError) {
+    mutating func startTransaction(_ request: Request) throws(WireError) -> Answer {
         let session = request.session
         try accounts.allow(.transactions, amount: accounts.held(by: session).transactions + 1, session)
         var number = session.lastTransaction &+ 1
@@ -15,9 +15,7 @@ extension Machine {
         accounts.settleCharge(of: transaction, session)
         session.noted.isStale = true
         reserveIfDesperate(session)
-        let end = scratch.writeDecimal(UInt64(number))
-        scratch[end] = 0
-        try reply(request, UnsafeRawBufferPointer(rebasing: scratch[...end]))
+        return try reply(number: UInt64(number))
     }
 
     /// Who pays for what the transaction's snapshot pins: a client that has limits.
@@ -37,64 +35,68 @@ extension Machine {
     // MARK: Requests in it
 
     /// Carries out a request on the transaction's draft, and remembers what it was answered.
-    mutating func perform(_ request: Request, in transaction: Transaction) throws(WireError) {
+    mutating func perform(
+        _ request: Request, in transaction: Transaction, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         switch transaction.state {
-        case .open: try performOpen(request, in: transaction)
-        case .lost: try performLost(request, in: transaction)
+        case .open: return try performOpen(request, in: transaction, &cause)
+        case .lost: return try performLost(request, in: transaction, &cause)
         case .poisoned(let error):
             if let error { throw error }
             // Answered as if nothing had been done before, and nothing is kept of it.
             let draft = Draft(of: store)
             defer { draft.close() }
-            try perform(request, onDraft: draft)
+            return kept(try perform(request, onDraft: draft, &cause))
         }
     }
 
     /// What is done in a draft is work, whatever becomes of it.
-    private mutating func perform(_ request: Request, onDraft draft: Draft) throws(WireError) {
+    private mutating func perform(
+        _ request: Request, onDraft draft: Draft, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         let (work, skipped) = (draft.work, draft.skipped)
         defer { spend((draft.work - work) * Work.draft + (draft.skipped - skipped) / 2) }
-        try perform(request, on: draft)
+        return try perform(request, on: draft, &cause)
     }
 
-    private mutating func performOpen(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func performOpen(
+        _ request: Request, in transaction: Transaction, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         guard let draft = transaction.draft else { throw .ENOMEM }
         let session = request.session
         try allow(.transactionRequests, amount: transaction.log.count + 1, in: transaction, of: session)
         draft.bounds = bounds(for: session)
-        let mark = session.outbox.position
-        var failure: WireError?
+        let outcome: Result<Answer, WireError>
         do throws(WireError) {
-            try perform(request, onDraft: draft)
+            outcome = .success(try perform(request, onDraft: draft, &cause))
         } catch {
-            failure = error
+            outcome = .failure(error)
         }
-        let digest = failure.map { UInt64($0.rawValue) } ?? digest(of: request.operation, from: mark, session)
-        transaction.log.append(request, digest: digest, failed: failure != nil, hashing: store.hashing)
-        do throws(WireError) {
-            try allowGrowth(of: transaction, draft, session)
-        } catch {
-            truncate(session, to: mark)
-            throw error
-        }
-        guard let failure else { return }
-        if request.operation.changesTree, failure == .ENOSPC || failure == .ENOMEM || failure == .EIO {
+        transaction.log.append(
+            request, digest: digest(of: outcome, request.operation), failed: outcome.isFailure, hashing: store.hashing)
+        try allowGrowth(of: transaction, draft, session)
+        if case .failure(let failure) = outcome, request.operation.changesTree,
+            failure == .ENOSPC || failure == .ENOMEM || failure == .EIO
+        {
             poison(transaction, of: session, nil)
         }
-        throw failure
+        return try outcome.get()
     }
 
     /// A transaction that will not be committed keeps no log.
-    private mutating func performLost(_ request: Request, in transaction: Transaction) throws(WireError) {
+    private mutating func performLost(
+        _ request: Request, in transaction: Transaction, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         guard let draft = transaction.draft else { throw .EAGAIN }
         draft.bounds = bounds(for: request.session)
         let session = request.session
         defer { accounts.settleCharge(of: transaction, session) }
-        try perform(request, onDraft: draft)
+        let reply = try perform(request, onDraft: draft, &cause)
         let memory = accounts.held(by: session).memory + transaction.memory - transaction.charged
-        if draft.isExhausted || accounts.refusal(of: .memory, amount: memory, session) != nil {
-            transaction.lose(of: store, reader: reader(for: session, transaction.number))
-        }
+        guard draft.isExhausted || accounts.refusal(of: .memory, amount: memory, session) != nil else { return reply }
+        let keptReply = kept(reply)
+        transaction.lose(of: store, reader: reader(for: session, transaction.number))
+        return keptReply
     }
 
     private mutating func bounds(for session: Session) -> Draft.Bounds {
@@ -144,15 +146,17 @@ extension Machine {
         accounts.adjustMemory(of: session, by: growth)
     }
 
-    /// A digest of the reply that begins at a position of the session's stream. The generation that
-    /// DIRECTORY_PART begins with is left out: it differs between a draft and the store.
-    mutating func digest(of operation: Operation, from mark: UInt64, _ session: Session) -> UInt64 {
-        let bytes = session.outbox.bytes
-        let start = Int(mark - session.outbox.sentPosition)
-        var reply = UnsafeRawBufferPointer(rebasing: bytes[min(start + Header.size, bytes.count)...])
-        if operation == .directoryPart, let (_, names) = reply.splitAtNul() { reply = names }
-        // Apart from the errors, whose digests are small.
-        return store.hashing.child(reply, of: store.hashing.root) | 1 << 63
+    /// A digest of an answer. The generation that DIRECTORY_PART begins with is left out: it differs between a
+    /// draft and the store.
+    func digest(of outcome: Result<Answer, WireError>, _ operation: Operation) -> UInt64 {
+        switch outcome {
+        case .failure(let error): return UInt64(error.rawValue)
+        case .success(let reply):
+            var payload = reply.payload
+            if operation == .directoryPart, let (_, names) = payload.splitAtNul() { payload = names }
+            // Apart from the errors, whose digests are small.
+            return store.hashing.child(payload, of: store.hashing.root) | 1 << 63
+        }
     }
 
     // MARK: What snapshots pin
@@ -199,5 +203,11 @@ extension Session {
     fileprivate var oldestPinningTransaction: Transaction? {
         transactions.values.filter { $0.draft.map { $0.pinned > 0 } ?? false }
             .min { ($0.draft?.moment ?? .max) < ($1.draft?.moment ?? .max) }
+    }
+}
+
+extension Result {
+    var isFailure: Bool {
+        if case .failure = self { true } else { false }
     }
 }

@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// WATCH, UNWATCH, RESET_WATCHES.
 extension Machine {
-    mutating func watch(_ request: Request) throws(WireError) {
+    mutating func watch(_ request: Request) throws(WireError) -> Answer {
         let session = request.session
         let most = session.features.contains(.watchDepth) ? 3 : 2
         let arguments = try strings(request, 2...most)
@@ -34,14 +34,19 @@ extension Machine {
         note(watch)
 
         // The one reply that comes before the event it causes.
-        replyOK(request)
-        // The first event is for whoever asks, whether or not the node is there or may be read, and
-        // does not keep the request outstanding.
-        requester = nil
-        send(path.bytes, to: watch, suppressingEqual: !watch.isSpecial)
+        var reply = Answer.ok
+        reply.watch = watch
+        return reply
     }
 
-    mutating func unwatch(_ request: Request) throws(WireError) {
+    /// The first event is for whoever asks, whether or not the node is there or may be read, and does not keep
+    /// the request outstanding.
+    mutating func sendFirstEvent(of watch: Watch) {
+        var cause = Cause.nobody
+        watch.path.withUnsafeBytes { send($0, to: watch, suppressingEqual: !watch.isSpecial, &cause) }
+    }
+
+    mutating func unwatch(_ request: Request) throws(WireError) -> Answer {
         let session = request.session
         let arguments = try strings(request, 2...2)
         let path = try scanner.scan(
@@ -54,17 +59,17 @@ extension Machine {
         else { throw .ENOENT }
         if session.watches[key]?.isEmpty == true { session.watches[key] = nil }
         drop(watch, of: session)
-        replyOK(request)
+        return .ok
     }
 
     /// Drops the session's watches and its transactions, the one the request belongs to as well
     /// (XSA-484). Events that are on their way stay.
-    mutating func resetWatches(_ request: Request) {
+    mutating func resetWatches(_ request: Request) -> Answer {
         let session = request.session
         removeWatches(of: session)
         dropTransactions(of: session)
         endReservation(of: session)
-        replyOK(request)
+        return .ok
     }
 
     mutating func removeWatches(of session: Session) {

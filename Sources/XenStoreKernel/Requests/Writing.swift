@@ -3,7 +3,9 @@ import XenStoreWire
 
 /// WRITE, MKDIR, RM, SET_PERMS.
 extension Machine {
-    mutating func write<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func write<T: Tree>(
+        _ request: Request, _ tree: T, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         guard let (text, value) = request.payload.splitAtNul() else { throw .EINVAL }
         let session = request.session
         let path = try scanner.scan(text, home: session.domain, quota: accounts.pathQuota(session))
@@ -13,27 +15,29 @@ extension Machine {
             guard mayAccess(content.permissions, .write, session) else { throw .EACCES }
             try allowValue(value, growth: value.count - content.value.count, content.permissions, session)
             tree.setValue(of: id, to: value)
-            if T.isLive { announce(path, noticeOfChange(of: id)) }
+            if T.isLive { announce(path, noticeOfChange(of: id), &cause) }
         } else {
-            try make(path, value, request, tree)
+            try make(path, value, request, tree, &cause)
         }
-        replyOK(request)
+        return .ok
     }
 
-    mutating func makeDirectory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func makeDirectory<T: Tree>(
+        _ request: Request, _ tree: T, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let id = tree.find(path)
         if id.exists {
             guard mayAccess(tree.content(of: id).permissions, .write, request.session) else { throw .EACCES }
         } else {
-            try make(path, UnsafeRawBufferPointer(start: nil, count: 0), request, tree)
+            try make(path, UnsafeRawBufferPointer(start: nil, count: 0), request, tree, &cause)
         }
-        replyOK(request)
+        return .ok
     }
 
     /// Makes a node and the ancestors it lacks, or nothing at all (XSA-414, XSA-415).
     private mutating func make<T: Tree>(
-        _ path: Path, _ value: UnsafeRawBufferPointer, _ request: Request, _ tree: T
+        _ path: Path, _ value: UnsafeRawBufferPointer, _ request: Request, _ tree: T, _ cause: inout Cause
     ) throws(WireError) {
         let session = request.session
         var (parent, depth) = tree.nearestAncestor(of: path)
@@ -56,7 +60,7 @@ extension Machine {
                 path.prefix(depth), parent: parent, permissions: list,
                 value: isLast ? value : UnsafeRawBufferPointer(start: nil, count: 0))
         }
-        if T.isLive { announce(path, noticeOfChange(of: parent)) }
+        if T.isLive { announce(path, noticeOfChange(of: parent), &cause) }
     }
 
     /// What the nodes of `path` that are more than `depth` levels deep will count to memory.
@@ -80,7 +84,9 @@ extension Machine {
         if growth > 0 { try accounts.allowMemory(growth, session) }
     }
 
-    mutating func remove<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func remove<T: Tree>(
+        _ request: Request, _ tree: T, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let session = request.session
         if path.depth == 0 { throw request.isPrivileged ? .EINVAL : .EACCES }
@@ -88,27 +94,27 @@ extension Machine {
         guard id.exists else {
             let error = missing(path, .write, session, tree)
             guard error == .ENOENT, tree.find(path.parent).exists else { throw error }
-            return replyOK(request)
+            return .ok
         }
         guard mayAccess(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
         if let draft = tree as? Draft {
             draft.noteSubtree(id)
             if draft.isExhausted { throw .ENOSPC }
             tree.forEachPostorder(from: id, tree.removeLeaf)
-        } else if !removeLive(path, id, mustTell: !watches.isEmpty) {
+        } else if !removeLive(path, id, mustTell: !watches.isEmpty, &cause) {
             throw .EAGAIN
         }
-        replyOK(request)
+        return .ok
     }
 
     /// Removes a node and all below it. Watches set on what goes away with it are told first, each
     /// of exactly its node, then those on the node itself and further up. False if a transaction that is being
     /// committed has not paid for that much; then some of it is left, to be undone.
     @discardableResult
-    mutating func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool) -> Bool {
+    mutating func removeLive(_ path: Path, _ top: NodeID, mustTell: Bool, _ cause: inout Cause) -> Bool {
         var isAffordable = true
         store.forEachPostorder(from: top) { id in
-            if let replay, isAffordable { isAffordable = replay.spendRemoval() }
+            if let replay = cause.replay, isAffordable { isAffordable = replay.spendRemoval() }
             if !isAffordable { return }
             spend(Work.change)
             if keepsBatches { spend(Int(store.pointer(id).pointee.pathLength) >> Work.recordShift) }
@@ -121,13 +127,15 @@ extension Machine {
             let list = store.pointer(id).pointee.permissions
             store.permissions.retain(list)
             store.removeLeaf(id)
-            if id == top { announce(path, notice) } else { announceExact(bytes, hash, notice) }
+            if id == top { announce(path, notice, &cause) } else { announceExact(bytes, hash, notice, &cause) }
             store.permissions.release(list)
         }
         return isAffordable
     }
 
-    mutating func setPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) {
+    mutating func setPermissions<T: Tree>(
+        _ request: Request, _ tree: T, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
         guard let (text, rest) = request.payload.splitAtNul(), let last = rest.lastIndex(of: 0)
         else { throw .EINVAL }
         let session = request.session
@@ -149,10 +157,10 @@ extension Machine {
         if T.isLive {
             var notice = noticeOfChange(of: id)
             notice.before = Sight(node: before, parent: notice.now?.parent)
-            announce(path, notice)
+            announce(path, notice, &cause)
         }
         store.permissions.release(before)
-        replyOK(request)
+        return .ok
     }
 
     private mutating func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session)
@@ -187,23 +195,25 @@ extension Machine {
     // MARK: Telling
 
     /// Tells of a change now, or with the others of the transaction that is being committed.
-    mutating func announce(_ path: Path, _ notice: ChangeNotice) {
-        if let replay {
+    mutating func announce(_ path: Path, _ notice: ChangeNotice, _ cause: inout Cause) {
+        if let replay = cause.replay {
             replay.note(path.bytes, hash: path.hash, isExact: notice.isExact)
         } else {
-            notify(path, notice)
+            notify(path, notice, &cause)
         }
     }
 
     /// The same for a node that goes away with an ancestor: only watches on the very node are told.
-    private mutating func announceExact(_ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice) {
+    private mutating func announceExact(
+        _ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice, _ cause: inout Cause
+    ) {
         spend(path.count >> Work.longPathShift)
         path.withUnsafeBytes { bytes in
-            if let replay { return replay.note(bytes, hash: hash, isExact: true) }
+            if let replay = cause.replay { return replay.note(bytes, hash: hash, isExact: true) }
             matches.removeAll(keepingCapacity: true)
             collect(hash, notice) { $0.isOn(bytes) && $0.reaches(0) }
             if matches.count > 1 { matches.sort { $0.serial < $1.serial } }
-            deliver(bytes)
+            deliver(bytes, &cause)
         }
     }
 

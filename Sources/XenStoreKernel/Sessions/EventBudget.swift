@@ -42,16 +42,6 @@ extension Machine {
     /// Unsent bytes above which a client that does not read its events is given up.
     private static let unsentLimit = 32 * 1024 * 1024
 
-    /// The request in hand, which is outstanding until an event beyond a guest's budget has reached it. Only
-    /// unprivileged domains hold each other up: dom0 waits for nobody.
-    mutating func requestThatWaits() -> OutstandingRequest? {
-        guard let requester else { return nil }
-        let request = outstanding ?? OutstandingRequest(of: requester, ledger: accounts.ledger)
-        outstanding = request
-        request.addOne()
-        return request
-    }
-
     /// Something of the session's is out: there may be room for events that were beyond its budget.
     mutating func admitExcess(of session: Session) {
         if session.delivery.excess == 0 || session.peer.isPrivileged { return }

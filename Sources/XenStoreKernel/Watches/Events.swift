@@ -35,10 +35,10 @@ extension ChangeNotice {
 
 extension Machine {
     /// Tells the watches on `path` and, unless the notice is exact, on its ancestors.
-    mutating func notify(_ path: Path, _ notice: ChangeNotice) {
+    mutating func notify(_ path: Path, _ notice: ChangeNotice, _ cause: inout Cause) {
         if watches.isEmpty { return }
         match(path, notice)
-        deliver(path.bytes)
+        deliver(path.bytes, &cause)
     }
 
     /// Finds in `matches` the watches to be told of a change, in their order.
@@ -66,14 +66,16 @@ extension Machine {
     }
 
     /// Sends an event to each of `matches`.
-    mutating func deliver(_ path: UnsafeRawBufferPointer) {
+    mutating func deliver(_ path: UnsafeRawBufferPointer, _ cause: inout Cause) {
         if matches.isEmpty { return }
-        for watch in matches { send(path, to: watch, suppressingEqual: !watch.isSpecial) }
+        for watch in matches { send(path, to: watch, suppressingEqual: !watch.isSpecial, &cause) }
         matches.removeAll(keepingCapacity: true)
     }
 
     /// Queues one event. An equal one that is still on its way stands for both.
-    mutating func send(_ path: UnsafeRawBufferPointer, to watch: Watch, suppressingEqual: Bool) {
+    mutating func send(
+        _ path: UnsafeRawBufferPointer, to watch: Watch, suppressingEqual: Bool, _ cause: inout Cause
+    ) {
         let session = watch.session
         guard session.isOpen, !session.isEnding else { return }
         let shown = UnsafeRawBufferPointer(rebasing: path.dropFirst(watch.hiddenPrefix))
@@ -92,7 +94,8 @@ extension Machine {
         write(shown, watch.token, length: length, to: session)
         let isExcess = admission == .excess
         let mark = Delivery.Mark(
-            start: start, end: session.outbox.position, event: key, cause: isExcess ? requestThatWaits() : nil,
+            start: start, end: session.outbox.position, event: key,
+            cause: isExcess ? cause.requestThatWaits(accounts.ledger) : nil,
             kind: isExcess ? .excess : .event)
         session.delivery.append(mark)
         if !isExcess, !session.peer.isPrivileged {
