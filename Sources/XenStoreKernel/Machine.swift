@@ -31,18 +31,8 @@ struct Machine: ~Copyable {
     var touched: [Session] = []
     /// Sessions whose transports have not been told yet that they may read, or may not.
     var readingChanges: [Session] = []
-    /// Sessions with whole frames that had no place in this turn.
-    var backlog = Backlog()
-    /// Which of those are being served.
-    var servedUrgency: Backlog.Urgency?
-    /// What has been done for clients with limits in this turn.
-    var guestWork = 0
-    /// What storage has said of its load.
-    var storageLoad = 0
-    /// Goes up with each turn.
-    var turnNumber: UInt64 = 1
-    /// What has been done for the request in hand.
-    var requestWork = 0
+    /// Whose request comes next.
+    var schedule = Schedule()
     /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
     var waiting: [Session] = []
     var nextExpiry: Moment?
@@ -58,9 +48,8 @@ struct Machine: ~Copyable {
     let turnGate = TurnGate()
     /// Who is waited for before a turn ends.
     var gathering = Gathering()
-    /// What storage is to keep beside the nodes, by key, and nil for what it is to forget; nothing if it
-    /// wants no batches.
-    var notes: [[UInt8]: [UInt8]?] = [:]
+    /// What storage is to keep beside the nodes; nothing if it wants no batches.
+    var notes = Notes()
     /// What the daemon before this one has left, until it is taken up.
     var handover: Handover?
     /// The last commit failed.

@@ -165,7 +165,7 @@ import XenStoreWire
         house.host.settle()
         #expect("\(house.usage(5))" == "\(Usage())")
         #expect(house.store.snapshots.isEmpty)
-        #expect(house.kernel.machine.backlog.isEmpty)
+        #expect(house.kernel.machine.schedule.backlog.isEmpty)
         #expect(house.kernel.machine.sessions.count == 1)
         house.expectSound()
     }

@@ -12,13 +12,13 @@ extension Machine {
 
     /// Counts work of the request in hand.
     @inline(__always)
-    mutating func spend(_ work: Int) { requestWork &+= work }
+    mutating func spend(_ work: Int) { schedule.spend(work) }
 
     /// Handles whole frames in `bytes` and returns how many bytes they took.
     mutating func drain(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
         var at = 0
         var frames = Machine.framesPerTurn
-        session.effort.begin(turn: turnNumber)
+        schedule.begin(session)
         while bytes.count &- at >= Header.size {
             let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
             if header.length > Limits.payloadMax {
@@ -30,14 +30,13 @@ extension Machine {
             if end > bytes.count || mustWait(session) { break }
             let payload = UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end])
             if frames == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header, payload) {
-                putOff(session, urgency(of: session, isCostly(session, header, payload)))
+                schedule.putOff(session, isCostly: isCostly(session, header, payload), at: now)
                 break
             }
             frames &-= 1
-            requestWork = Work.request &+ Int(header.length) &>> Work.payloadShift
+            schedule.beginRequest(payload: Int(header.length))
             handle(header, payload, session)
-            session.effort.add(requestWork)
-            if session.hasLimits { guestWork &+= requestWork }
+            schedule.endRequest(of: session)
             at = end
             if !session.isOpen || session.isEnding {
                 at = bytes.count
@@ -73,23 +72,9 @@ extension Machine {
 
     /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
     @inline(__always)
-    private mutating func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
-        session.hasLimits && isGuestsTurnOver(session, isCostly(session, header, payload))
-    }
-
-    private mutating func isGuestsTurnOver(_ session: Session, _ isCostly: Bool) -> Bool {
-        let urgency = urgency(of: session, isCostly)
-        if !hasRoom(for: urgency) { return true }
-        if let servedUrgency { return urgency.rawValue > servedUrgency.rawValue }
-        // What is costly comes after all others of the turn, even if nobody waits yet.
-        return isCostly || backlog.hasOthers(before: urgency)
-    }
-
-    /// How urgent the session's next request is.
-    private mutating func urgency(of session: Session, _ isCostly: Bool) -> Backlog.Urgency {
-        if !session.hasLimits { return .trusted }
-        if isCostly || session.effort.isHeavy(at: now) { return .patient }
-        return session.effort.isLight(at: now) ? .rare : .prompt
+    private func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
+        session.hasLimits
+            && schedule.isTurnOver(for: session, isCostly: isCostly(session, header, payload), at: now)
     }
 
     /// Whether the request may take long, by what is known before it is carried out.
@@ -104,44 +89,17 @@ extension Machine {
         }
     }
 
-    /// Whole frames are left: they get their turn after the others.
-    private mutating func putOff(_ session: Session, _ urgency: Backlog.Urgency) {
-        if session.isBacklogged { return }
-        session.isBacklogged = true
-        backlog.append(session, urgency)
-    }
-
-    /// Whether this turn, and storage, have room for more requests of this urgency.
-    private func hasRoom(for urgency: Backlog.Urgency) -> Bool {
-        switch urgency {
-        case .trusted: true
-        case .rare: guestWork < Work.perTurnOfGuests && storageLoad < 100
-        case .prompt: guestWork < Work.perTurnOfGuests && storageLoad < 75
-        case .patient: guestWork < Work.perTurnOfGuests && storageLoad < 50
-        }
-    }
-
-    /// Whether the next turn can go on with some of those who wait.
-    var isBacklogReady: Bool {
-        if backlog.isEmpty { return false }
-        return Backlog.Urgency.allCases.contains { backlog.count($0) > 0 && hasRoom(for: $0) }
-    }
-
     /// Serves those who had no place in their turn: those without limits all, and the others while there is
     /// room in the turn.
     mutating func drainBacklog() {
-        if backlog.isEmpty { return }
         for urgency in Backlog.Urgency.allCases {
-            var waiting = backlog.take(urgency, atMost: backlog.count(urgency))
-            servedUrgency = urgency
-            while hasRoom(for: urgency), let session = waiting.popFirst() {
-                session.isBacklogged = false
+            var waiting = schedule.beginServing(urgency)
+            while let session = schedule.next(of: &waiting, urgency) {
                 if session.isOpen, !session.isEnding, session.blockedBy == nil { drainInbox(session) }
                 if session.isOpen { reconsider(session) }
             }
-            if !waiting.isEmpty { backlog.putBack(waiting, urgency) }
+            schedule.endServing(waiting, urgency)
         }
-        servedUrgency = nil
     }
 
     // MARK: Blocking
@@ -177,7 +135,7 @@ extension Machine {
         if session.blockedBy != previous { noteBlock(session) }
         let isReading = session.blockedBy == nil && session.inbox.count <= Machine.inboxMax
         if session.blockedBy == nil, !session.isBacklogged, session.inbox.hasWholeFrame {
-            putOff(session, urgency(of: session, false))
+            schedule.putOff(session, isCostly: false, at: now)
         }
         if isReading != session.isReading {
             session.isReading = isReading

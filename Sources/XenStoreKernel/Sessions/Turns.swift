@@ -5,15 +5,15 @@ import XenStoreWire
 extension Machine {
     mutating func beginEndOfTurn(at now: Moment) { self.now = now }
 
-    var hasBacklog: Bool { !backlog.isEmpty }
+    var hasBacklog: Bool { !schedule.backlog.isEmpty }
 
     /// All was flushed. Says how long the event loop may sleep.
     mutating func finishTurn(storageLoad: Int) -> Wait {
-        self.storageLoad = storageLoad
+        schedule.storageLoad = storageLoad
         let hasLeftovers = !store.leftovers.isEmpty && store.freeLeftovers()
         var deadline = min(expireReservation(), expireEvents())
-        if !backlog.isEmpty { deadline = min(deadline, now.advanced(byMilliseconds: Machine.storagePause)) }
-        if isBacklogReady || !touched.isEmpty || hasLeftovers { return .none }
+        if hasBacklog { deadline = min(deadline, now.advanced(byMilliseconds: Machine.storagePause)) }
+        if schedule.isBacklogReady || !touched.isEmpty || hasLeftovers { return .none }
         return deadline.map { .until($0) } ?? .forever
     }
 

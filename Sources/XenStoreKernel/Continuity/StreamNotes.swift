@@ -154,12 +154,12 @@ extension Machine {
     mutating func forgetStream(of session: Session) {
         guard keepsBatches, session.peer.outlivesDaemon else { return }
         forgetPieces(of: session)
-        notes[StreamNote.key(session.domain)] = .some(nil)
+        notes.forget(StreamNote.key(session.domain))
     }
 
     private mutating func forgetPieces(of session: Session) {
         for piece in session.noted.pieces {
-            notes[StreamNote.key(session.domain, pieceAt: piece.lowerBound)] = .some(nil)
+            notes.forget(StreamNote.key(session.domain, pieceAt: piece.lowerBound))
         }
         session.noted.pieces = []
         session.noted.sendPosition = session.outbox.sentPosition
@@ -175,7 +175,7 @@ extension Machine {
             return
         }
         for position in note.pieces.keys {
-            notes[StreamNote.key(session.domain, pieceAt: position)] = .some(nil)
+            notes.forget(StreamNote.key(session.domain, pieceAt: position))
         }
         guard note.isWhole else { return }
         restoreTransactions(of: session, note)

@@ -70,8 +70,7 @@ extension Machine {
     /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
     /// ``rolledBack(_:)`` comes next.
     mutating func closeTurn() -> ClosedTurn? {
-        guestWork = 0
-        turnNumber &+= 1
+        schedule.beginTurn()
         if pinsTooMuch { giveUpOverdrawn() }
         if !keepsBatches { return nil }
         let streams = streamNotes()
@@ -84,12 +83,12 @@ extension Machine {
     func batch(of closed: ClosedTurn) -> ChangeBatch {
         ChangeBatch(
             store: store, since: closed.turn?.snapshot ?? store.generation,
-            notes: notes.merging(closed.streams) { $1 }, endsWithBoot: closed.turn == nil && notes.isEmpty)
+            notes: notes.all(with: closed.streams), endsWithBoot: closed.turn == nil && notes.isEmpty)
     }
 
     /// Storage has taken all that the turn has changed.
     mutating func committed(_ closed: ClosedTurn) {
-        notes = [:]
+        notes.clear()
         streamsAreNoted(closed.streams)
         closeSnapshot(of: closed)
     }

@@ -6,26 +6,24 @@ extension Machine {
     /// The domain was introduced, has changed, or is gone.
     mutating func note(_ id: DomainID) {
         guard keepsBatches, id != .control else { return }
-        let domain = domains[id].flatMap { $0.isIntroduced ? $0 : nil }
-        notes[Array("domain/\(id.rawValue)".utf8)] = .some(domain.map { DomainNote($0).bytes })
+        let key = Array("domain/\(id.rawValue)".utf8)
+        guard let domain = domains[id], domain.isIntroduced else { return notes.forget(key) }
+        notes.keep(DomainNote(domain).bytes, under: key)
     }
 
     mutating func note(_ watch: Watch, isGone: Bool = false) {
         guard keepsBatches, watch.session.peer.outlivesDaemon else { return }
         let key = Array("watch/\(watch.serial)".utf8)
-        // Storage has never heard of it: a guest that comes and goes while storage fails must not fill memory.
-        if isGone, case .some(.some) = notes[key] {
-            notes[key] = nil
-            return
-        }
-        notes[key] = .some(isGone ? nil : WatchNote(watch, of: watch.session.domain).bytes)
+        if !isGone { return notes.keep(WatchNote(watch, of: watch.session.domain).bytes, under: key) }
+        if !notes.withdraw(key) { notes.forget(key) }
     }
 
     /// A limit was set at run time, for one domain or for all, or does not stand any more.
     mutating func note(_ setting: LimitSetting?, of resource: Resource, for domain: DomainID?) {
         guard keepsBatches else { return }
         let key = "limit/\(domain.map { "\($0.rawValue)" } ?? "all")/\(resource.name)"
-        notes[Array(key.utf8)] = .some(setting.map { UInt64($0.limit).noteBytes + $0.configured.noteBytes })
+        guard let setting else { return notes.forget(Array(key.utf8)) }
+        notes.keep(UInt64(setting.limit).noteBytes + setting.configured.noteBytes, under: Array(key.utf8))
     }
 }
 
@@ -53,11 +51,11 @@ extension Machine {
         }
         // Of peers that have not come back.
         for watches in handover?.watches.values.map(\.self) ?? [] {
-            for watch in watches { notes[Array("watch/\(watch.serial)".utf8)] = .some(nil) }
+            for watch in watches { notes.forget(Array("watch/\(watch.serial)".utf8)) }
         }
         for (id, note) in handover?.streams ?? [:] {
-            notes[StreamNote.key(id)] = .some(nil)
-            for position in note.pieces.keys { notes[StreamNote.key(id, pieceAt: position)] = .some(nil) }
+            notes.forget(StreamNote.key(id))
+            for position in note.pieces.keys { notes.forget(StreamNote.key(id, pieceAt: position)) }
         }
         forgetLimitsOfTheDead()
         handover = nil

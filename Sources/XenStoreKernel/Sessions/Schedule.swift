@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Whose request comes next. All guests together have a budget of work in each turn; those who have asked for
+/// little go first, and what may cost much comes last. dom0 does not wait for guests.
+struct Schedule {
+    /// Sessions with whole frames that had no place in this turn.
+    private(set) var backlog = Backlog()
+    /// Which of those are being served.
+    private var served: Backlog.Urgency?
+    /// What has been done for clients with limits in this turn.
+    private var guestWork = 0
+    /// What storage has said of its load.
+    var storageLoad = 0
+    /// Goes up with each turn.
+    private var turn: UInt64 = 1
+    /// What has been done for the request in hand.
+    private var requestWork = 0
+
+    // MARK: Counting
+
+    /// Counts work of the request in hand.
+    @inline(__always)
+    mutating func spend(_ work: Int) { requestWork &+= work }
+
+    @inline(__always)
+    mutating func begin(_ session: Session) { session.effort.begin(turn: turn) }
+
+    @inline(__always)
+    mutating func beginRequest(payload: Int) { requestWork = Work.request &+ payload &>> Work.payloadShift }
+
+    @inline(__always)
+    mutating func endRequest(of session: Session) {
+        session.effort.add(requestWork)
+        if session.hasLimits { guestWork &+= requestWork }
+    }
+
+    mutating func beginTurn() {
+        guestWork = 0
+        turn &+= 1
+    }
+
+    // MARK: Judging
+
+    /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
+    func isTurnOver(for session: Session, isCostly: Bool, at now: Moment) -> Bool {
+        let urgency = urgency(of: session, isCostly: isCostly, at: now)
+        if !hasRoom(for: urgency) { return true }
+        if let served { return urgency.rawValue > served.rawValue }
+        // What is costly comes after all others of the turn, even if nobody waits yet.
+        return isCostly || backlog.hasOthers(before: urgency)
+    }
+
+    private func urgency(of session: Session, isCostly: Bool, at now: Moment) -> Backlog.Urgency {
+        if !session.hasLimits { return .trusted }
+        if isCostly || session.effort.isHeavy(at: now) { return .patient }
+        return session.effort.isLight(at: now) ? .rare : .prompt
+    }
+
+    /// Whether this turn, and storage, have room for more requests of this urgency.
+    private func hasRoom(for urgency: Backlog.Urgency) -> Bool {
+        switch urgency {
+        case .trusted: true
+        case .rare: guestWork < Work.perTurnOfGuests && storageLoad < 100
+        case .prompt: guestWork < Work.perTurnOfGuests && storageLoad < 75
+        case .patient: guestWork < Work.perTurnOfGuests && storageLoad < 50
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Whole frames are left: they get their turn after the others.
+    mutating func putOff(_ session: Session, isCostly: Bool, at now: Moment) {
+        if session.isBacklogged { return }
+        session.isBacklogged = true
+        backlog.append(session, urgency(of: session, isCostly: isCostly, at: now))
+    }
+
+    /// Whether the next turn can go on with some of those who wait.
+    var isBacklogReady: Bool {
+        if backlog.isEmpty { return false }
+        return Backlog.Urgency.allCases.contains { backlog.count($0) > 0 && hasRoom(for: $0) }
+    }
+
+    /// Those who wait with this urgency, as far as this turn may serve them: each is taken by ``next(of:_:)``.
+    mutating func beginServing(_ urgency: Backlog.Urgency) -> ArraySlice<Session> {
+        served = urgency
+        return backlog.take(urgency, atMost: backlog.count(urgency))
+    }
+
+    mutating func next(of waiting: inout ArraySlice<Session>, _ urgency: Backlog.Urgency) -> Session? {
+        guard hasRoom(for: urgency), let session = waiting.popFirst() else { return nil }
+        session.isBacklogged = false
+        return session
+    }
+
+    /// Those who had no place go on waiting, before those who have come meanwhile.
+    mutating func endServing(_ waiting: ArraySlice<Session>, _ urgency: Backlog.Urgency) {
+        if !waiting.isEmpty { backlog.putBack(waiting, urgency) }
+        served = nil
+    }
+}
