@@ -93,7 +93,7 @@ struct StreamNote {
 
 extension Machine {
     /// The notes of the streams that this turn's batch has to hold.
-    mutating func streamNotes() -> [[UInt8]: [UInt8]?] {
+    func streamNotes() -> [[UInt8]: [UInt8]?] {
         var result: [[UInt8]: [UInt8]?] = [:]
         guard keepsBatches else { return result }
         let hasBatch = turn != nil || !notes.isEmpty
@@ -103,7 +103,7 @@ extension Machine {
         return result
     }
 
-    private mutating func mustNote(_ session: Session, hasBatch: Bool) -> Bool {
+    private func mustNote(_ session: Session, hasBatch: Bool) -> Bool {
         let noted = session.noted
         if noted.isStale || session.outbox.position &- noted.sendPosition > NotedStream.span { return true }
         if noted.sendPosition == session.outbox.position, noted.receivedPosition == session.receivedPosition {
@@ -113,7 +113,7 @@ extension Machine {
         return hasBatch || !session.inbox.isEmpty || session.outbox.count > session.link.room
     }
 
-    private mutating func note(streamOf session: Session, in result: inout [[UInt8]: [UInt8]?]) {
+    private func note(streamOf session: Session, in result: inout [[UInt8]: [UInt8]?]) {
         let outbox = session.outbox.bytes
         let sent = session.outbox.sentPosition
         // They stand in order, and of a guest that does not read there may be many.
@@ -128,7 +128,7 @@ extension Machine {
     }
 
     /// Storage has taken the streams' notes.
-    mutating func streamsAreNoted(_ noted: [[UInt8]: [UInt8]?]) {
+    func streamsAreNoted(_ noted: [[UInt8]: [UInt8]?]) {
         if noted.isEmpty { return }
         for session in touched where session.isOpen && noted[StreamNote.key(session.domain)] != nil {
             guard session.peer.outlivesDaemon else { continue }
@@ -201,7 +201,7 @@ extension Machine {
 
     /// What was done in open transactions is lost, and the peer learns so when it ends them: it has to
     /// try again, as after a conflict.
-    private mutating func restoreTransactions(of session: Session, _ note: StreamNote) {
+    private func restoreTransactions(of session: Session, _ note: StreamNote) {
         session.lastTransaction = note.lastTransaction
         for number in note.transactions where number != 0 && session.transactions[number] == nil {
             let transaction = Transaction(number: number, store: store, reader: nil)

@@ -23,7 +23,7 @@ extension Machine {
 
     /// The domains that a SET_PERMS names, of whom the hypervisor may have to be asked. A guest must not have it
     /// asked about more of them than it may name.
-    mutating func domains(namedBy payload: UnsafeRawBufferPointer, of session: Session) -> [DomainID] {
+    func domains(namedBy payload: UnsafeRawBufferPointer, of session: Session) -> [DomainID] {
         guard domainTransport != nil, let (_, entries) = payload.splitAtNul() else { return [] }
         let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
         if accounts.refusal(of: .nodePermissions, amount: count, session) != nil { return [] }
@@ -38,7 +38,7 @@ extension Machine {
 
     /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,
     /// every number may be a domain's: permissions can be set on a machine without Xen.
-    mutating func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domains[id] != nil }
+    func mayExist(_ id: DomainID) -> Bool { domainTransport == nil || domains[id] != nil }
 
     // MARK: Coming
 
@@ -163,7 +163,7 @@ extension Machine {
     }
 
     /// Deletes the domain's entries from all permission lists, special nodes' as well.
-    private mutating func removeRights(of id: DomainID) {
+    private func removeRights(of id: DomainID) {
         guard store.permissions.contains(entryFor: id) else { return }
         for node in store.nodesWithEntry(for: id) {
             let list = store.permissions[store.pointer(node).pointee.permissions].withoutEntries(for: id)

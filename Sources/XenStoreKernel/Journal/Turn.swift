@@ -100,7 +100,7 @@ extension Machine {
         closeSnapshot(of: closed)
     }
 
-    private mutating func closeSnapshot(of closed: ClosedTurn) {
+    private func closeSnapshot(of closed: ClosedTurn) {
         if let closed = closed.turn, turn == nil { store.closeSnapshot(closed.snapshot, undoable: true) }
     }
 
@@ -139,7 +139,7 @@ extension Machine {
         case kept([UInt8])
     }
 
-    private mutating func fate(of entry: TurnEntry, in turn: Turn) -> Fate {
+    private func fate(of entry: TurnEntry, in turn: Turn) -> Fate {
         guard let operation = Operation(rawValue: entry.header.type) else { return .repeated }
         let answer = entry.session.answer(from: entry.begin.position, to: entry.end)
         let isOfTree = operation.changesTree || operation.readsTree
@@ -158,7 +158,7 @@ extension Machine {
     }
 
     /// The transaction that the entry's request started, if it shows what is taken back.
-    private mutating func startedTransaction(_ entry: TurnEntry, in turn: Turn) -> Transaction? {
+    private func startedTransaction(_ entry: TurnEntry, in turn: Turn) -> Transaction? {
         let answer = entry.session.answer(from: entry.begin.position, to: entry.end)
         let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
         guard let number = UInt32(exactly: number), let started = entry.session.transactions[number],
@@ -169,7 +169,7 @@ extension Machine {
 
     /// Drops the transactions that show what is taken back. Those that only see it since they were lost in this
     /// turn are returned: they have to be shown another store.
-    private mutating func dropTransactions(startedIn turn: Turn) -> [(Transaction, Session)] {
+    private func dropTransactions(startedIn turn: Turn) -> [(Transaction, Session)] {
         var lost: [(Transaction, Session)] = []
         for session in sessions {
             for transaction in session.transactions.values {

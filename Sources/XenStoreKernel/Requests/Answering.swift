@@ -12,7 +12,7 @@ extension Machine {
         if let watch = reply.watch { sendFirstEvent(of: watch) }
     }
 
-    mutating func sendError(_ error: WireError, _ request: Header, _ session: Session, _ cause: Cause) {
+    func sendError(_ error: WireError, _ request: Header, _ session: Session, _ cause: Cause) {
         let name = error.name
         // The literal ends with a NUL of its own, as the wire wants it.
         let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount + 1)
@@ -32,7 +32,7 @@ extension Machine {
     }
 
     @inline(__always)
-    private mutating func append(
+    private func append(
         _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ cause: Cause
     ) {
         if logSwitches.io { trace(isRequest: false, header, payload, session) }
@@ -42,7 +42,7 @@ extension Machine {
     }
 
     /// The reply of an unprivileged domain counts to its memory and keeps its request outstanding.
-    private mutating func count(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
+    private func count(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
         let end = session.outbox.position
         accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
         if let outstanding {

@@ -4,12 +4,12 @@ import XenStoreWire
 /// TRANSACTION_END.
 extension Machine {
     /// TRANSACTION_END without a transaction.
-    mutating func checkEnd(_ request: Request) throws(WireError) -> Answer {
+    func checkEnd(_ request: Request) throws(WireError) -> Answer {
         _ = try isCommit(request)
         throw .ENOENT
     }
 
-    private mutating func isCommit(_ request: Request) throws(WireError) -> Bool {
+    private func isCommit(_ request: Request) throws(WireError) -> Bool {
         if request.payload.isEqual(to: "T\0") { return true }
         if request.payload.isEqual(to: "F\0") { return false }
         throw .EINVAL
@@ -90,7 +90,7 @@ extension Machine {
         }
     }
 
-    private mutating func undo(_ error: WireError, _ session: Session) throws(WireError) {
+    private func undo(_ error: WireError, _ session: Session) throws(WireError) {
         store.undoToNewestSnapshot()
         if error == .EAGAIN { session.conflicts += 1 }
         throw error

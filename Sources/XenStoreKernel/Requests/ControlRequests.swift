@@ -80,7 +80,7 @@ extension Machine {
     }
 
     /// What a domain holds and how much it may.
-    private mutating func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
+    private func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
         let usage = accounts.ledger[domain]
         return usage.counted.map { resource, amount in
             let name = "\(resource.name)".padded(to: 17)
@@ -89,11 +89,11 @@ extension Machine {
         }.joined()
     }
 
-    private mutating func peaks() -> String {
+    private func peaks() -> String {
         accounts.ledger.peak.counted.map { "\("\($0.name)".padded(to: 17)): \(padLeft($1, to: 8))\n" }.joined()
     }
 
-    private mutating func padLeft(_ number: some BinaryInteger, to width: Int) -> String {
+    private func padLeft(_ number: some BinaryInteger, to width: Int) -> String {
         let digits = "\(number)"
         return String(repeating: " ", count: max(0, width - digits.utf8.count)) + digits
     }

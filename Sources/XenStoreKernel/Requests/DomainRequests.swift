@@ -18,7 +18,7 @@ extension Machine {
 
     /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
     /// that was not introduced.
-    private mutating func introducedGuest(_ request: Request) throws(WireError) -> DomainID {
+    private func introducedGuest(_ request: Request) throws(WireError) -> DomainID {
         let id = try domainID(try onlyText(request))
         if id == .control { throw .EINVAL }
         guard let domain = domains[id], domain.isIntroduced else { throw .ENOENT }
@@ -55,13 +55,13 @@ extension Machine {
         return .ok
     }
 
-    mutating func isDomainIntroduced(_ request: Request) throws(WireError) -> Answer {
+    func isDomainIntroduced(_ request: Request) throws(WireError) -> Answer {
         let id = try domainID(try onlyText(request))
         let isIntroduced = id == .current || domains[id]?.isIntroduced == true
         return try reply(UnsafeRawBufferPointer(isIntroduced ? "T\0" : "F\0"))
     }
 
-    mutating func getDomainPath(_ request: Request) throws(WireError) -> Answer {
+    func getDomainPath(_ request: Request) throws(WireError) -> Answer {
         let id = try domainID(try onlyText(request))
         let end = PathScanner.writeHome(of: id, to: scratch)
         scratch[end] = 0
@@ -78,7 +78,7 @@ extension Machine {
         return try reply(domain.features)
     }
 
-    private mutating func reply(_ features: Feature) throws(WireError) -> Answer {
+    private func reply(_ features: Feature) throws(WireError) -> Answer {
         try reply(number: UInt64(features.rawValue))
     }
 

@@ -38,14 +38,14 @@ extension UnsafeRawBufferPointer {
 
 extension Machine {
     /// A domain's number as toolstacks spell it, or EINVAL.
-    mutating func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+    func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let (value, isWhole) = text.leadingNumber
         guard isWhole, let number = UInt16(exactly: value) else { throw .EINVAL }
         return DomainID(number)
     }
 
     /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
-    mutating func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer]
+    func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer]
     {
         var strings: [UnsafeRawBufferPointer] = []
         var rest = request.payload

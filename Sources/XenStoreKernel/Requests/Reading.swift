@@ -5,7 +5,7 @@ import XenStoreWire
 extension Machine {
     /// The path of a request whose payload is one path and its NUL, and nothing else.
     @inline(__always)
-    mutating func onlyPath(_ request: Request, specials: Bool = false) throws(WireError) -> Path {
+    func onlyPath(_ request: Request, specials: Bool = false) throws(WireError) -> Path {
         let text = try onlyText(request)
         return try scanner.scan(
             text, home: request.session.domain, specials: specials,
@@ -14,7 +14,7 @@ extension Machine {
 
     /// The payload without its NUL, which must be its last byte and its only one.
     @inline(__always)
-    mutating func onlyText(_ request: Request) throws(WireError) -> UnsafeRawBufferPointer {
+    func onlyText(_ request: Request) throws(WireError) -> UnsafeRawBufferPointer {
         let payload = request.payload
         let length = payload.count &- 1
         guard length >= 0, payload[length] == 0 else { throw .EINVAL }
@@ -23,13 +23,13 @@ extension Machine {
     }
 
     @inline(__always)
-    mutating func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
+    func read<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
         return try reply(tree.content(of: id).value)
     }
 
-    mutating func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
+    func directory<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request)
         let id = try require(path, .read, request.session, tree)
         if tree.childNamesLength(of: id, limit: Limits.payloadMax) > Limits.payloadMax { throw .E2BIG }
@@ -44,7 +44,7 @@ extension Machine {
 
     /// Writes a name and its NUL to the scratch buffer and returns where it ends.
     @inline(__always)
-    private mutating func writeName(_ name: UnsafeRawBufferPointer, at start: Int) -> Int {
+    private func writeName(_ name: UnsafeRawBufferPointer, at start: Int) -> Int {
         guard let base = scratch.baseAddress else { return start }
         (base + start).copyMemory(from: name)
         base.storeBytes(of: 0, toByteOffset: start + name.count, as: UInt8.self)
@@ -97,7 +97,7 @@ extension Machine {
         return try reply(scratch: end)
     }
 
-    mutating func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
+    func getPermissions<T: Tree>(_ request: Request, _ tree: T) throws(WireError) -> Answer {
         let path = try onlyPath(request, specials: true)
         let id = try require(path, .read, request.session, tree)
         let list = store.permissions[tree.content(of: id).permissions]

@@ -52,7 +52,7 @@ extension Machine {
         return try route(request, in: transaction, &cause)
     }
 
-    private mutating func checkRights(of request: Request) throws(WireError) {
+    private func checkRights(of request: Request) throws(WireError) {
         let peer = request.session.peer
         switch request.operation {
         case .watchEvent, .error:
@@ -68,7 +68,7 @@ extension Machine {
     }
 
     /// The transaction the request names. WATCH and UNWATCH ignore it.
-    private mutating func transaction(of request: Request) throws(WireError) -> Transaction? {
+    private func transaction(of request: Request) throws(WireError) -> Transaction? {
         if request.transaction == 0 || request.operation == .watch || request.operation == .unwatch {
             return nil
         }

@@ -19,12 +19,12 @@ extension Machine {
     }
 
     /// Who pays for what the transaction's snapshot pins: a client that has limits.
-    mutating func reader(for session: Session, _ number: UInt32) -> SnapshotReader? {
+    func reader(for session: Session, _ number: UInt32) -> SnapshotReader? {
         session.hasLimits ? SnapshotReader(session: session, transaction: number, accounts: accounts) : nil
     }
 
     /// Drops a transaction and all it holds.
-    mutating func drop(_ transaction: Transaction, of session: Session) {
+    func drop(_ transaction: Transaction, of session: Session) {
         session.noted.isStale = true
         transaction.close()
         accounts.adjustTransactions(of: session, by: -1)
@@ -99,7 +99,7 @@ extension Machine {
         return keptReply
     }
 
-    private mutating func bounds(for session: Session) -> Draft.Bounds {
+    private func bounds(for session: Session) -> Draft.Bounds {
         func bound(_ resource: Resource) -> Int {
             switch accounts.limit(of: resource, session) {
             case 0: .max
@@ -111,7 +111,7 @@ extension Machine {
 
     /// Whether the transaction may keep what a request has added to it. If not, it is poisoned, keeps nothing,
     /// and each further request gets the same error.
-    private mutating func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError)
+    private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError)
     {
         if !session.hasLimits { return accounts.settleCharge(of: transaction, session) }
         try allow(.transactionNodes, amount: draft.touched.count, in: transaction, of: session)
@@ -123,7 +123,7 @@ extension Machine {
         accounts.settleCharge(of: transaction, session)
     }
 
-    private mutating func allow(_ resource: Resource, amount: Int, in transaction: Transaction, of session: Session)
+    private func allow(_ resource: Resource, amount: Int, in transaction: Transaction, of session: Session)
         throws(WireError)
     {
         do throws(WireError) {
@@ -134,13 +134,13 @@ extension Machine {
         }
     }
 
-    private mutating func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
+    private func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
         transaction.poison(error)
         accounts.settleCharge(of: transaction, session)
     }
 
     /// Counts what the transaction holds to its client.
-    mutating func settleCharge(of transaction: Transaction, _ session: Session) {
+    func settleCharge(of transaction: Transaction, _ session: Session) {
         let growth = transaction.memory - transaction.charged
         transaction.charged += growth
         accounts.adjustMemory(of: session, by: growth)
@@ -167,7 +167,7 @@ extension Machine {
 
     /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
     /// of all where what nobody pays for grows too large. Its END says EAGAIN.
-    mutating func giveUpOverdrawn() {
+    func giveUpOverdrawn() {
         for reader in accounts.takeOverdrawn() where reader.session.isOpen {
             let session = reader.session
             while accounts.refusal(of: .memory, amount: accounts.held(by: session).memory, session) != nil,
@@ -186,7 +186,7 @@ extension Machine {
     /// guests who work together cannot fill memory with each other's old values.
     private static let unpaidMax = 32 * 1024 * 1024
 
-    private mutating func giveUp(_ transaction: Transaction, of session: Session) {
+    private func giveUp(_ transaction: Transaction, of session: Session) {
         if accounts.mayComplain(of: session.domain, .transactionGivenUp) {
             log(
                 .notice,

@@ -94,7 +94,7 @@ extension Machine {
         accounts.adjustWatches(of: session, by: -1, bytes: -watch.memory)
     }
 
-    private mutating func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {
+    private func watchKey(_ path: Path, _ token: UnsafeRawBufferPointer) -> UInt64 {
         store.hashing.child(token, of: path.hash)
     }
 }

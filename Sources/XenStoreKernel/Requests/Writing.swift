@@ -64,18 +64,18 @@ extension Machine {
     }
 
     /// What the nodes of `path` that are more than `depth` levels deep will count to memory.
-    private mutating func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
+    private func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
         let node = 16 + 8 * store.permissions[inherited].entries.count
         return (depth + 1...path.depth).reduce(0) { $0 + node + path.prefix($1).bytes.count }
     }
 
-    private mutating func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
+    private func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
         if session.peer.isPrivileged { return }
         let drafted = (tree as? Draft)?.nodesByOwner[session.domain] ?? 0
         try accounts.allow(.nodes, amount: accounts.ledger[session.domain].nodes + drafted + more, session)
     }
 
-    private mutating func allowValue(
+    private func allowValue(
         _ value: UnsafeRawBufferPointer, growth: Int, _ list: PermissionsID, _ session: Session
     ) throws(WireError) {
         if session.peer.isPrivileged { return }
@@ -163,7 +163,7 @@ extension Machine {
         return .ok
     }
 
-    private mutating func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session)
+    private func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session)
         throws(WireError)
     {
         if session.peer.isPrivileged { return }
@@ -172,7 +172,7 @@ extension Machine {
 
     /// Entries that name a domain which is not there are kept, but stale: a domain that comes later
     /// under that number must not inherit them (XSA-417).
-    private mutating func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
+    private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
         -> PermissionList
     {
         var entries: [Permission] = []
@@ -217,15 +217,15 @@ extension Machine {
         }
     }
 
-    mutating func noticeOfChange(of id: NodeID) -> ChangeNotice {
+    func noticeOfChange(of id: NodeID) -> ChangeNotice {
         ChangeNotice(isExact: false, before: nil, now: sight(of: id))
     }
 
-    mutating func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
+    func noticeOfRemoval(of id: NodeID, isExact: Bool) -> ChangeNotice {
         ChangeNotice(isExact: isExact, before: sight(of: id), now: nil)
     }
 
-    private mutating func sight(of id: NodeID) -> Sight {
+    private func sight(of id: NodeID) -> Sight {
         let node = store.pointer(id).pointee
         return Sight(
             node: node.permissions,

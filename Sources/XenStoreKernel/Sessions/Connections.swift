@@ -63,7 +63,7 @@ extension Machine {
         reconsider(session)
     }
 
-    mutating func dropTransactions(of session: Session) {
+    func dropTransactions(of session: Session) {
         for transaction in session.transactions.values { drop(transaction, of: session) }
         session.transactions = [:]
     }

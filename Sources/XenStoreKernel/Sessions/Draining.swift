@@ -105,13 +105,13 @@ extension Machine {
     // MARK: Blocking
 
     @inline(__always)
-    private mutating func mustWait(_ session: Session) -> Bool {
+    private func mustWait(_ session: Session) -> Bool {
         if session.outbox.count > Machine.unsentMax { return true }
         return session.hasLimits && guestBlock(session) != nil
     }
 
     /// What keeps a session with limits from being read from, if something does.
-    private mutating func guestBlock(_ session: Session) -> BlockedReason? {
+    private func guestBlock(_ session: Session) -> BlockedReason? {
         if reservation != nil { return session.peer.isPrivileged ? nil : .reservation }
         if session.heldUp > 0 { return .unreadEvents }
         let usage = accounts.held(by: session)
@@ -151,7 +151,7 @@ extension Machine {
         }
     }
 
-    private mutating func blockReason(_ session: Session) -> BlockedReason? {
+    private func blockReason(_ session: Session) -> BlockedReason? {
         if session.outbox.count > Machine.unsentMax { return .peerNotReading }
         return session.hasLimits ? guestBlock(session) : nil
     }

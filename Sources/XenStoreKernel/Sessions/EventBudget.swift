@@ -95,7 +95,7 @@ extension Machine {
         reconsider(session)
     }
 
-    private mutating func countDropped(_ count: Int, of session: Session) {
+    private func countDropped(_ count: Int, of session: Session) {
         session.droppedEvents += count
         guard accounts.mayComplain(of: session.domain, .eventsDropped) else { return }
         log(

@@ -5,7 +5,7 @@ import XenStoreWire
 /// right.
 extension Machine {
     /// Logs what is wrong and mends the counts.
-    mutating func check() {
+    func check() {
         let problems = store.findProblems()
         for problem in problems { log(.error, "check: \(problem)") }
         if problems.isEmpty { log(.info, "check: \(store.count) nodes, all is well") }

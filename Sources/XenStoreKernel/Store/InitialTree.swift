@@ -4,7 +4,7 @@ import XenStoreWire
 /// What is there before anyone has written anything.
 extension Machine {
     /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
-    mutating func makeLoader() -> StateLoader {
+    func makeLoader() -> StateLoader {
         store.createSpecial("@introduceDomain", permissions: Machine.ofControl)
         // Every domain may wait for others to go (Xen 4.22).
         store.createSpecial(
