@@ -67,7 +67,10 @@ import Testing
             + SourceTree.files(
                 in: "Plugins", "etc", "packaging",
                 endings: ["md", "yaml", "service", "conf", "preset", "default", "1", "5", "8"])
-            + ["README.md", "CONTRIBUTING.md", "Makefile", "Package.swift", ".ci/run"].compactMap(SourceTree.file)
+            + [
+                "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", "Package.swift", ".ci/run",
+                ".editorconfig",
+            ].compactMap(SourceTree.file)
         expectNone(places(in: texts) { $0.last == " " || $0.last == "\t" || $0.last == "\r" }, "white space at the end")
     }
 
