@@ -9,7 +9,7 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public static var summary: String { "Domains for tests." }
     public static var keys: [ConfigurationKey] { [] }
 
-    /// The domains there are. Change it, then call ``Kernel/domainsChanged()``.
+    /// The domains that exist. Change it, then call `Kernel.domainsChanged()`.
     public var states: [DomainID: DomainState] = [:]
     /// The guests that are connected.
     public private(set) var clients: [DomainID: EmbeddedClient] = [:]

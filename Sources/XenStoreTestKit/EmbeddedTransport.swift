@@ -5,9 +5,9 @@ import XenStoreWire
 /// A client of the kernel without a socket, a ring or time: bytes go in by hand, bytes come out when
 /// a turn has ended. It can be any domain.
 ///
-///     let host = try EmbeddedHost()
+///     let host = try EmbeddedHost(storage: FailingStorage())
 ///     let guest = host.connect(domain: DomainID(5))
-///     #expect(guest.send(.read, "domid\0") == .error(.ENOENT))
+///     #expect(host.ask(guest, .read, "/nothing\0") == .error(.ENOENT))
 public final class EmbeddedClient: Link {
     private let kernel: Kernel
     /// Nil once the client is gone: as with any transport, nothing but the kernel keeps it then.

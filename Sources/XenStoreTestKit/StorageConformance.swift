@@ -19,7 +19,9 @@ public struct StorageConformance {
     private let reopen: () throws -> any Storage
     private let ending: Ending
 
-    /// - Parameter reopen: makes the storage anew, over what it has kept since the first time.
+    /// - Parameters:
+    ///   - ending: how each storage ends before the next one is made.
+    ///   - reopen: makes a new storage over what the last one has kept.
     public init(ending: Ending = .closed, reopening reopen: @escaping () throws -> any Storage) {
         self.reopen = reopen
         self.ending = ending

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import XenStoreKernel
+import XenStoreTestKit
+import XenStoreWire
+
+/// The examples in the documentation of XenStoreTestKit and in the guide for storages. `TidyTests` compares the lines.
+@Suite struct KitExampleTests {
+    @Test func anEmbeddedClient() throws {
+        let host = try EmbeddedHost(storage: FailingStorage())
+        let guest = host.connect(domain: DomainID(5))
+        #expect(host.ask(guest, .read, "/nothing\0") == .error(.ENOENT))
+    }
+
+    /// In place of an author's storage, and of the folder that it keeps its files in.
+    private func MyStorage(_ folder: FailingStorage) throws -> any Storage { folder }
+
+    @Test func theConformanceKit() throws {
+        let folder = FailingStorage()
+        let kit = StorageConformance { try MyStorage(folder) }
+        #expect(try kit.problems() == [])
+    }
+
+    @Test func theConformanceKitAfterACrash() throws {
+        let folder = FailingStorage()
+        let kit = StorageConformance(ending: .dropped) { try MyStorage(folder) }
+        #expect(try kit.problems() == [])
+    }
+}
