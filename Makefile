@@ -48,7 +48,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test hostile lint format check bench install install-units clean
+.PHONY: help run build release test crash-test system-test hostile lint format check bench tables install install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -92,6 +92,9 @@ hostile: release ## Show how much memory hostile guests take, and how long other
 	@packaging/debian-packages build $(LIBRARIES) test
 	HOSTILE=1 DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
 		swift test $(TRAITS) $(SWIFTFLAGS) --filter 'WaitingTests|MemoryTests'
+
+tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about a new plugin
+	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
 
 lint: ## Check the form of the code and of the manual pages
 	@packaging/debian-packages lint

@@ -58,7 +58,7 @@ import XenStoreKernel
                     lines.firstIndex {
                         bare($0) == "\(plugin.name):" || bare($0) == plugin.name || bare($0) == "\(plugin.name): {}"
                     },
-                    "\(plugin.name) is not in the file")
+                    "sxenstored.yaml does not offer \(plugin.name): `make tables` adds it")
                 expectKeys(plugin.keys, of: plugin.name, in: block(lines, from: start))
             }
         }
@@ -77,7 +77,13 @@ import XenStoreKernel
             if all.contains(where: { !$0.contains("#") }) { continue }
             let shown = all.map { String(bare($0).dropFirst(key.name.count + 2)) }
             guard let value = shown.first else {
-                Issue.record("\(owner).\(key.name) is not in the file")
+                let value = key.defaultValue.map { $0.yaml(key.kind) } ?? key.kind.whatItTakes
+                Issue.record(
+                    """
+                    sxenstored.yaml, \(owner): add these lines, indented as the keys of \(owner) are:
+                    # \(key.summary)
+                    # \(key.name): \(value)
+                    """)
                 continue
             }
             switch (key.kind, key.defaultValue) {
@@ -111,28 +117,39 @@ import XenStoreKernel
         return "\(match.1)\(match.2)\(match.3)"
     }
 
-    /// What a file offers behind a comment sign must work when the sign is taken away, everywhere at once. A storage
-    /// that is offered stands in place of the one that is chosen.
+    /// What a file offers after a comment sign must work when the sign is taken away, everywhere at once. A storage
+    /// that is offered stands in place of the one that is chosen, one offered storage at a time.
     @Test(arguments: yamlFiles)
     func everythingCommentedCanBeUsed(name: String) throws {
         let lines = try lines(of: name)
-        let storage = try #require(lines.firstIndex { $0.hasPrefix("storage:") })
-        let section = block(lines, from: storage)
-        let isOffered = section.contains { $0.hasPrefix("  # ") && uncommented($0) != nil }
-        let chosen = section.firstIndex { $0.wholeMatch(of: #/  [a-z].*/#) != nil }.map { storage + 1 + $0 } ?? storage
-        var used: [String] = []
-        for (index, line) in lines.enumerated() {
-            let isOfChosen = index >= chosen && index <= chosen + block(lines, from: chosen).count
-            if isOffered, isOfChosen { continue }
-            used.append(uncommented(line) ?? line)
+        let storages = try storages(in: lines)
+        let chosen = try reader.read(ConfigurationText(file: "\(Self.etc)/\(name)")).storage
+        for storage in storages.offered.isEmpty ? [storages.chosen] : storages.offered {
+            let others = (storages.offered + [storages.chosen]).filter { $0 != storage }
+            let used = lines.indices.filter { index in !others.contains { $0.contains(index) } }
+                .map { uncommented(lines[$0]) ?? lines[$0] }
+            let configuration = try reader.read(ConfigurationText(used.joined(separator: "\n"), name: name))
+            _ = try configuration.makePlugins(from: .compiledIn)
+            guard name == "sxenstored.yaml" else { continue }
+            #expect(configuration.transports[0].block.text("owner") == "root")
+            #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
+            #expect(configuration.policies[1].block.domains("domains").first?.block.number("nodes") == 4000)
+            #expect(configuration.storage != chosen)
         }
-        let configuration = try reader.read(ConfigurationText(used.joined(separator: "\n"), name: name))
-        _ = try configuration.makePlugins(from: .compiledIn)
-        guard name == "sxenstored.yaml" else { return }
-        #expect(configuration.transports[0].block.text("owner") == "root")
-        #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
-        #expect(configuration.policies[1].block.domains("domains").first?.block.number("nodes") == 4000)
-        #expect(configuration.storage != (try reader.read(ConfigurationText(file: "\(Self.etc)/\(name)")).storage))
+    }
+
+    /// The lines of each storage in the section `storage:`.
+    private func storages(in lines: [String]) throws -> (offered: [Range<Int>], chosen: Range<Int>) {
+        let section = try #require(lines.firstIndex { $0.hasPrefix("storage:") })
+        let end = section + 1 + block(lines, from: section).count
+        let isOffer = { (line: String) in line.hasPrefix("  # ") && uncommented(line)?.hasPrefix("   ") == false }
+        let isChoice = { (line: String) in line.wholeMatch(of: #/  [a-z].*/#) != nil }
+        let starts = (section + 1..<end).filter { isOffer(lines[$0]) || isChoice(lines[$0]) }
+        let ranges = zip(starts, starts.dropFirst() + [end]).map { $0..<$1 }
+        return (
+            ranges.filter { isOffer(lines[$0.lowerBound]) },
+            ranges.first { isChoice(lines[$0.lowerBound]) } ?? section..<section
+        )
     }
 
     /// Every example in a plugin's README works as it stands, once the sections that it leaves out are
