@@ -3,8 +3,8 @@ import Configuration
 import XenStoreKernel
 
 extension ConfigurationText {
-    /// What runs if there is no configuration file: `etc/sxenstored-standalone.yaml`, and on a Xen host what
-    /// `etc/sxenstored.yaml` says, as far as the plugins are compiled in. Tests see to both.
+    /// The configuration that runs if there is no file: that of `etc/sxenstored-standalone.yaml`, and on a Xen host
+    /// that of `etc/sxenstored.yaml`, without plugins that are not compiled in. Tests compare both.
     static func builtIn(isXenHost: Bool, registry: PluginRegistry = .compiledIn) -> ConfigurationText {
         let servesRings = isXenHost && registry.has("event-channel-ring", .transport)
         return ConfigurationText(
@@ -20,7 +20,7 @@ extension ConfigurationText {
             """, name: isXenHost ? "built-in default for a Xen host" : "built-in default")
     }
 
-    /// Guests outlive the daemon, so what is about them must, too; and they start whatever becomes of the file.
+    /// Guests outlive the daemon, so their nodes must outlive it. Guests must start even if the file cannot be written.
     private static func storage(keepsGuests: Bool) -> String {
         keepsGuests ? "storage:\n  tdb:\n    when-unwritable: go-on" : "storage: memory"
     }

@@ -4,35 +4,35 @@ import Configuration
 import Glibc
 import XenStoreKernel
 
-/// The daemon's own options. Those of other daemons are worked out before: ``CompatibilityReading``.
+/// The daemon's own options. ``CompatibilityReading`` has already translated those of other daemons.
 struct DaemonCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sxenstored",
         abstract: "The XenStore daemon: the tree through which a Xen host and its guests agree on devices.",
         usage: "sxenstored [options]",
         discussion: """
-            Runs what the configuration lists: transports (how clients connect), one storage (where the \
-            store is kept) and policies (what clients may do). Without --config it reads \
-            /etc/xen/sxenstored.yaml. Without that file it serves two sockets from memory, and on a Xen host \
-            rings, too, from a file in /run/xenstored.
+            Runs the plugins that the configuration lists: transports (how clients connect), one storage (where \
+            the store is kept) and policies (what clients may do). Without --config it reads \
+            /etc/xen/sxenstored.yaml. Without that file it serves two sockets and keeps the store in memory. On a \
+            Xen host it also serves rings, and keeps the store in a file in /run/xenstored.
 
             Examples:
               sxenstored --check-config --config my.yaml
-                  says all that is wrong with a file, and touches nothing
+                  reports every error in a file, and changes nothing
               XENSTORED_RUNDIR=/tmp/xs sxenstored --no-fork
-                  a store of one's own, on /tmp/xs/socket
+                  runs a separate store, on /tmp/xs/socket
               sxenstored --set log.level=debug --set policies.quotas.nodes=2000
-                  the configured daemon with two values changed
+                  runs the configured daemon with two values changed
               sxenstored --set storage=memory --print-config
-                  what would run, with every key
+                  shows the configuration that would run, with every key
               sxenstored --plugins
-                  what a configuration may list, with all keys and defaults
+                  shows the plugins that a configuration may list, with all keys and defaults
 
-            Signals: TERM and INT end it, HUP takes over changed quotas and log level.
+            Signals: TERM and INT end the daemon, HUP applies changed quotas and log level.
             Exit status: 0 done, or another daemon holds the pid file; 1 failed to run; 2 wrong command line or
             configuration.
 
-            Compatibility: options of xenstored and oxenstored, and what they are here:
+            Compatibility: options of xenstored and oxenstored, and what they mean here:
             \(CompatibilityOption.manual)
             """,
         version: "sxenstored \(version)")
@@ -42,9 +42,9 @@ struct DaemonCommand: ParsableCommand {
 
         static func help(for report: Report) -> ArgumentHelp? {
             switch report {
-            case .checkConfig: "Say what is wrong with the configuration, and end (0 good, 2 bad)."
-            case .printConfig: "Print the configuration with every key in effect, and end."
-            case .plugins: "Print the plugins in this build with all their keys, and end."
+            case .checkConfig: "Report every error in the configuration, and exit (0 good, 2 bad)."
+            case .printConfig: "Print the configuration with every key in effect, and exit."
+            case .plugins: "Print the plugins in this build with all their keys, and exit."
             }
         }
     }
@@ -58,18 +58,19 @@ struct DaemonCommand: ParsableCommand {
     @Option(
         name: .long, parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "Put a value over the file's, such as log.level=debug or storage=memory; repeatable.",
+            "Override a value of the file, such as log.level=debug or storage=memory; repeatable.",
             valueName: "path.to.key=value"))
     var set: [String] = []
 
     @Option(
         name: [.customShort("F"), .long],
-        help: ArgumentHelp("Write the process id here once clients can connect; lock it.", valueName: "file"))
+        help: ArgumentHelp(
+            "Lock this file, and write the process id to it once clients can connect.", valueName: "file"))
     var pidFile: String?
 
     @Option(
         name: [.customShort("T"), .long],
-        help: ArgumentHelp("Write a trace of all messages here.", valueName: "file"))
+        help: ArgumentHelp("Write a trace of all messages to this file.", valueName: "file"))
     var traceFile: String?
 
     @Flag(name: [.customShort("P"), .long], help: "Print the process id once clients can connect.")
@@ -80,27 +81,27 @@ struct DaemonCommand: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Say what is in the file of a store, and end (0 good, 1 damaged).", valueName: "file"))
+        help: ArgumentHelp("Report what a store's file holds, and exit (0 good, 1 damaged).", valueName: "file"))
     var checkStore: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Save what can be saved of a damaged one, set the old aside, and end.", valueName: "file"))
+        help: ArgumentHelp("Repair a damaged store, set the old file aside, and exit.", valueName: "file"))
     var repairStore: String?
 }
 
-/// What a command line comes to.
+/// What a command line asks for.
 struct Invocation {
     enum Action {
         case run(EffectiveConfiguration, RunOptions)
-        /// Nothing but text for standard output.
+        /// Prints a text on standard output.
         case say(String)
-        /// The same, and the exit status says whether all is well.
+        /// Prints a text, and exits with success only if the report is good.
         case report(String, isGood: Bool)
     }
 
     var action: Action
-    /// For standard error, whatever else happens.
+    /// Messages for the log. They are written in any case.
     var notes: [String] = []
 }
 
@@ -215,8 +216,8 @@ func start(_ commandLine: [String]) -> Int32 {
     }
 }
 
-/// On standard error, where the journal takes a priority before each line. A reader that has stopped reading is not
-/// waited for: whoever has started the program waits for its end.
+/// Writes to standard error, with a priority before each line if that is the journal. It gives up if the reader does
+/// not read for a second: the program that started this one waits for its end.
 private func complain(_ text: String) {
     let priority = StandardError().isJournal ? "<\(LogLevel.error.syslogPriority)>" : ""
     for line in text.split(separator: "\n") {
@@ -226,7 +227,7 @@ private func complain(_ text: String) {
     }
 }
 
-/// One or more lines for whoever has started the program. If they cannot be written, there is nobody to tell.
+/// Writes one or more lines for the program that started this one. It ignores errors, as nobody could be told.
 func say(_ text: String, on descriptor: Int32) {
     _ = writeAll(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: descriptor)
 }

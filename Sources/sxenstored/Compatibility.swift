@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
 
-/// An option of C xenstored or oxenstored, whose start scripts and habits must keep working.
+/// An option of C xenstored or oxenstored. Start scripts that were written for these daemons must keep working.
 struct CompatibilityOption {
     enum Argument {
         case none
@@ -11,15 +11,15 @@ struct CompatibilityOption {
     }
 
     enum Meaning {
-        /// An option of ours; left for the parser of those.
+        /// An option of ours. The parser of our own options reads it.
         case ours
         /// Another spelling of an option of ours.
         case spelling(String)
         /// Sets this key to the argument.
         case sets(String)
-        /// Sets a key below this one to what the argument assigns: `what=n`.
+        /// The argument is `what=n`: sets the key `what` below this one to `n`.
         case assigns(below: String)
-        /// As `assigns`, of which only this one is known, to this key.
+        /// The argument is `what=n` with this word as `what`: sets the key to `n`.
         case assignsOnly(String, to: String)
         /// Sets a key to a value.
         case fixes(String)
@@ -48,7 +48,7 @@ extension CompatibilityOption {
     private static let noLiveUpdate =
         "live update is not supported in this version; to keep guests running, do not restart the daemon"
 
-    /// Ours first, which are here so that `-NF file` is taken apart as getopt would.
+    /// Our own options come first. They are listed so that `-NF file` is split as getopt would split it.
     static let all: [CompatibilityOption] = [
         .init("N", "no-fork", .none, .ours),
         .init("F", "pid-file", .required("file"), .ours),
@@ -75,23 +75,25 @@ extension CompatibilityOption {
         .init("U", "live-update", .none, .refused(noLiveUpdate)),
         .init(nil, "live", .none, .refused(noLiveUpdate)),
 
-        .init("D", "no-domain-init", .none, .ignored("the configuration's transports decide whom to serve")),
+        .init("D", "no-domain-init", .none, .ignored("the configuration lists the transports")),
         .init("I", "internal-db", .optional(["on", "off"]), .ignored("the configuration chooses the storage")),
         .init("K", "keep-orphans", .none, .ignored("no nodes are ever orphaned")),
-        .init("R", "no-recovery", .none, .ignored("recovery is the storage's own business")),
+        .init("R", "no-recovery", .none, .ignored("the storage always recovers the store")),
         .init("e", "event", .required("port"), .ignored("the daemon runs in dom0")),
         .init("m", "master-domid", .required("domid"), .ignored("the daemon runs in dom0")),
         .init("p", "priv-domid", .required("domid"), .ignored("dom0 is the privileged domain")),
-        .init("w", "timeout", .required("watch-event=s"), .ignored("unread events have no time limit")),
+        .init(
+            "w", "timeout", .required("watch-event=s"),
+            .ignored("policies.quotas.event-timeout limits how long guests wait for a slow reader of events")),
         .init(nil, "trace-control", .required("+sw|-sw"), .ignored("a trace holds everything")),
         .init(nil, "config-file", .required("file"), .ignored("it is in oxenstored's format; give ours with --config")),
         .init(nil, "disable-socket", .none, .ignored("sockets are served if the configuration lists them")),
         .init(nil, "no-access-log", .none, .ignored("there is no access log")),
         .init(nil, "reraise-top-level", .none, .ignored("it is for debugging oxenstored")),
-        .init(nil, "restart", .none, .ignored("a storage that keeps the store is read at every start")),
+        .init(nil, "restart", .none, .ignored("the daemon loads the stored store at every start")),
     ]
 
-    /// The section of `--help` about them: what they are here, then those that are nothing here.
+    /// The section of `--help` about these options: first those that set a key, then those without effect.
     static var manual: String {
         let width = all.filter { $0.equivalent != nil }.map { $0.synopsis.count }.max() ?? 0
         let equivalents = all.compactMap { option in
@@ -103,7 +105,7 @@ extension CompatibilityOption {
         let refused = all.filter { if case .refused = $0.meaning { true } else { false } }.map(\.synopsis)
         return """
             \(equivalents.joined(separator: "\n"))
-            Taken, but without effect: \(ignored.joined(separator: "; ")).
+            Accepted, but without effect: \(ignored.joined(separator: "; ")).
             Refused: \(refused.joined(separator: "; ")).
             """
     }
@@ -117,7 +119,7 @@ extension CompatibilityOption {
         }
     }
 
-    /// What one would write instead.
+    /// Our own way to write the same.
     private var equivalent: String? {
         switch meaning {
         case .spelling(let option): option

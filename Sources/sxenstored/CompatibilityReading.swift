@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
 
-/// A command line that cannot be followed.
+/// A command line that makes no sense.
 struct UsageError: Error, Equatable {
     var message: String
     init(_ message: String) { self.message = message }
 }
 
-/// A command line with the options of other daemons worked out, as getopt would read them.
+/// A command line in which the options of other daemons are translated. It reads them as getopt would.
 struct CompatibilityReading {
-    /// What is left for the parser of our own options, in their long or single-letter form.
+    /// The rest, for the parser of our own options, in their long or single-letter form.
     private(set) var arguments: [String] = []
     private(set) var overlays: [Overlay] = []
-    /// What to tell the operator about options that were taken but mean nothing here.
+    /// Messages about options that have no effect here.
     private(set) var notes: [String] = []
 
     private var rest: ArraySlice<String>
@@ -36,14 +36,14 @@ struct CompatibilityReading {
     private mutating func readLong(_ word: String) throws(UsageError) {
         let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let option = CompatibilityOption.all.first(where: { $0.long == parts[0] }) else {
-            // Not ours to judge: the parser of our own options knows it, or knows what is near.
+            // The parser of our own options knows this option, or suggests a similar one.
             arguments.append(word)
             return
         }
         try read(option, as: "--\(option.long)", attached: parts.count > 1 ? String(parts[1]) : nil)
     }
 
-    /// `-NF/run/pid` is `-N` and `-F /run/pid`.
+    /// `-NF/run/pid` means `-N` and `-F /run/pid`.
     private mutating func readCluster(_ word: String) throws(UsageError) {
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {
@@ -86,7 +86,7 @@ struct CompatibilityReading {
     ) throws(UsageError) {
         switch option.meaning {
         case .ours:
-            // Joined, so that an argument that begins with a dash stays an argument.
+            // Joined by `=`, so that an argument that begins with a dash stays an argument.
             if case .required = option.argument {
                 arguments.append("--\(option.long)=\(argument)")
             } else {

@@ -3,15 +3,15 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// Which of the two processes goes on after going to the background.
+/// Which of the two processes this is, after the fork.
 enum Background {
-    /// The one that becomes the daemon.
+    /// The process that becomes the daemon.
     case daemon(Launcher)
-    /// The one that was started. The daemon serves or has failed; there is nothing left to do but to
-    /// exit with this status. `daemon` is nil if it does not serve.
+    /// The process that the operator has started. The daemon serves by now or has failed, so this process must exit
+    /// with this status. `daemon` is nil if the daemon has failed.
     case launcher(exitStatus: Int32, daemon: pid_t?)
 
-    /// Forks. It must come before threads, descriptors and locks, which don't survive it whole.
+    /// Forks. Call it before anything makes threads, descriptors or locks, which a fork does not copy whole.
     static func enter() throws(SystemError) -> Background {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw SystemError(errno, doing: "create a pipe") }
@@ -33,7 +33,7 @@ enum Background {
         return outcome(of: child, ends[0])
     }
 
-    /// Until the daemon says that it serves, or ends. Why it ended it has told on our stderr, which it has, too.
+    /// Waits until the daemon serves or ends. The daemon reports errors on the stderr that it shares with us.
     private static func outcome(of child: pid_t, _ pipe: Int32) -> Background {
         var word: UInt8 = 0
         var count = read(pipe, &word, 1)
@@ -53,17 +53,17 @@ enum Background {
     }
 }
 
-/// The process that was started by the operator, as the daemon sees it.
+/// The process that the operator has started, as the daemon sees it.
 struct Launcher {
     fileprivate let pipe: Int32
 
-    /// The daemon serves: lets the launcher exit, and what it had of it go.
+    /// Lets the launcher exit, since the daemon serves, and closes what the daemon shares with it.
     func release() {
         Process.releaseStandardDescriptors()
-        // No file system should be busy because of us.
+        // The daemon should not keep a file system busy.
         _ = chdir("/")
         var word: UInt8 = 1
-        // A launcher that was interrupted meanwhile is no reason not to serve.
+        // An error here means that somebody interrupted the launcher. The daemon serves all the same.
         _ = write(pipe, &word, 1)
         close(pipe)
     }

@@ -3,15 +3,15 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// The service manager's protocol, by hand: a datagram to the socket that `$NOTIFY_SOCKET` names.
+/// The service manager's protocol: a datagram to the socket that `$NOTIFY_SOCKET` names.
 enum ServiceManager {
-    /// Tells a state such as `READY=1`. Does nothing when no service manager has started the daemon.
+    /// Sends a state such as `READY=1`. Does nothing if no service manager has started the daemon.
     static func tell(_ state: String) throws(SystemError) {
         guard let name = getenv("NOTIFY_SOCKET"), name[0] != 0 else { return }
         try send(state, to: String(cString: name))
     }
 
-    /// A name that begins with `@` is an abstract one: it has no file.
+    /// Sends a state to a socket. A name that begins with `@` is abstract: it has no file.
     static func send(_ state: String, to name: String) throws(SystemError) {
         guard let address = UnixSocketName(name) else {
             throw SystemError(ENAMETOOLONG, doing: "notify the service manager at '\(name)'")
@@ -27,7 +27,7 @@ enum ServiceManager {
     }
 }
 
-/// What the system calls a socket that listens: a path, or a name that begins with `@` and has no file.
+/// The address of a listening socket: a path, or an abstract name, which begins with `@` and has no file.
 struct UnixSocketName {
     private var address = sockaddr_un()
     private let length: socklen_t

@@ -3,21 +3,21 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// The file that says which process the daemon is, and by its lock that it is alive.
+/// The file that holds the daemon's process id. Its lock tells that the daemon is alive.
 ///
-/// The lock is of the kind that also keeps C xenstored out, which takes a POSIX one.
+/// The lock also excludes C xenstored, which takes a POSIX lock.
 final class PidFile {
     let path: String
     private let descriptor: Int32
 
     enum Failure: Error {
-        /// A living daemon has the file; its process id, if the file already tells.
+        /// A living daemon has locked the file. `pid` is its process id, if the file already has it.
         case isHeld(path: String, pid: String?)
         case system(SystemError)
     }
 
-    /// Creates and locks the file. It stays empty until ``write()``: start scripts take its content as
-    /// the sign that the daemon serves.
+    /// Creates and locks the file. The file stays empty until ``write()``, because start scripts read a process id in
+    /// it as the sign that the daemon serves.
     init(_ path: String) throws(Failure) {
         self.path = path
         descriptor = try Self.openLocked(path)
@@ -29,7 +29,7 @@ final class PidFile {
         close(descriptor)
     }
 
-    /// Tells the process id.
+    /// Writes the process id.
     func write() throws(SystemError) {
         let line = Array("\(getpid())\n".utf8)
         guard pwrite(descriptor, line, line.count, 0) == line.count else {
@@ -37,13 +37,14 @@ final class PidFile {
         }
     }
 
-    /// Removes the file, if it is still this one: somebody may have removed it, and another daemon have made its own.
+    /// Removes the file, if it is still this one. Somebody may have removed it, and another daemon may have made a new
+    /// one.
     func remove() {
         if Self.isStill(path, descriptor) { unlink(path) }
     }
 
     private static func openLocked(_ path: String) throws(Failure) -> Int32 {
-        // On a fresh boot the folder may be one that is only made later.
+        // Early after a boot the folder may not exist yet.
         Process.makeFolder(above: path)
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o644)
@@ -53,7 +54,7 @@ final class PidFile {
                 throw .system(
                     SystemError(
                         EINVAL, doing: "use the pid file '\(path)'",
-                        advice: "what is there is not a regular file; remove it or choose another path"))
+                        advice: "it is not a regular file; remove it or choose another path"))
             }
             var whole = flock()
             whole.l_type = Int16(F_WRLCK)
@@ -66,7 +67,7 @@ final class PidFile {
                 throw .system(SystemError(failure, doing: "lock the pid file '\(path)'"))
             }
             if isStill(path, descriptor) { return descriptor }
-            // A daemon that ended between our open and our lock has removed the file that we hold.
+            // Another daemon has ended between our open and our lock, and has removed the file.
             close(descriptor)
         }
     }

@@ -2,9 +2,9 @@
 import Configuration
 import XenStoreKernel
 
-/// The configuration that runs, and how a changed one is taken over (SIGHUP).
+/// The configuration that runs. SIGHUP applies changes to it.
 final class RunningConfiguration {
-    /// What is in force: as at the start, but for what was taken over since.
+    /// The values in force: those of the start, with all changes that were applied since.
     private var running: EffectiveConfiguration
     private let plugins: PluginSet
     private let source: ConfigurationSource
@@ -19,9 +19,9 @@ final class RunningConfiguration {
         self.log = log
     }
 
-    /// Reads the configuration again, takes over what can change in a running daemon, and says key by key what
-    /// was applied and what needs a restart. Whatever is wrong with the new one is thrown before anything has
-    /// changed.
+    /// Reads the configuration again and applies the changes that a running daemon can apply. The log says for each key
+    /// whether its change was applied or needs a restart. If the new configuration has an error, the method throws it
+    /// before it changes anything.
     func reload(_ kernel: Kernel) throws {
         let (new, origin) = try source.read()
         // Made once more for what only a plugin itself can find wrong, and dropped.
@@ -47,7 +47,7 @@ final class RunningConfiguration {
         }
     }
 
-    /// Hands running plugins their new blocks. A plugin whose block is refused keeps what it has.
+    /// Hands running plugins their new blocks. A plugin that refuses its new block keeps the old one.
     private func takeOver(_ new: EffectiveConfiguration) throws {
         for choice in new.policies {
             guard let index = running.policies.firstIndex(where: { $0.name == choice.name }),

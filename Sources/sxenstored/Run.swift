@@ -2,8 +2,8 @@
 import Configuration
 import XenStoreKernel
 
-/// Makes the plugins that the configuration names and runs the daemon with them until it is told to
-/// end. Returns the exit status.
+/// Makes the plugins that the configuration names, and runs the daemon with them until a signal ends it. Returns the
+/// exit status.
 func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
     let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
     let warnings = try configuration.survey(plugins, traceFile: options.traceFile)
@@ -26,7 +26,7 @@ func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws 
 }
 
 extension EffectiveConfiguration {
-    /// What runs, on one line.
+    /// The names of all plugins that run, on one line.
     fileprivate var summary: String {
         func names(_ choices: [Choice]) -> String {
             choices.isEmpty ? "none" : choices.map(\.name).joined(separator: ", ")

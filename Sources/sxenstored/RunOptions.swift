@@ -2,36 +2,36 @@
 import Configuration
 import XenStoreKernel
 
-/// How the daemon is to run, apart from its configuration.
+/// What the command line says about the process, beside the configuration.
 struct RunOptions {
-    /// Leave the terminal and go on in the background, once clients can connect.
+    /// Whether the daemon goes to the background once clients can connect.
     var forks = true
-    /// Where the process id goes; nil for nowhere. Absolute.
+    /// The absolute path of the file for the process id; nil for none.
     var pidFile: String?
-    /// Where a trace of all messages goes; nil for nowhere. Absolute.
+    /// The absolute path of the file for a trace of all messages; nil for none.
     var traceFile: String?
-    /// Say the process id on standard output (`-P`).
+    /// Whether to print the process id on standard output (`-P`).
     var printsPid = false
-    /// Where the configuration came from, for SIGHUP.
+    /// Where the configuration came from. SIGHUP reads it again.
     var source: ConfigurationSource
     /// The same, in the words of a message.
     var origin = ""
 }
 
-/// All that a configuration is made of, kept so that it can be read again.
+/// The parts that a configuration is made of, so that SIGHUP can read it again.
 struct ConfigurationSource {
-    /// The file that was named. Absolute, since the daemon leaves the folder it was started in.
+    /// The absolute path of the file that the command line names. The daemon leaves the folder in which it was started.
     var namedFile: String?
-    /// What the command line puts over the file, on every reading.
+    /// The values of the command line. They override the file each time it is read.
     var overlays: [Overlay]
     var runDirectory: String
     var surroundings: Surroundings
 
-    /// The file that is read; nil for the built-in default. The standard one may come and go.
+    /// The file to be read; nil for the built-in default. The standard file may appear or vanish while the daemon runs.
     var file: String? { namedFile ?? (surroundings.hasStandardFile() ? surroundings.standardFile : nil) }
 
-    /// Reads the configuration anew, with the command line's values over it as at start. `origin` says in the
-    /// words of a message where it comes from.
+    /// Reads the configuration, with the command line's values over it. `origin` says in the words of a message where
+    /// it comes from.
     func read() throws(ConfigurationErrors) -> (EffectiveConfiguration, origin: String) {
         let text: ConfigurationText
         let origin: String

@@ -4,27 +4,27 @@ import Glibc
 import Reactor
 import XenStoreKernel
 
-/// How the daemon is to run, beside what its plugins do.
+/// Options of the process that do not depend on its plugins.
 struct ServeOptions {
-    /// Goes to the background: the process that was started exits when the daemon serves.
+    /// Whether to go to the background. The process that the operator has started exits when the daemon serves.
     var forks = true
     var pidFile: String?
     var logLevel = LogLevel.notice
-    /// Takes over what has changed in the configuration, on SIGHUP, and says so in the log. All or nothing: if it
-    /// throws, what it throws is for the log and nothing has changed.
+    /// Applies a changed configuration on SIGHUP, and reports it in the log. If it throws, nothing has changed, and the
+    /// error goes to the log.
     var reload: (Kernel) throws -> Void = { _ in }
-    /// Where every message is written to from the start.
+    /// The file for a trace of all messages.
     var traceFile: String?
-    /// Says the process id on standard output.
+    /// Whether to print the process id on standard output.
     var printsPid = false
-    /// The first line of the log: what runs.
+    /// The first line of the log. It names the version, the configuration and the plugins.
     var greeting: String?
-    /// What the plugins have warned of before they start, for the log.
+    /// Warnings of the plugins, for the log.
     var warnings: [String] = []
 }
 
-/// Runs the daemon with these plugins until a signal ends it, and returns the exit status of the
-/// process: also of the one that was started, when the daemon goes to the background.
+/// Runs the daemon with these plugins until a signal ends it, and returns the exit status. When the daemon goes to the
+/// background, the function returns in both processes.
 func serve(
     transports: [any Transport], storage: any Storage, policies: [any Policy], options: ServeOptions
 ) -> Int32 {
@@ -36,7 +36,7 @@ func serve(
     for warning in options.warnings { log.write(.warning, warning) }
     do {
         var launcher: Launcher?
-        // Relative to where the operator is; the daemon moves to the root.
+        // The operator's path is relative to the current folder, and the daemon moves to the root.
         let pidFile = options.pidFile.map(absolute)
         if options.forks {
             switch try Background.enter() {
@@ -56,7 +56,7 @@ func serve(
         return EXIT_SUCCESS
     } catch PidFile.Failure.isHeld(let path, let pid) {
         log.write(.error, "another daemon runs\(pid.map { " as process \($0)" } ?? ""): it holds '\(path)'")
-        // As C xenstored does: what was asked for is there.
+        // C xenstored also exits with success: a daemon runs, which is what the operator wants.
         return EXIT_SUCCESS
     } catch PidFile.Failure.system(let error) {
         log.write(.error, error.explanation)
@@ -76,11 +76,11 @@ private final class Service {
     private let storage: any Storage
     private let pidFile: PidFile?
     private var traceFile: TraceFile?
-    /// In the order in which they were started.
+    /// The transports that run, in the order in which they were started.
     private var started: [any Transport] = []
 
     init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
-        // Before anything else: a second daemon must not touch what the first one uses.
+        // This comes first: a second daemon must not touch the files of the first one.
         pidFile = try path.map(PidFile.init)
         Process.raiseDescriptorLimit()
         reactor = try Reactor()
@@ -97,7 +97,7 @@ private final class Service {
         traceFile = file
     }
 
-    /// Serves until a signal ends it. `whenServing` is called when clients can connect.
+    /// Serves until a signal ends the daemon. Calls `whenServing` when clients can connect.
     func run(
         _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping (Kernel) throws -> Void,
         whenServing: () -> Void
@@ -121,11 +121,11 @@ private final class Service {
         traceFile?.flush()
     }
 
-    /// Clients can connect: tells everybody who waits for that.
+    /// Tells everybody who waits for it that clients can connect.
     private func announce(_ launcher: Launcher?, _ whenServing: () -> Void) throws {
         try pidFile?.write()
         log.write(.notice, "serving")
-        // Who started it looks for what was said so far.
+        // The launcher exits soon. All lines so far must be on its standard error by then.
         log.flush()
         whenServing()
         do throws(SystemError) {

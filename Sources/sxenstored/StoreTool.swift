@@ -3,9 +3,9 @@
     import TDBStorage
 #endif
 
-/// What the command line can do with the file of a store, while no daemon serves it.
+/// Checks and repairs the file of a store, for the command line.
 enum StoreTool {
-    /// A report on the file, which is not touched; false if something is wrong with it.
+    /// Reports on the file and does not change it. `isGood` is false if something is wrong with it.
     static func check(_ file: String) throws -> (text: String, isGood: Bool) {
         #if TDB
             let report = try StoreReport.check(file)
@@ -15,7 +15,7 @@ enum StoreTool {
         #endif
     }
 
-    /// Saves what can be saved of the file.
+    /// Repairs the file as far as possible, and reports what was lost.
     static func repair(_ file: String) throws -> (text: String, isGood: Bool) {
         #if TDB
             let report = try StoreReport.repair(file)
@@ -25,5 +25,5 @@ enum StoreTool {
         #endif
     }
 
-    private static let absence = "this daemon is built without the trait TDB: it knows no store in a file"
+    private static let absence = "this daemon is built without the trait TDB, so it cannot read a store in a file"
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// What a command line means depends on where it is given.
+/// The environment of the command line: files, variables and the current folder.
 struct Surroundings {
-    /// The configuration that is read if none is named, and if it is there.
+    /// The configuration file that the daemon reads if the command line names none.
     var standardFile = "/etc/xen/sxenstored.yaml"
-    /// Where Xen tells a domain what it may do.
+    /// The file in which Xen tells a domain what it may do.
     var capabilitiesFile = "/proc/xen/capabilities"
     /// `$XENSTORED_RUNDIR`.
     var runDirectory: String?
@@ -25,18 +25,17 @@ struct Surroundings {
         return surroundings
     }
 
-    /// The path from the root, since the daemon will leave the current folder.
+    /// The absolute path, since the daemon leaves the current folder.
     func absolute(_ path: String) -> String {
         path.hasPrefix("/") || path.isEmpty ? path : "\(currentFolder)/\(path)"
     }
 
-    /// False only if there is certainly no such file: one that cannot be looked at must not be
-    /// passed over in silence.
+    /// False only if the file certainly does not exist. If it cannot be looked at, reading it must fail with an error.
     func hasStandardFile() -> Bool {
         access(standardFile, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
     }
 
-    /// Whether this domain is the one that runs the host, for which guests wait.
+    /// Whether this domain is dom0 of a Xen host.
     func isXenHost() -> Bool {
         let descriptor = open(capabilitiesFile, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { return false }

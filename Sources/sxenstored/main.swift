@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-// Before anything is opened.
+// This comes before the process opens any file.
 Process.fillStandardDescriptors()
 exit(start(CommandLine.arguments))

@@ -3,9 +3,9 @@ import Glibc
 import Synchronization
 import XenStoreKernel
 
-/// Where every line of the log goes: to standard error, or once in the background to the system's log.
+/// The daemon's log. It goes to standard error, and in the background to the system's log.
 ///
-/// It never waits for who takes the lines: a ``LineWriter`` does.
+/// A caller never waits until a line is written. The thread of a ``LineWriter`` waits for the reader.
 final class DaemonLog: Sendable {
     static let shared = DaemonLog()
 
@@ -16,7 +16,7 @@ final class DaemonLog: Sendable {
     /// Some 10,000 lines.
     private static let bytesMax = 1 << 20
 
-    /// Whether standard error is gone; the writer's thread looks at it, too.
+    /// Whether the log has moved from standard error to the system's log. The writer's thread reads it.
     private final class Background: Sendable {
         let value = Atomic<Bool>(false)
     }
@@ -32,13 +32,13 @@ final class DaemonLog: Sendable {
         self.isInBackground = isInBackground
     }
 
-    /// Lines below this are dropped. It can change while the daemon runs.
+    /// The log drops lines below this level. It can change while the daemon runs.
     var level: LogLevel {
         get { LogLevel(rawValue: threshold.load(ordering: .relaxed)) ?? .notice }
         set { threshold.store(newValue.rawValue, ordering: .relaxed) }
     }
 
-    /// What plugins write to.
+    /// The log as plugins get it.
     var forPlugins: PluginLog {
         PluginLog { [self] level, text in if level >= self.level { write(level, text()) } }
     }
@@ -47,24 +47,24 @@ final class DaemonLog: Sendable {
         if level >= self.level { writer.write(LogLine(level: level, text: text.onOneLine)) }
     }
 
-    /// Begins to write what was said. No fork may come after it.
+    /// Starts the thread that writes. The process must not fork after this.
     func start() { writer.start() }
 
-    /// The process has been forked and the other one writes what was said so far.
+    /// Drops the lines that wait. After a fork the other process has them, too, and writes them.
     func leaveToOther() { writer.discard() }
 
-    /// Standard error is about to go.
+    /// Writes the lines that wait to standard error, and all later ones to the system's log.
     func moveToSystemLog() {
         flush()
         isInBackground.value.store(true, ordering: .relaxed)
     }
 
-    /// Gives what was said a moment to be written.
+    /// Waits at most a second until all lines are written.
     func flush() { writer.flush() }
 }
 
 extension LogLevel {
-    /// As syslog and the journal count.
+    /// The number that syslog and the journal have for the level.
     var syslogPriority: Int32 {
         switch self {
         case .debug: LOG_DEBUG

@@ -2,35 +2,34 @@
 import Glibc
 import XenStoreKernel
 
-/// One line that is to be written.
+/// One line of the log.
 struct LogLine: Sendable {
     var level: LogLevel
-    /// When it was said, in seconds since 1970.
+    /// The time of the event, in seconds since 1970.
     var time = Glibc.time(nil)
     /// Without a line break.
     var text: String
 
-    /// Roughly what it takes in memory.
+    /// Roughly how much memory the line takes.
     fileprivate var bytes: Int { text.utf8.count + MemoryLayout<LogLine>.size }
 }
 
-/// Writes lines on a thread of its own. A reader that does not read, or a disk that is slow, keeps nobody
-/// waiting but that thread.
+/// Writes lines on a thread of its own. A reader that does not read, or a slow disk, delays only that thread.
 ///
-/// What waits to be written is bounded. Lines beyond the bound, and lines that could not be written, are
-/// counted, and a line that says so takes their place as soon as one can be written again.
+/// The memory for waiting lines is bounded. The writer counts the lines that it has to drop, and those that it cannot
+/// write. As soon as it can write again, it writes a line with their number in their place.
 final class LineWriter: @unchecked Sendable {
-    /// Takes one line, for as long as that needs; 0, or the `errno` that kept it from being written.
+    /// Writes one line, and waits as long as it must. Returns 0 or an `errno`.
     typealias Output = @Sendable (LogLine) -> Int32
 
     private let output: Output
     private let bytesMax: Int
-    // All that stands below is guarded by the mutex.
+    // The mutex guards everything below.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var waiting: [LogLine] = []
     private var waitingBytes = 0
-    /// Lines that found no place after those that wait.
+    /// The number of lines that were dropped, as the memory was full.
     private var dropped = 0
     private var hasThread = false
     private var isWriting = false
@@ -46,7 +45,7 @@ final class LineWriter: @unchecked Sendable {
         pthread_condattr_destroy(&attributes)
     }
 
-    /// Reached only without a thread, which would hold the writer.
+    /// Runs only if there is no thread, since the thread holds a reference to the writer.
     deinit {
         pthread_cond_destroy(change)
         pthread_mutex_destroy(mutex)
@@ -54,7 +53,7 @@ final class LineWriter: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Has the line written. Never waits. Before ``start()`` it is only kept.
+    /// Adds a line to those that the thread writes. Never waits. Before ``start()`` the lines only wait.
     func write(_ line: LogLine) {
         locked {
             if waitingBytes + line.bytes > bytesMax {
@@ -67,14 +66,14 @@ final class LineWriter: @unchecked Sendable {
         }
     }
 
-    /// Starts the thread, if there is none. A fork must come before.
+    /// Starts the thread, if there is none. The process must not fork after this.
     func start() {
         locked {
             if !hasThread { hasThread = startThread() }
         }
     }
 
-    /// Drops what waits: another process has it, too, and writes it.
+    /// Drops the lines that wait: another process has them, too, and writes them.
     func discard() {
         locked {
             waiting = []
@@ -83,7 +82,7 @@ final class LineWriter: @unchecked Sendable {
         }
     }
 
-    /// Waits until all is written, but no longer than this.
+    /// Waits until all lines are written, but no longer than this.
     func flush(seconds: Int = 1) {
         if locked({ waiting.isEmpty && dropped == 0 && !isWriting }) { return }
         start()
@@ -105,7 +104,8 @@ final class LineWriter: @unchecked Sendable {
 
     // MARK: The thread
 
-    /// Signals go to the daemon's own thread. Without a thread lines are kept and then counted.
+    /// Starts the thread with all signals blocked: they go to the daemon's own thread. If it cannot start, lines wait
+    /// until the memory is full.
     private func startThread() -> Bool {
         var all = sigset_t()
         var before = sigset_t()
@@ -153,7 +153,7 @@ final class LineWriter: @unchecked Sendable {
     }
 }
 
-/// Lines that are lost, until that could be said.
+/// Counts lost lines, until a line about them is written.
 private struct Missing {
     private var count = 0
     private var reason: Int32 = 0

@@ -3,9 +3,9 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// Lines on standard error, for a terminal, a file or the journal.
+/// Writes lines to standard error: a terminal, a file or the journal.
 struct StandardError: Sendable {
-    /// Standard error is the service manager's journal, which takes a priority before each line.
+    /// Whether standard error is the journal, which reads a priority before each line.
     let isJournal: Bool
 
     init(journal: String? = getenv("JOURNAL_STREAM").map { String(cString: $0) }) {
@@ -19,7 +19,7 @@ struct StandardError: Sendable {
     }
 }
 
-/// The system's log, which listens on a socket. The C library's `syslog` would not say what is lost.
+/// Writes lines to the socket of the system's log. The C library's `syslog` would not report lost lines.
 struct SystemLog {
     private let path: String
     private var descriptor: Int32 = -1
@@ -27,13 +27,13 @@ struct SystemLog {
 
     init(path: String = "/dev/log") { self.path = path }
 
-    /// Waits for as long as the system's log does not take the line.
+    /// Writes a line, and waits until the system's log takes it. Returns 0 or an `errno`.
     mutating func write(_ line: LogLine) -> Int32 {
         let priority = LOG_DAEMON | line.level.syslogPriority
         var bytes = Array(
             "<\(priority)>\(format(line.time, "%b %e %H:%M:%S")) sxenstored[\(getpid())]: \(line.text)".utf8)
         var failure: Int32 = 0
-        // The one we were connected to may have been restarted.
+        // Two attempts, as the system's log may have been restarted since the last line.
         for _ in 0..<2 {
             if descriptor < 0 {
                 failure = connect()
@@ -66,7 +66,7 @@ struct SystemLog {
     }
 }
 
-/// Writes all of it, for as long as that takes; 0, or the `errno` that kept the rest from being written.
+/// Writes all bytes, and waits as long as it must. Returns 0 or an `errno`.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -74,7 +74,7 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         if count >= 0 {
             rest = rest.dropFirst(count)
         } else if errno == EAGAIN {
-            // Somebody who has the file open, too, has made it so.
+            // Another process that shares the open file has made it non-blocking.
             var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             poll(&ready, 1, -1)
         } else if errno != EINTR {
@@ -84,11 +84,11 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
     return 0
 }
 
-/// A moment in local time, as `strftime` has it.
-func format(_ moment: time_t, _ form: String) -> String {
-    var moment = moment
+/// Formats a time as local time, in a form of `strftime`.
+func format(_ time: time_t, _ form: String) -> String {
+    var time = time
     var parts = tm()
-    localtime_r(&moment, &parts)
+    localtime_r(&time, &parts)
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
         guard let start = text.baseAddress, strftime(start, text.count, form, &parts) > 0 else { return "" }
         return String(cString: start)

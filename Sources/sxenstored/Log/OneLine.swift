@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension String {
-    /// The text as it may stand in a log, where a line is a line and nothing moves a terminal's cursor.
+    /// The text on one line, with line breaks, control characters and invisible characters spelled out.
     ///
-    /// Clients decide what is in it: line breaks, control characters and invisible ones are spelled out, so
-    /// that nobody can write a line in the daemon's name.
+    /// Clients choose parts of what the daemon logs. A line break would let them write a line in the daemon's name,
+    /// and a control character would move a terminal's cursor.
     var onOneLine: String {
         if utf8.allSatisfy({ 0x20..<0x7F ~= $0 }) { return self }
         var line = ""

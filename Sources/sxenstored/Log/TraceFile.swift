@@ -3,17 +3,17 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// The file that `--trace-file` names: a line for every message, in C xenstored's form, so that the
-/// scripts which read that one's traces read ours.
+/// The file that `--trace-file` names. It gets a line for every message, in C xenstored's form, so that scripts for
+/// traces can read it.
 ///
-/// Lives as long as the process. A disk that is slow, or a fifo that nobody reads, costs lines of the trace
-/// and keeps nobody waiting.
+/// It lives as long as the process. If the disk is slow, or nobody reads the fifo, the trace loses lines, and the
+/// daemon does not wait.
 final class TraceFile {
     private let path: String
     private let descriptor: Int32
     private let writer: LineWriter
 
-    /// What waits for a disk that stalls for a second under a heavy load.
+    /// Enough for a disk that stalls for a second under a heavy load.
     private static let bytesMax = 16 << 20
 
     init(path: String) throws(SystemError) {
@@ -26,17 +26,17 @@ final class TraceFile {
 
     private static func open(_ path: String) throws(SystemError) -> Int32 {
         Process.makeFolder(above: path)
-        // A fifo without a reader is an error then, and not a daemon that never starts.
+        // With O_NONBLOCK a fifo without a reader is an error. Without it the daemon would wait for a reader for ever.
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
         let descriptor = Glibc.open(path, flags, 0o600)
         if descriptor < 0 { throw SystemError(errno, doing: "open the trace file '\(path)'") }
         return descriptor
     }
 
-    /// Goes on in a new file under the same name: the old one has been rotated away (SIGHUP).
+    /// Opens a new file under the same name, after somebody has renamed the old one (SIGHUP).
     func reopen() throws(SystemError) {
         let new = try TraceFile.open(path)
-        // The thread may be writing: the number must at no time be free for another file.
+        // The thread may be writing, so the descriptor must never be free for another file.
         dup3(new, descriptor, O_CLOEXEC)
         close(new)
     }
@@ -50,6 +50,6 @@ final class TraceFile {
         writer.write(LogLine(level: .info, time: now, text: line.onOneLine))
     }
 
-    /// Gives what waits a moment to be written.
+    /// Waits at most a second until all lines are written.
     func flush() { writer.flush() }
 }
