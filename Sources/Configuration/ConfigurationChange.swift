@@ -3,10 +3,9 @@ import XenStoreKernel
 
 /// One key in which two configurations differ.
 public struct ConfigurationChange: Sendable, Equatable, CustomStringConvertible {
-    /// The key with the blocks it stands in: `policies.quotas.nodes`. A list of plugins is one value, under the key
-    /// of the list.
+    /// The key with its blocks: `policies.quotas.nodes`. A list of plugins is one value, under the key of the list.
     public var key: String
-    /// As it would stand in a file; nil if the key has no value.
+    /// The values as a file would have them; nil if the key has no value.
     public var old: String?
     public var new: String?
 
@@ -14,8 +13,8 @@ public struct ConfigurationChange: Sendable, Equatable, CustomStringConvertible 
 }
 
 extension EffectiveConfiguration {
-    /// In what another configuration differs from this one, in the order of the file. Keys of a plugin count if it
-    /// is in both: one that comes or goes is a change of the list that it stands in.
+    /// The differences between another configuration and this one, in the order of the file. The keys of a plugin count
+    /// only if both configurations have the plugin. A plugin that only one of them has is a change of its list.
     public func changes(to other: EffectiveConfiguration) -> [ConfigurationChange] {
         let old = values(of: other)
         let new = other.values(of: self)
@@ -28,7 +27,7 @@ extension EffectiveConfiguration {
         }
     }
 
-    /// Everything that has a value, except plugins that `other` does not have.
+    /// All keys with a value, except those of plugins that `other` does not have.
     private func values(of other: EffectiveConfiguration) -> [(String, String)] {
         var values = daemon.shown(Self.daemonKeys, in: "daemon")
         func add(_ choices: [Choice], _ others: [Choice], _ section: String) {
@@ -45,7 +44,7 @@ extension EffectiveConfiguration {
 }
 
 extension ConfigurationBlock {
-    /// All keys that have a value, as they would stand in a file.
+    /// All keys with a value, as a file would have them.
     fileprivate func shown(_ keys: [ConfigurationKey], in path: String) -> [(String, String)] {
         keys.flatMap { key -> [(String, String)] in
             let path = "\(path).\(key.name)"

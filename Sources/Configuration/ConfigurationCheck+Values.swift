@@ -2,8 +2,8 @@
 import XenStoreKernel
 
 extension ConfigurationCheck {
-    /// A block's checked values. Keys that are not given get their defaults, unless they are a
-    /// domain's, for which what is left out means something.
+    /// The checked values of a block. Missing keys get their defaults, except in the block of a domain, where a missing
+    /// key means the value for all domains.
     mutating func block(
         _ node: DocumentNode?, _ keys: [ConfigurationKey], path: String, fillsIn: Bool = true
     ) -> ConfigurationBlock {
@@ -35,7 +35,7 @@ extension ConfigurationCheck {
         return []
     }
 
-    /// A default in the form that a checked value has, whichever way the plugin wrote it.
+    /// A default in the form of a checked value, even if the plugin wrote it in another form.
     private func defaultValue(of key: ConfigurationKey) -> ConfigurationValue? {
         switch (key.kind, key.defaultValue) {
         case (.path, .text(let path)?), (.device, .text(let path)?): .text(substituted(path))
@@ -49,7 +49,7 @@ extension ConfigurationCheck {
         path.replacing("${rundir}", with: runDirectory)
     }
 
-    /// The value if it is of the right kind; else there is an error more.
+    /// The value if it is of the right kind. Otherwise nil, and there is one more error.
     private mutating func value(
         _ node: DocumentNode, _ kind: ConfigurationKey.Kind, path: String
     ) -> ConfigurationValue? {
@@ -65,7 +65,7 @@ extension ConfigurationCheck {
         }
         let scalar = Scalar(text: text, isPlain: isPlain, path: path, place: node.place)
         guard !text.utf8.contains(0) else {
-            // Quoted text can spell one; whatever it names, the system would cut the name off there.
+            // Quoted text can spell a NUL. The system would end the name there.
             refuse("contains a NUL character", scalar)
             return nil
         }
@@ -132,7 +132,7 @@ extension ConfigurationCheck {
             refuse("must be \(range.whatItTakes), not \(quoted(scalar.text))\(form)", scalar)
             return nil
         }
-        // What no Int can hold is as much out of range as what this key cannot.
+        // A number too large for an Int is out of range as well.
         guard let number = Int(scalar.text), range.contains(number) else {
             refuse("\(scalar.text.prefix(40)) is out of range; must be \(range.whatItTakes)", scalar)
             return nil
@@ -140,7 +140,7 @@ extension ConfigurationCheck {
         return .number(number)
     }
 
-    /// Decimal as everyone reads it: YAML would take 010 for eight and 1_000 for a thousand.
+    /// Reads a plain decimal number. YAML would also read 010 as eight and 1_000 as a thousand.
     private func isDecimal(_ text: String) -> Bool {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
         guard let first = digits.utf8.first, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
@@ -193,12 +193,12 @@ extension ConfigurationCheck {
 }
 
 extension ConfigurationKey {
-    /// The last id that Xen gives to a guest.
+    /// The largest id that Xen gives to a guest.
     static let domainMax = 32751
 }
 
 extension ConfigurationKey.Kind {
-    /// What the value must be, in the words of a message or a manual.
+    /// The values that the kind allows, in the words of a message or a manual.
     var whatItTakes: String {
         switch self {
         case .text: "text"

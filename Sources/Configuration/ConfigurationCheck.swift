@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// Checks a document against what may stand in it, and gathers everything that may not.
+/// Checks a document against the plugins and their keys, and collects all errors.
 struct ConfigurationCheck {
     let registry: PluginRegistry
     let runDirectory: String
@@ -14,7 +14,7 @@ struct ConfigurationCheck {
 
     static let sections = ["daemon", "transports", "storage", "policies", "log"]
 
-    /// The checked configuration; nil if it cannot be made, for which there is at least one error.
+    /// The checked configuration; nil if there is an error that prevents it.
     mutating func configuration(from document: DocumentNode) -> EffectiveConfiguration? {
         guard let entries = document.entries else {
             if case .refused = document.content { return nil }
@@ -141,8 +141,8 @@ extension ConfigurationCheck {
         return nil
     }
 
-    /// Two keys where one plugin should be: a second plugin, or more often a key of the first that
-    /// is not indented below it.
+    /// The problem if there are two keys in place of one plugin. The second key is another plugin, or more often a key
+    /// of the first plugin with too little indentation.
     private mutating func refuseSecond(
         _ extra: DocumentNode.Entry, after first: DocumentNode.Entry, _ kind: PluginKind
     ) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// All that is wrong with a configuration, in the order of the file, so that an operator can put it
-/// right in one go.
+/// All errors of a configuration, in the order of the file, so that an operator can correct them in one go.
 public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible {
-    /// How many are spelled out: a file of another kind would else scroll the first ones away.
+    /// How many errors a message spells out. A file of another kind would otherwise scroll the first ones away.
     static let shownMax = 50
 
     public let all: [ConfigurationError]

@@ -3,10 +3,10 @@ import CLinux
 import Glibc
 import XenStoreKernel
 
-/// A file that the daemon is to make.
+/// A file that the daemon makes.
 struct ConfiguredFile {
     var path: String
-    /// The key with the blocks it stands in, and where its value stands.
+    /// The key with its blocks, and the place of its value.
     var key: String
     var place: ConfigurationPlace?
     var isDispensable: Bool
@@ -31,14 +31,14 @@ extension EffectiveConfiguration {
 }
 
 extension ConfigurationCheck {
-    /// One file cannot be two things, nor can it be the folder of another.
+    /// Two keys cannot name the same file, and a file cannot be the folder of another one.
     mutating func refuseSharedFiles(_ files: [ConfiguredFile]) {
         for (index, file) in files.enumerated() {
             let path = file.path.withoutDetours
             for other in files[..<index] {
                 let others = other.path.withoutDetours
                 if path == others {
-                    errors.append(file.error("is the file of \(other.key), too; each needs its own"))
+                    errors.append(file.error("is also the file of \(other.key); each key needs its own file"))
                 } else if path.hasPrefix("\(others)/") {
                     errors.append(file.error("is below \(quoted(other.path)), which is the file of \(other.key)"))
                 } else if others.hasPrefix("\(path)/") {
@@ -50,22 +50,22 @@ extension ConfigurationCheck {
 }
 
 extension String {
-    /// The path without what leads nowhere: `//` and `/./`.
+    /// The path without `//` and `/./`.
     fileprivate var withoutDetours: String {
         "/" + split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 }
 
 extension ConfiguredFile {
-    /// Why no file can be made there, by a look that changes nothing; nil if one may well be.
+    /// Returns the reason why the daemon cannot make the file; nil if it probably can. It changes nothing.
     ///
-    /// What this user may not do, another may: that only goes to `warn`.
+    /// If only this user lacks the rights, that goes to `warn`, since the daemon may run as another user.
     func problem(_ warn: (ConfigurationError) -> Void) -> ConfigurationError? {
         var status = stat()
-        if let link = deadLink { return error("\(quoted(link)) is a link to what is not there") }
+        if let link = deadLink { return error("\(quoted(link)) is a link to a file that does not exist") }
         if stat(path, &status) == 0 {
             if status.st_mode & S_IFMT == S_IFDIR { return error("\(quoted(path)) is a folder; name a file in it") }
-            // What plugins make of a file is theirs to judge.
+            // The plugin itself checks a file that exists.
             let isOdd = lstat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
             return isOdd && key == "daemon.pid-file"
                 ? error("\(quoted(path)) is not a regular file; remove it or name another") : nil
@@ -75,7 +75,7 @@ extension ConfiguredFile {
         let ancestor = nearestAncestor
         var fileSystem = statfs()
         if statfs(ancestor, &fileSystem) == 0, Self.shownByKernel.contains(Int(fileSystem.f_type)) {
-            return error("\(quoted(path)) cannot be made: \(ancestor) has what the kernel shows, and nothing else")
+            return error("\(quoted(path)) cannot be made: \(ancestor) holds only files of the kernel")
         }
         if access(ancestor, W_OK) == 0 { return nil }
         let refusal = error("\(quoted(path)) cannot be made in \(ancestor): \(reason(errno))")
@@ -84,7 +84,7 @@ extension ConfiguredFile {
         return nil
     }
 
-    /// A link on the way, or at its end, that leads nowhere: what is missing behind it is not made.
+    /// A dead link, which is the path itself or a part of it. The daemon does not make the missing target.
     private var deadLink: String? {
         var part = path
         var status = stat()
@@ -96,7 +96,7 @@ extension ConfiguredFile {
         return nil
     }
 
-    /// The path without links, as far as there is something already.
+    /// The path without links, as far as its folders exist.
     var resolvedPath: String {
         let ancestor = nearestAncestor
         guard let resolved = realpath(ancestor, nil) else { return path }
@@ -107,7 +107,7 @@ extension ConfiguredFile {
     /// proc and sysfs.
     private static let shownByKernel = [0x9fa0, 0x6265_6572]
 
-    /// The folder that the file would stand in, or the last one above it that is there.
+    /// The nearest folder above the file that exists.
     private var nearestAncestor: String {
         var folder = path[...]
         while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {

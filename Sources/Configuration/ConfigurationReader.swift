@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// Turns a configuration's text into a checked one. All that is wrong with it is found in one go.
+/// Turns the text of a configuration into a checked one. It finds all errors in one go.
 public struct ConfigurationReader {
     private let registry: PluginRegistry
     private let runDirectory: String
 
     /// - Parameters:
     ///   - registry: the plugins that a configuration may name.
-    ///   - runDirectory: what `${rundir}` stands for.
+    ///   - runDirectory: the value of `${rundir}`.
     public init(registry: PluginRegistry, runDirectory: String) {
         self.registry = registry
         self.runDirectory = runDirectory
     }
 
-    /// - Parameter overlays: applied in their order; a later one wins.
+    /// - Parameters:
+    ///   - text: the file.
+    ///   - overlays: values that override those of the file, in their order; a later one wins.
     public func read(
         _ text: ConfigurationText, overlays: [Overlay] = []
     ) throws(ConfigurationErrors) -> EffectiveConfiguration {
@@ -33,7 +35,7 @@ public struct ConfigurationReader {
         return configuration
     }
 
-    /// The document as a tree, with what is wrong in it but leaves the rest readable.
+    /// The document as a tree, and those errors in it that leave the rest readable.
     private func parse(
         _ text: ConfigurationText
     ) throws(ConfigurationErrors) -> (DocumentNode, [ConfigurationError]) {

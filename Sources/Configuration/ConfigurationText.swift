@@ -2,9 +2,9 @@
 import Glibc
 import XenStoreKernel
 
-/// The text of a configuration, and what to call it in messages.
+/// The text of a configuration, and its name in messages.
 public struct ConfigurationText: Sendable {
-    /// Far more than any host needs; what is larger is not a configuration.
+    /// Far more than any host needs. A larger file is not a configuration.
     static let bytesMax = 1 << 20
 
     public let name: String
@@ -14,21 +14,21 @@ public struct ConfigurationText: Sendable {
         self.init(bytes: Array(text.utf8), name: name)
     }
 
-    /// For text that may not even be text.
+    /// Makes it from bytes, which may not even be text.
     public init(bytes: [UInt8], name: String) {
         self.name = name
-        // Editors of other systems put a byte order mark before the text; it says nothing in UTF-8.
+        // Editors of other systems put a byte order mark before the text. It has no meaning in UTF-8.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         self.bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
     }
 
-    /// Reads a file, of which no more than the largest acceptable size is taken in.
+    /// Reads a file, but no more than the largest acceptable size.
     public init(file path: String) throws(ConfigurationErrors) {
         self.init(bytes: try Self.contents(of: path), name: path)
     }
 
     private static func contents(of path: String) throws(ConfigurationErrors) -> [UInt8] {
-        // What is no file may make whoever opens it wait, or those who read it.
+        // Opening or reading something else than a file may block.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw unreadable(path, reason(errno)) }
         defer { close(descriptor) }
@@ -50,7 +50,7 @@ public struct ConfigurationText: Sendable {
         return bytes
     }
 
-    /// What it is if it is not a file.
+    /// The kind of a thing that is not a file.
     private static func otherKind(of status: stat) -> String? {
         switch status.st_mode & S_IFMT {
         case S_IFREG: nil
@@ -71,8 +71,8 @@ public struct ConfigurationText: Sendable {
 }
 
 extension ConfigurationText {
-    /// What makes the text unfit for parsing, before its YAML is looked at: this is found here, and
-    /// not by libyaml, because libyaml's words for it lead an operator astray.
+    /// The errors that make the text unfit for parsing. libyaml would find them as well, but its messages about them
+    /// mislead an operator.
     func flaws() -> [ConfigurationError] {
         if bytes.count > Self.bytesMax {
             let problem = "larger than \(Self.bytesMax) bytes; this is not a configuration file"
@@ -92,7 +92,7 @@ extension ConfigurationText {
         }
     }
 
-    /// The first tab of each line that is indented with one and says something.
+    /// The first tab of each line that has text and a tab in its indentation.
     private func indentingTabs() -> [Int] {
         var tabs: [Int] = []
         var lineStart = 0
@@ -114,7 +114,7 @@ extension ConfigurationText {
         ConfigurationError(problem, key: "", at: place(ofByte: offset))
     }
 
-    /// Where a byte stands for an editor: columns count characters, not bytes.
+    /// The place of a byte as an editor shows it: columns count characters, not bytes.
     func place(ofByte offset: Int) -> ConfigurationPlace {
         let before = bytes[..<min(offset, bytes.count)]
         let newline = UInt8(ascii: "\n")

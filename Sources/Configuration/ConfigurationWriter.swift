@@ -2,8 +2,8 @@
 import XenStoreKernel
 
 extension EffectiveConfiguration {
-    /// The whole configuration as a file that gives the same configuration again. Keys that have no
-    /// value stand in it as comments, so that every key is seen.
+    /// The configuration as the text of a file, which gives the same configuration again. Keys without a value are
+    /// comments in it, so that it shows every key.
     public var yaml: String {
         var writer = YamlWriter()
         writer.line("daemon:", 0)
@@ -58,7 +58,7 @@ private struct YamlWriter {
 }
 
 extension ConfigurationValue {
-    /// The value as it stands in a file behind its key.
+    /// The value as a file has it after its key.
     func yaml(_ kind: ConfigurationKey.Kind) -> String {
         switch self {
         case .flag(let flag): "\(flag)"
@@ -76,7 +76,7 @@ private func octal(_ bits: Int) -> String {
     return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
 }
 
-/// Text that no reader of YAML could take for anything else.
+/// Text in a form that every reader of YAML reads as this text.
 private func isSafePlain(_ text: String) -> Bool {
     guard let first = text.utf8.first, text != "null" else { return false }
     return isLetterOrSlash(first)
@@ -92,8 +92,8 @@ private func doubleQuoted(_ text: String) -> String {
     for scalar in text.unicodeScalars {
         switch scalar.value {
         case 0x22, 0x5C: quoted += "\\\(scalar)"
-        // Whatever is not plainly visible: control characters, and the line breaks and the byte
-        // order mark of Unicode, which YAML would fold away.
+        // Invisible characters: control characters, and the line breaks and the byte order mark of Unicode, which YAML
+        // would drop.
         case 0..<0x20, 0x7F...0xA0, 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF:
             let digits = String(scalar.value, radix: 16)
             quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// One node of a YAML document that remembers where it stands.
+/// One node of a YAML document, with its place.
 struct DocumentNode {
     enum Content {
-        /// `isPlain` is false for quoted text, which is never a number, a flag or nothing at all.
+        /// `isPlain` is false for quoted text, which is never a number, a flag or an absent value.
         case scalar(String, isPlain: Bool)
         case list([DocumentNode])
         case mapping([Entry])
-        /// Something that was refused with an error already, about which no more need be said.
+        /// A node that already has an error. It needs no second one.
         case refused
     }
 
@@ -21,7 +21,7 @@ struct DocumentNode {
     var content: Content
     var place: ConfigurationPlace
 
-    /// Nothing stands there: `key:` with no value, `~` or `null`.
+    /// Whether there is no value: `key:` alone, `~` or `null`.
     var isAbsent: Bool {
         if case .scalar(let text, isPlain: true) = content {
             text.isEmpty || text == "~" || text == "null"
@@ -30,13 +30,13 @@ struct DocumentNode {
         }
     }
 
-    /// The entries of a mapping. A key with nothing after it stands for an empty one.
+    /// The entries of a mapping. A key without a value has an empty mapping.
     var entries: [Entry]? {
         if case .mapping(let entries) = content { return entries }
         return isAbsent ? [] : nil
     }
 
-    /// What it is, in the words of a message.
+    /// The kind of the node, in the words of a message.
     var whatItIs: String {
         switch content {
         case .scalar where isAbsent: "nothing"
@@ -48,7 +48,7 @@ struct DocumentNode {
     }
 }
 
-/// Text from outside as it may stand in a message: short, on one line, and harmless to a terminal.
+/// Text from outside in a form that is fit for a message: short, on one line, and harmless to a terminal.
 func quoted(_ text: String) -> String {
     var shown = "'"
     for scalar in text.unicodeScalars.prefix(60) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// Builds the tree of the one document that a configuration is. Of YAML, it takes what a
-/// configuration needs: mappings, lists and scalars, and refuses the rest by name.
+/// Builds the tree of a configuration, which is one document. It accepts the parts of YAML that a configuration needs:
+/// mappings, lists and scalars. It refuses the rest by name.
 struct DocumentReader: ~Copyable {
-    /// The format itself needs seven levels.
+    /// The deepest allowed level. A configuration needs seven.
     private static let depthMax = 16
 
     private var stream: EventStream
-    /// What is wrong but does not keep the rest from being read.
+    /// The errors that leave the rest readable.
     private(set) var errors: [ConfigurationError] = []
 
     init(_ text: ConfigurationText) throws(ConfigurationError) {
         stream = try EventStream(text)
     }
 
-    /// The document's top node; nil if there is nothing in the text. Throws what ends all reading.
+    /// The document's top node; nil if the text is empty. Throws an error if the rest cannot be read.
     mutating func read() throws(ConfigurationError) -> DocumentNode? {
         while true {
             let next = try stream.next()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// A configuration that has passed all checks, with every default filled in and every path resolved.
+/// A configuration that has passed all checks. Every default is filled in and every path is resolved.
 public struct EffectiveConfiguration: Sendable, Equatable {
-    /// One plugin that is to run, and what it is told.
+    /// One plugin that the configuration chooses, and its block.
     public struct Choice: Sendable, Equatable {
         public var name: String
         public var block: ConfigurationBlock
-        /// All that the plugin understands, for writing the configuration out in full.
+        /// All keys of the plugin, so that the configuration can be written in full.
         public var keys: [ConfigurationKey]
     }
 
@@ -19,29 +19,29 @@ public struct EffectiveConfiguration: Sendable, Equatable {
     /// What is logged: ``logKeys``.
     public var log: ConfigurationBlock
 
-    /// Lines of the log that are less important are left out.
+    /// The log leaves out lines below this level.
     public var logLevel: LogLevel {
         LogLevel(name: log.text("level") ?? "") ?? .info
     }
-    /// Where the process id goes once clients can connect; nil for nowhere.
+    /// The file for the process id; nil for none.
     public var pidFile: String? { daemon.text("pid-file") }
 
     public static let daemonKeys: [ConfigurationKey] = [
         ConfigurationKey(
             "pid-file", .path, default: nil,
-            "File that the process id is written to once clients can connect; it is locked, so that a "
-                + "second daemon on it refuses to start.")
+            "The file for the process id, written once clients can connect. It is locked: a second daemon with the "
+                + "same file does not start.")
     ]
     public static let logKeys: [ConfigurationKey] = [
         ConfigurationKey(
             "level", .choice(LogLevel.names), default: .text("info"),
-            "The least important lines that are still logged: \(LogLevel.names.joined(separator: ", ")).")
+            "The log has lines of this level and above: \(LogLevel.names.joined(separator: ", ")).")
     ]
 }
 
 extension EffectiveConfiguration {
-    /// Makes the plugins that are named, none of which touches the system yet. Each gets `log` under its own
-    /// name. What several plugins find wrong with their blocks is thrown together.
+    /// Makes the chosen plugins. None of them touches the system yet. Each gets `log` under its own name. The method
+    /// throws the errors of all plugins together.
     public func makePlugins(
         from registry: PluginRegistry, log: PluginLog = .silent
     ) throws(ConfigurationErrors) -> PluginSet {
@@ -63,8 +63,8 @@ extension EffectiveConfiguration {
         return PluginSet(transports: transports, storage: storage, policies: policies)
     }
 
-    /// Looks at what the daemon is to work with, and has the plugins look. What is wrong is thrown together;
-    /// what is only worth a warning is returned. `traceFile` is one more file that the daemon is to make.
+    /// Checks the files and devices that the daemon and its plugins need. Throws all errors together, and returns
+    /// warnings. `traceFile` is one more file that the daemon makes.
     public func survey(
         _ plugins: PluginSet, traceFile: String? = nil
     ) throws(ConfigurationErrors) -> [ConfigurationError] {
@@ -81,7 +81,7 @@ extension EffectiveConfiguration {
         }
         for file in files + (trace.map { [$0] } ?? []) {
             if let owner = owners.updateValue(file.key, forKey: file.resolvedPath) {
-                errors.append(file.error("is the file of \(owner), too; each needs its own"))
+                errors.append(file.error("is also the file of \(owner); each key needs its own file"))
             }
             guard let problem = file.problem({ warnings.append($0) }) else { continue }
             if file.isDispensable || dispensable.contains(file.key) {
@@ -95,7 +95,7 @@ extension EffectiveConfiguration {
                 try (plugin as? any Surveying)?.survey { warnings.append(choice.located($0)) }
             } catch {
                 let error = choice.located(error)
-                // One complaint of a key will do.
+                // One warning about a key is enough.
                 if !errors.contains(where: { $0.key == error.key }) { errors.append(error) }
             }
         }
@@ -122,7 +122,7 @@ extension EffectiveConfiguration {
 }
 
 extension EffectiveConfiguration.Choice {
-    /// A plugin's own error with the dotted key and the place that it may have left out.
+    /// A plugin's error, with the dotted key and the place if the plugin has left them out.
     fileprivate func located(_ error: ConfigurationError) -> ConfigurationError {
         var error = error
         if block.places[error.key] != nil || keys.contains(where: { $0.name == error.key }) {

@@ -2,7 +2,7 @@
 import CYaml
 import XenStoreKernel
 
-/// libyaml's events, one after the other, as Swift values with places.
+/// The events of libyaml, one after the other, as Swift values with places.
 struct EventStream: ~Copyable {
     enum Event {
         case streamStart, streamEnd
@@ -16,13 +16,13 @@ struct EventStream: ~Copyable {
     struct Located {
         var event: Event
         var place: ConfigurationPlace
-        /// What else was written before the node: `&name` and `!tag`.
+        /// The anchor (`&name`) and the tag (`!tag`) before the node.
         var anchor: String?
         var tag: String?
     }
 
     private let text: ConfigurationText
-    // libyaml keeps pointers into its parser and into the text, so neither may move.
+    // libyaml keeps pointers to its parser and to the text, so neither may move.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
 
@@ -104,7 +104,7 @@ struct EventStream: ~Copyable {
         let failed = parser.pointee
         let problem = failed.problem.map { String(cString: $0) } ?? "out of memory"
         if failed.error == YAML_READER_ERROR {
-            // The reader works ahead of the lines and knows bytes only.
+            // An error of the reader has a byte as its place, but no line.
             return ConfigurationError(
                 "not valid YAML: \(problem)", key: "", at: text.place(ofByte: failed.problem_offset))
         }

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The known word that was most likely meant by an unknown one; nil if none is near enough to be
-/// more help than confusion.
+/// The known word that the writer of an unknown word most likely meant; nil if no word is near enough to help.
 func nearest(to word: String, among known: [String]) -> String? {
     let typed = Array(word.utf8)
-    // No key is that long, and the work grows with the length.
+    // No key is longer, and the work grows with the length.
     guard typed.count <= 64 else { return nil }
     var best: (word: String, distance: Int)?
     for candidate in known {
         let distance = editDistance(typed, Array(candidate.utf8))
         if distance < best?.distance ?? .max { best = (candidate, distance) }
     }
-    // One slip in three letters is a slip, more is another word.
+    // At most one slip in three letters; with more it is another word.
     guard let best, best.distance <= max(1, max(typed.count, best.word.utf8.count) / 3) else { return nil }
     return best.word
 }
 
-/// How many letters must be typed, left out, replaced or swapped with the next to make `b` of `a`
-/// (optimal string alignment). Case, and `_` for `-`, cost nothing.
+/// How many letters must be added, removed, replaced or swapped with the next one to turn `a` into `b` (optimal string
+/// alignment). A difference in case, or `_` instead of `-`, costs nothing.
 func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     let a = a.map(folded)
     let b = b.map(folded)

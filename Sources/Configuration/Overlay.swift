@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// One value of the command line that stands over the file's: `policies.quotas.nodes=2000`.
+/// One value of the command line, which overrides that of the file: `policies.quotas.nodes=2000`.
 public struct Overlay: Sendable, Equatable {
-    /// The key, from the outermost block inwards. Plugins stand in it by name: lists have no numbers.
+    /// The key, from the outermost block inwards. It has plugins of a list by name, not by number.
     public var path: [String]
     public var value: String
-    /// The option it came from, which messages name in place of a line.
+    /// The option that it came from. Messages name the option in place of a line.
     public var origin: String
-    /// It gives way to a value of the file, and to a list that does not have the plugin.
+    /// Whether a value of the file wins. If the list does not have the plugin, the overlay has no effect.
     public var yields: Bool
 
     public init(_ path: [String], _ value: String, origin: String, yields: Bool = false) {
@@ -18,7 +18,7 @@ public struct Overlay: Sendable, Equatable {
         self.yields = yields
     }
 
-    /// Of the form `path.to.key=value`; nil if it is not of that form.
+    /// Reads the form `path.to.key=value`; nil for any other text.
     public init?(_ assignment: String, origin: String) {
         guard let equals = assignment.firstIndex(of: "=") else { return nil }
         let path = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false)
@@ -30,8 +30,8 @@ public struct Overlay: Sendable, Equatable {
 }
 
 extension Overlay {
-    /// Writes the value into the document as if it had stood there. What the key and the value are
-    /// worth is judged later, with everything else; only what finds no place is an error here.
+    /// Writes the value into the document, as if the file had it. The check of the document judges key and value later.
+    /// Only a value without a place in the document is an error here.
     func apply(to document: inout DocumentNode) throws(ConfigurationError) {
         guard var entries = document.entries, let section = path.first else { return }
         let index = Self.index(of: section, in: &entries, adding: place)
@@ -96,7 +96,7 @@ extension Overlay {
         try assign(path.dropFirst(), in: &plugin)
     }
 
-    /// Walks down `path`, adding what is not there, and puts the value at its end.
+    /// Walks down `path`, adds missing blocks, and puts the value at its end.
     private func assign(
         _ path: ArraySlice<String>, in node: inout DocumentNode
     ) throws(ConfigurationError) {
@@ -133,7 +133,7 @@ extension Overlay {
 }
 
 extension DocumentNode {
-    /// The keys that are given in the block of a plugin.
+    /// The keys in the block of a plugin.
     fileprivate var pluginKeys: [String] { entries?.first?.value.entries?.map(\.key) ?? [] }
 
     /// The plugin that an item of a list, or a storage, names.

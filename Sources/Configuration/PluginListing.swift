@@ -2,7 +2,7 @@
 import XenStoreKernel
 
 extension PluginRegistry {
-    /// All plugins with their keys, defaults and what they do, for an operator to read.
+    /// A list of all plugins, with their summaries, keys and defaults, for an operator.
     public var listing: String {
         PluginKind.allCases.map { kind in
             let plugins = plugins(of: kind).map { plugin in

@@ -22,11 +22,11 @@ import Testing
         ("transports.unix-socket.owner=no-such-user", "owner: there is no user 'no-such-user'"),
         ("transports.read-only-socket.group=no-such-group", "group: there is no group 'no-such-group'"),
         ("transports.read-only-socket.group=4294967295", "group: there is no group '4294967295'"),
-        ("transports.read-only-socket.path=@/run/socket", "is the file of transports.unix-socket.path, too"),
+        ("transports.read-only-socket.path=@/run/socket", "is also the file of transports.unix-socket.path"),
         ("transports.read-only-socket.path=@/run/socket/ro", "is below '@/run/socket', which is the file of"),
         (
             "transports.unix-socket.path=@/link/s transports.read-only-socket.path=@/folder/s",
-            "read-only-socket.path: is the file of transports.unix-socket.path, too"
+            "read-only-socket.path: is also the file of transports.unix-socket.path"
         ),
         ("transports.unix-socket.path=@/folder", "'@/folder' is a folder"),
         ("transports.unix-socket.path=@/folder/", "with a slash at its end"),
@@ -34,18 +34,18 @@ import Testing
         ("transports.unix-socket.path=@/fifo", "'@/fifo' is not a socket"),
         ("transports.unix-socket.path=@/file/socket", "'@/file/socket' cannot be made: Not a directory"),
         ("transports.unix-socket.path=@/loop/socket", "cannot be made: Too many levels of symbolic links"),
-        ("transports.unix-socket.path=/proc/no/socket", "/proc has what the kernel shows"),
-        ("transports.unix-socket.path=@/dead/socket", "'@/dead' is a link to what is not there"),
-        ("daemon.pid-file=@/dead", "'@/dead' is a link to what is not there"),
+        ("transports.unix-socket.path=/proc/no/socket", "/proc holds only files of the kernel"),
+        ("transports.unix-socket.path=@/dead/socket", "'@/dead' is a link to a file that does not exist"),
+        ("daemon.pid-file=@/dead", "'@/dead' is a link to a file that does not exist"),
         ("daemon.pid-file=@/link", "'@/link' is a folder"),
         ("daemon.pid-file=@/folder", "'@/folder' is a folder"),
         ("daemon.pid-file=@/file/pid", "'@/file/pid' cannot be made: Not a directory"),
-        ("daemon.pid-file=/proc/no/pid", "'/proc/no/pid' cannot be made: /proc has what the kernel shows"),
-        ("daemon.pid-file=/sys/pid", "'/sys/pid' cannot be made: /sys has what the kernel shows"),
+        ("daemon.pid-file=/proc/no/pid", "'/proc/no/pid' cannot be made: /proc holds only files of the kernel"),
+        ("daemon.pid-file=/sys/pid", "'/sys/pid' cannot be made: /sys holds only files of the kernel"),
         ("daemon.pid-file=@/fifo", "'@/fifo' is not a regular file"),
-        ("daemon.pid-file=@/run/socket", "is the file of daemon.pid-file, too"),
+        ("daemon.pid-file=@/run/socket", "is also the file of daemon.pid-file"),
         ("storage=tdb storage.tdb.path=@/folder", "'@/folder' is a folder"),
-        ("storage=tdb storage.tdb.path=@/run/socket", "is the file of transports.unix-socket.path, too"),
+        ("storage=tdb storage.tdb.path=@/run/socket", "is also the file of transports.unix-socket.path"),
         ("storage=tdb storage.tdb.path=@/file/tdb", "'@/file/tdb' cannot be made: Not a directory"),
     ]
 
@@ -65,7 +65,9 @@ import Testing
         #expect(start.errors.contains(complaint), "\(start.errors)")
     }
 
-    @Test(arguments: [("folder", "is a folder"), ("file/trace", "Not a directory"), ("run/socket", "is the file of")])
+    @Test(arguments: [
+        ("folder", "is a folder"), ("file/trace", "Not a directory"), ("run/socket", "is also the file of"),
+    ])
     func findsATraceFileThatCannotBe(name: String, complaint: String) throws {
         for options in [["--check-config"], ["-N"]] {
             let end = try run(
