@@ -36,8 +36,8 @@ let package = Package(
             name: "StreamSocket",
             dependencies: ["XenStoreKernel", "CLinux"]),
 
-        // Xen. What tells of domains may depend on the hypervisor's version: a target of its own, the
-        // only one to be built anew for another Xen. Without the trait no header of Xen is looked at.
+        // Xen. XenDomains may depend on the hypervisor's version, so it is a target of its own: for another Xen only
+        // this target must be rebuilt. Without the trait the build needs no header of Xen.
         .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
         .target(name: "XenDomains", dependencies: ["XenStoreKernel", "XenStoreWire", "CXen"]),
 

@@ -3,7 +3,7 @@ import Glibc
 import XenStoreKernel
 
 extension SocketSettings {
-    /// What a transport finds that looks at where its socket is to be: ``Surveying``.
+    /// What a transport finds that looks at where its socket is to be, for `Surveying`.
     public func survey(
         of block: ConfigurationBlock, _ warn: (ConfigurationError) -> Void
     ) throws(ConfigurationError) {

@@ -5,12 +5,12 @@
     import XenStoreKernel
     import XenStoreWire
 
-    /// The domains of this host, as libxenctrl tells of them.
+    /// The domains of this host, according to libxenctrl.
     ///
-    /// Its interface is the hypervisor's own and changes with each version of Xen. Nothing else in the
-    /// daemon depends on it, so this target is all that has to be built anew for another Xen.
+    /// The library has the hypervisor's own interface, which changes with each version of Xen. Nothing else in the
+    /// daemon depends on it, so for another Xen only this target must be rebuilt.
     public final class XenDomains: Hypervisor {
-        /// For the log: which library is asked.
+        /// The name of the library, for the log.
         public static let library = "libxenctrl"
         private var handle: OpaquePointer?
 
@@ -18,7 +18,7 @@
 
         deinit { close() }
 
-        /// Begins to ask the hypervisor, and finds out whether it answers.
+        /// Connects to the hypervisor, and checks that it answers.
         public func open() throws(SystemError) {
             guard
                 let opened = xc_interface_open(
@@ -54,7 +54,7 @@
                 isDead: info.flags & UInt32(XEN_DOMINF_dying) != 0)
         }
 
-        /// The UUID is the best that this interface has to tell domains apart that had one number.
+        /// A hash of the UUID. This interface has nothing better to tell apart two domains that had the same number.
         private func fold(_ handle: UnsafeRawBufferPointer) -> UInt64 {
             stride(from: 0, to: handle.count - 7, by: 8).reduce(0) {
                 $0 ^ handle.loadUnaligned(fromByteOffset: $1, as: UInt64.self)
@@ -65,11 +65,11 @@
             let running =
                 HostVersion.text.map { "the hypervisor is Xen \($0)" } ?? "the hypervisor is of another version"
             return "sxenstored was built for domctl interface \(xen_domctl_interface_version), and \(running): "
-                + "build its target XenDomains anew with that version's libxenctrl"
+                + "rebuild its target XenDomains with that version's libxenctrl"
         }
     }
 
-    /// The version of the running Xen, as its kernel in dom0 tells it.
+    /// The version of the running Xen, according to the kernel of dom0.
     private enum HostVersion {
         static var text: String? {
             guard let major = number("major"), let minor = number("minor") else { return nil }

@@ -6,10 +6,10 @@
     import XenStoreKernel
     import XenStoreWire
 
-    /// The domains of this host, as libxenmanage tells of them: an interface that stays from Xen 4.21
-    /// on, with a number for each domain that is never used again.
+    /// The domains of this host, according to libxenmanage. Its interface is stable from Xen 4.21 on, and it gives each
+    /// domain a number that is never used again.
     public final class XenDomains: Hypervisor {
-        /// For the log: which library is asked.
+        /// The name of the library, for the log.
         public static let library = "libxenmanage"
         private var handle: OpaquePointer?
 
@@ -17,7 +17,7 @@
 
         deinit { close() }
 
-        /// Begins to ask the hypervisor, and finds out whether it answers.
+        /// Connects to the hypervisor, and checks that it answers.
         public func open() throws(SystemError) {
             guard let opened = xenmanage_open(xen_silent_logger(), 0) else {
                 throw SystemError(
@@ -31,7 +31,7 @@
             throw SystemError(
                 code, doing: "ask the hypervisor for its domains",
                 advice:
-                    "libxenmanage needs Xen 4.21 or later; build the target XenDomains without its header for an older one"
+                    "libxenmanage needs Xen 4.21 or later; for an older one build the target XenDomains without its header"
             )
         }
 

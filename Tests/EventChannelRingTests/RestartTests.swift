@@ -44,7 +44,7 @@
         @Test func anIndexIsCompletedOnlyIfTheAnswerIsThere() throws {
             let folder = try TemporaryFolder()
             let domain = DomainID(65535)
-            try IndexRecord(folder.file("made/rings")).note(StreamIndexes(taken: 57, put: 19), of: domain)
+            try IndexRecord(folder.file("made/rings")).write(StreamIndexes(taken: 57, put: 19), of: domain)
             let record = try IndexRecord(folder.file("made/rings"))
             #expect(record.completed(StreamIndexes(taken: 0, put: 19), of: domain) == StreamIndexes(taken: 57, put: 19))
             #expect(record.completed(StreamIndexes(taken: 0, put: 0), of: domain) == StreamIndexes(taken: 0, put: 0))

@@ -4,12 +4,12 @@ import XenStoreWire
 
 /// Lets a domain touch a node as the node's permission list says.
 ///
-/// The owner may do everything, and so may a domain whose target is the owner. For the others the
-/// first entry that names the domain, its target or DOMID_ANY decides, unless it is stale; if there
-/// is none, the access of the owner's own entry does.
+/// The owner may do everything, and so may a domain whose target is the owner. For any other domain the first entry
+/// decides that names the domain, its target or DOMID_ANY and is not stale. If there is none, the domain has the access
+/// of the owner's entry.
 public final class Permissions: Policy {
     public static var name: String { "permissions" }
-    public static var summary: String { "Domains may touch nodes as the nodes' permission lists say." }
+    public static var summary: String { "The permission list of a node says which domains may read and write it." }
     public static var keys: [ConfigurationKey] { [] }
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}

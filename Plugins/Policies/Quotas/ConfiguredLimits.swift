@@ -2,7 +2,7 @@
 import XenStoreKernel
 import XenStoreWire
 
-/// Which limit: of all domains, or one domain's own.
+/// Names a limit: of one resource, for all domains or for one.
 struct LimitKey: Hashable, Comparable, CustomStringConvertible {
     var domain: DomainID?
     var resource: Resource
@@ -12,12 +12,12 @@ struct LimitKey: Hashable, Comparable, CustomStringConvertible {
     var description: String { "\(resource.name)" + (domain.map { " of domain \($0.rawValue)" } ?? "") }
 }
 
-/// The limits that a configuration gives.
+/// The limits in a configuration.
 struct ConfiguredLimits {
-    /// By resource.
+    /// The limits for all domains, by resource.
     private(set) var global: [UInt32]
     private(set) var own: [DomainID: [Resource: UInt32]] = [:]
-    /// The global ones that are not just the default.
+    /// The resources whose global limit is in the file.
     private let given: Set<Resource>
 
     init(_ block: ConfigurationBlock) throws(ConfigurationError) {
@@ -34,12 +34,12 @@ struct ConfiguredLimits {
         }
     }
 
-    /// What holds by the configuration alone.
+    /// The limit that holds by the configuration alone.
     func limit(of key: LimitKey) -> UInt32 {
         key.domain.flatMap { own[$0]?[key.resource] } ?? global[Int(key.resource.rawValue)]
     }
 
-    /// What the configuration says about exactly this limit, as a number: another one if it says something else.
+    /// A number that changes if the configuration says something else about exactly this limit.
     func mark(of key: LimitKey) -> UInt64 {
         if let domain = key.domain { return own[domain]?[key.resource].map { UInt64($0) } ?? .max }
         let isGiven: UInt64 = given.contains(key.resource) ? 1 << 32 : 0

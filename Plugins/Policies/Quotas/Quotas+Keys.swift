@@ -8,12 +8,12 @@ extension Quotas {
         return limits + [
             ConfigurationKey(
                 "domains", .perDomain(own), default: nil,
-                "Limits of single domains, by domain id; what is not given is as for all.")
+                "Limits of single domains, by domain id; missing keys have the values for all domains.")
         ]
     }
 
     private static func key(for resource: Resource, default value: ConfigurationValue?) -> ConfigurationKey {
-        // What can be set at run time is 32 bits wide, and its largest value means "not set" there.
+        // Limits at run time have 32 bits, and the largest value means "not set" there.
         ConfigurationKey(
             "\(resource.name)", .number(0...Int(UInt32.max) - 1), default: value, "\(resource.summary).")
     }

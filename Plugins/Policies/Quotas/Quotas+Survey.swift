@@ -2,7 +2,7 @@
 import XenStoreKernel
 
 extension Quotas: Surveying {
-    /// Limits that are valid and hardly mean what they say.
+    /// Warns of limits that are valid but have no effect.
     public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
         warnOfSoftLimit(in: configuration, else: configuration, warn)
         for (domain, block) in configuration.domains("domains") {
@@ -15,7 +15,7 @@ extension Quotas: Surveying {
         }
     }
 
-    /// What `block` leaves out is as in `general`.
+    /// Missing keys of `block` have the values of `general`.
     private func warnOfSoftLimit(
         in block: ConfigurationBlock, else general: ConfigurationBlock, _ warn: (ConfigurationError) -> Void
     ) {

@@ -2,18 +2,18 @@
 import XenStoreKernel
 import XenStoreWire
 
-/// Bounds what a domain may hold. Exactly as many are allowed as the limit says; 0 means unlimited.
+/// Limits how much a domain may hold. A limit is the largest allowed number; 0 means unlimited.
 ///
-/// Limits are global, or one domain's own: from the configuration, or set at run time by SET_QUOTA.
+/// A limit is for all domains or for one. It comes from the configuration, or SET_QUOTA sets it at run time.
 public final class Quotas: LimitTable, Reloadable {
     public static var name: String { "quotas" }
-    public static var summary: String { "Bounds what each guest may hold; 0 means unlimited." }
+    public static var summary: String { "Limits how much each guest may hold; 0 means unlimited." }
 
-    /// What the configuration says.
+    /// The limits of the configuration.
     private var configured: ConfiguredLimits
-    /// What was set at run time and stands.
+    /// The limits that were set at run time and still hold.
     private var set: [LimitKey: LimitSetting] = [:]
-    /// Limits in force by resource, 0 for unlimited: both of those together.
+    /// The global limits in force, by resource; 0 for unlimited. They combine the two above.
     private var global: [UInt32]
     /// The domains that have limits of their own.
     private var own: [DomainID: [Resource: UInt32]]
@@ -26,7 +26,8 @@ public final class Quotas: LimitTable, Reloadable {
         self.configuration = configuration
     }
 
-    /// What was set at run time stands, except where the configuration now says something else than it did then.
+    /// Takes the new configuration. A limit that was set at run time stays, unless the configuration now says something
+    /// else about it than it did then.
     public func reload(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         configured = try ConfiguredLimits(configuration)
         global = configured.global
@@ -108,7 +109,7 @@ extension Resource {
         }
     }
 
-    /// What a client gets that wants more.
+    /// The error for a client that exceeds the limit.
     var error: WireError {
         switch self {
         case .memory, .softMemory: .EIO

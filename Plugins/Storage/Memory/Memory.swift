@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// Keeps nothing beyond the process, and costs nothing: the kernel gathers no batches for it.
+/// Keeps nothing beyond the process. It costs nothing, as the kernel makes no batches for it.
 public final class Memory: Storage {
     public static var name: String { "memory" }
     public static var summary: String { "The store lives in the daemon's memory and ends with it." }

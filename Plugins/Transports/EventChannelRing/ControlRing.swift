@@ -3,13 +3,13 @@
     import Glibc
     import XenStoreKernel
 
-    /// Where the ring of dom0's own kernel is: that kernel has made it, and shows it in files.
+    /// The ring of dom0's own kernel. That kernel has made it, and shows it in files.
     struct ControlRing {
         let page: RingPage
         /// The kernel's end of the event channel.
         let port: UInt32
 
-        /// Takes the files of /proc/xen, or the device where they are not mounted.
+        /// Uses the files of /proc/xen, or the device if these do not exist.
         init(_ settings: RingSettings) throws(SystemError) {
             if let port = SmallFile.text(of: settings.portFile).flatMap(Self.number),
                 let page = Self.map(settings.pageFile)
@@ -32,7 +32,7 @@
             self.port = port
         }
 
-        /// The page and the port by way of the kernel's device for a daemon in dom0.
+        /// The page and the port from the kernel's device for a daemon in dom0.
         private static func ask(_ device: String) -> ControlRing? {
             let descriptor = open(device, O_RDWR | O_CLOEXEC)
             guard descriptor >= 0 else { return nil }

@@ -29,7 +29,7 @@
             self.server = server
             kernel.serveDomains(by: self)
             try server.attach(control)
-            log.info("serving dom0's kernel; \(XenDomains.library) tells of domains")
+            log.info("serving dom0's kernel; \(XenDomains.library) knows the domains")
         }
 
         public func stop() {

@@ -6,13 +6,13 @@
     import XenStoreKernel
     import XenStoreWire
 
-    /// The daemon's ends of event channels. All of them wake it through one descriptor.
+    /// The daemon's ends of event channels. All of them wake the daemon through one descriptor.
     final class EventChannels {
-        /// Readable while a port is pending.
+        /// The descriptor. It is readable while a port is pending.
         let descriptor: Int32
         private let handle: OpaquePointer
 
-        /// The hypervisor tells of any domain's end by this interrupt.
+        /// The interrupt that the hypervisor sends when a domain ends.
         private static let domainException: UInt32 = 3
 
         init() throws(SystemError) {
@@ -24,7 +24,7 @@
             }
             self.handle = handle
             descriptor = xenevtchn_fd(handle)
-            // Asking for the next port that is pending must not wait for it.
+            // A read for the next pending port must not block.
             let flags = fcntl(descriptor, F_GETFL)
             guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
                 throw SystemError(errno, doing: "set up /dev/xen/evtchn")
@@ -44,14 +44,14 @@
 
         func unbind(_ port: UInt32) { xenevtchn_unbind(handle, port) }
 
-        /// Sends the other end an event. Whatever was written before is seen there.
+        /// Sends an event to the other end, which then sees all earlier writes.
         @inline(__always)
         func notify(_ port: UInt32) {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             xenevtchn_notify(handle, port)
         }
 
-        /// A port that an event has come for. No other comes for it until it is unmasked.
+        /// A port with an event. It gets no further event until it is unmasked.
         @inline(__always)
         func nextPending() -> UInt32? { UInt32(exactly: xenevtchn_pending(handle)) }
 

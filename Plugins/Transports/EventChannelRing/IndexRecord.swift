@@ -5,16 +5,17 @@
     import XenStoreKernel
     import XenStoreWire
 
-    /// What each ring's indexes were about to become, in a file that outlives the daemon but not the host.
+    /// Records the next indexes of each ring in a file, which outlives the daemon but not the host.
     ///
-    /// Answers that are put and requests that are taken show in two words of the page. A daemon that dies
-    /// between the two would find the requests again and answer them once more: so both are noted here
-    /// before, in one word. If the answers are there, so must be the other index.
+    /// The page has one word for the replies that were put and another one for the requests that were taken. If the
+    /// daemon died between the two writes, the next daemon would find the requests again and answer them twice. So the
+    /// daemon first writes both indexes here, as one word. If the page has the new reply index, the next daemon also
+    /// sets the other index.
     final class IndexRecord {
         private let base: UnsafeMutableRawPointer
         private let descriptor: Int32
-        /// The pages of the file that there surely is memory for: on a full file system, writing to others
-        /// would kill the daemon.
+        /// The pages of the file that surely have memory. On a full file system a write to another page would kill the
+        /// daemon.
         private var isBacked = [Bool](repeating: false, count: pageCount)
 
         private static let entrySize = 8
@@ -22,7 +23,7 @@
         private static let pageSize = 4096
         private static let pageCount = byteCount / pageSize
 
-        /// Opens the file, or makes it.
+        /// Opens the file, and makes it if it does not exist.
         init(_ path: String) throws(SystemError) {
             if let slash = path.lastIndex(of: "/") { mkdir(String(path[..<slash]), 0o755) }
             let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -45,8 +46,8 @@
             close(descriptor)
         }
 
-        /// What the ring's indexes have become, given what its page says: if the daemon died while it showed
-        /// them, what it was about to show.
+        /// The indexes of a ring whose page has the indexes `shown`. If the last daemon died while it was writing
+        /// them, these are the ones that it was writing.
         func completed(_ shown: StreamIndexes, of domain: DomainID) -> StreamIndexes {
             guard back(domain) else { return shown }
             let word = entry(domain).pointee.load(ordering: .relaxed)
@@ -55,8 +56,8 @@
             return intended.put == shown.put ? intended : shown
         }
 
-        /// The indexes are about to be shown to the domain.
-        func note(_ indexes: StreamIndexes, of domain: DomainID) {
+        /// Records the indexes that the daemon is about to write into the page.
+        func write(_ indexes: StreamIndexes, of domain: DomainID) {
             guard back(domain) else { return }
             entry(domain).pointee.store(UInt64(indexes.put) << 32 | UInt64(indexes.taken), ordering: .releasing)
         }
@@ -65,7 +66,7 @@
             (base + Int(domain.rawValue) * Self.entrySize).assumingMemoryBound(to: Atomic<UInt64>.self)
         }
 
-        /// Makes sure that there is memory for the domain's entry.
+        /// Makes sure that the domain's entry has memory.
         private func back(_ domain: DomainID) -> Bool {
             let page = Int(domain.rawValue) * Self.entrySize / Self.pageSize
             if isBacked[page] { return true }

@@ -7,15 +7,15 @@
 
     /// A way to map the page that a guest shares with the daemon.
     protocol PageMapper: AnyObject {
-        /// Nil if the guest, or its number, is not there, or the page isn't.
+        /// Maps the page; nil if the guest or the page does not exist.
         func map(_ domain: DomainID, frame: UInt64) -> RingPage?
         func unmap(_ page: RingPage)
     }
 
-    /// Maps what each guest grants to the daemon from its birth on: the only page it gives away.
+    /// Maps the page that Xen grants to the daemon for each new guest. It gives no access to other pages.
     final class GrantMapper: PageMapper {
         private let handle: OpaquePointer
-        /// The entry of a guest's grant table that Xen keeps for its ring.
+        /// The entry of each guest's grant table that Xen reserves for the ring.
         private static let reservedReference: UInt32 = 1
 
         init() throws(SystemError) {
@@ -38,8 +38,7 @@
         func unmap(_ page: RingPage) { xengnttab_unmap(handle, page.base, 1) }
     }
 
-    /// Maps the frame of the guest's memory that the toolstack names, which takes dom0's right to map any
-    /// page of any guest.
+    /// Maps the frame whose number (gfn) the toolstack names. It needs dom0's right to map any page of any guest.
     final class ForeignMapper: PageMapper {
         private let handle: OpaquePointer
 

@@ -2,8 +2,8 @@
 #if EventChannelRing
     import XenStoreKernel
 
-    /// How long a full ring is left alone: twice as long each time that nothing has happened, so that what a
-    /// reader is made to wait is no more than what it has itself let the daemon wait.
+    /// How long the daemon waits before it looks at a full ring again. The time doubles each time that nothing has
+    /// happened, so a reader never waits longer than it has let the daemon wait.
     struct Patience: Equatable {
         private var milliseconds: UInt64 = 1
 
@@ -11,7 +11,7 @@
 
         var longer: Patience { Patience(milliseconds: min(milliseconds * 2, Self.longest)) }
 
-        /// Moments fall together, so that many rings that are left alone wake the daemon a few times a second.
+        /// The end of the wait, rounded up. Many waiting rings then wake the daemon only a few times a second.
         func end(from now: Moment) -> Moment {
             let grain = milliseconds * 250_000
             return Moment(nanoseconds: (now.nanoseconds / grain + 5) * grain)

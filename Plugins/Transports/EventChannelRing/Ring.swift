@@ -5,30 +5,30 @@
 
     /// One domain's ring: moves bytes between the shared page and the domain's session.
     ///
-    /// A domain that breaks the protocol is given up: its session ends and its ring is not touched any
-    /// more, until the domain asks to begin anew or is introduced again.
+    /// If a domain breaks the protocol, its session ends, and the daemon does not touch the ring until the domain asks
+    /// for a new start or the toolstack introduces it again.
     final class Ring: Link, TimerHandler {
         let peer: Peer
         /// The daemon's end of the event channel; nil if it could not be bound.
         var port: UInt32?
         /// The domain's own end.
         var remotePort: UInt32?
-        /// In the server's list of rings that are to be looked at without an event.
+        /// Whether the server has the ring in its list of rings to serve without an event.
         var isAwoken = false
 
         private unowned let server: RingServer
         /// Nil once the page is no longer mapped.
         private var page: RingPage?
         private var features = Feature.all
-        /// Nil while the domain is given up.
+        /// Nil while the daemon does not serve the domain.
         private var session: Session?
-        /// What the daemon's words of the page were set to last.
+        /// The indexes that the daemon has last written into the page.
         private var shown = StreamIndexes()
-        /// The rings are to be emptied, and the domain to be told, when that is safe to be seen.
+        /// The next flush empties the rings and tells the domain. It waits for the commit, since the domain sees it.
         private var isBeginning = false
-        /// How long it is left alone, full as it is, before it is looked at again; nil if it is not waited for.
+        /// The wait before the daemon looks at the full ring again; nil if it does not wait.
         private var patience: Patience?
-        /// The log says once that the domain breaks the protocol: it may do so again and again.
+        /// Whether the log has reported the domain. A domain can break the protocol again and again.
         private var isKnownAsBroken = false
 
         init(_ peer: Peer, page: RingPage, of server: RingServer) {
@@ -39,7 +39,7 @@
 
         // MARK: Coming and going
 
-        /// A domain is introduced: its ring will begin empty.
+        /// Prepares to serve a domain that is introduced. Its ring will begin empty.
         func begin(_ features: Feature) -> DomainWire {
             self.features = features
             session = nil
@@ -49,7 +49,8 @@
             return DomainWire(self, to: peer)
         }
 
-        /// A peer was there before the daemon, such as dom0's own kernel: what is in the ring is to be answered.
+        /// Prepares to serve a peer that is older than the daemon, such as dom0's own kernel. Requests that are already
+        /// in the ring get their replies.
         func resume(_ features: Feature) -> DomainWire {
             self.features = features
             guard let page else { return DomainWire(self, to: peer) }
@@ -63,11 +64,11 @@
             page?[.features] = features.rawValue
             page?[.error] = RingPage.Failure.none.rawValue
             tell()
-            // Not before all domains are there again: what it asks for may concern the others' watches.
+            // In the next turn, when all domains are restored: its requests may fire watches of the others.
             server.awake(self)
         }
 
-        /// The domain is gone, or the daemon ends. Returns the page, which is no longer used.
+        /// Ends the ring when the domain is gone or the daemon ends. Returns the page, which nobody uses any more.
         func end() -> RingPage? {
             session = nil
             stopWaiting()
@@ -75,7 +76,7 @@
             return page
         }
 
-        /// The daemon ends.
+        /// Ends the session, since the daemon ends.
         func endSession() {
             if let session { server.kernel.disconnect(session) }
             session = nil
@@ -83,8 +84,8 @@
 
         // MARK: The domain's side
 
-        /// The domain has sent an event: there are requests, or there is room for replies again, or it
-        /// wants to begin anew.
+        /// Serves the domain after an event: the ring has requests or new room for replies, or the domain asks for a
+        /// new start.
         func serve() {
             guard let page, !isBeginning else { return }
             if page[.connection] == RingPage.Connection.awaited, features.contains(.reconnection) {
@@ -104,8 +105,7 @@
             if count > 0 { server.kernel.receive(UnsafeRawBufferPointer(start: buffer, count: count), on: session) }
         }
 
-        /// The words of the page are the domain's as much as ours: some clear the page before another
-        /// kernel takes over.
+        /// Accepts indexes that the domain has changed. Some domains clear the page before another kernel takes over.
         private func follow(_ page: RingPage, _ session: Session) {
             let found = page.indexes
             if found == shown { return }
@@ -113,7 +113,7 @@
             shown = found
         }
 
-        /// Everything that was on its way is dropped, both ways.
+        /// Drops all requests and replies that are on their way.
         private func beginAnew() {
             isBeginning = true
             if let session {
@@ -128,7 +128,7 @@
             isBeginning = false
             page.empty()
             shown = page.indexes
-            server.record?.note(shown, of: peer.domain)
+            server.record?.write(shown, of: peer.domain)
             page[.error] = RingPage.Failure.none.rawValue
             page[.features] = features.rawValue
             guard page[.connection] == RingPage.Connection.awaited else { return }
@@ -136,7 +136,7 @@
             tell()
         }
 
-        /// One event, for whatever has changed in the page.
+        /// Sends the domain one event for all changes in the page.
         private func tell() {
             if let port { server.channels.notify(port) }
         }
@@ -148,8 +148,8 @@
             return isBeginning ? Int(RingPage.capacity) : page.room(from: session.indexes.put) ?? .max
         }
 
-        /// What the turn has done is safe: the domain may see it. What it is sent and does not fit waits for
-        /// the event that tells of room.
+        /// Sends replies and events. The turn is committed, so the domain may see its effects. Bytes that do not fit
+        /// wait until the domain has made room and sends an event.
         func flush(_ session: Session) {
             guard self.session != nil, let page else { return }
             if isBeginning { establish(page) }
@@ -159,7 +159,7 @@
             let next = StreamIndexes(taken: session.indexes.taken, put: shown.put &+ UInt32(bytes.count))
             if next != shown {
                 page.copyReplies(bytes, at: shown.put)
-                server.record?.note(next, of: peer.domain)
+                server.record?.write(next, of: peer.domain)
                 page.show(next)
                 shown = next
                 if !bytes.isEmpty { server.kernel.sent(bytes.count, on: session) }
@@ -170,9 +170,9 @@
             if !session.unsent.isEmpty { awaitRoom(isFurther: !bytes.isEmpty) }
         }
 
-        /// Whether there is something to be done for which the domain sends no event. It sees no need for one
-        /// if what it sent before was not taken yet, nor if it has made room just before the ring was full. It
-        /// is the next turn's: others come first, however fast the domain reads and writes.
+        /// Whether the ring has work for which the domain sends no event. The domain sends none if (a) the daemon had
+        /// not taken its earlier request yet, or (b) it made room just before the ring was full. The next turn does
+        /// this work, so that a fast domain does not keep others waiting.
         private func mayWaitUntold(_ page: RingPage, _ session: Session) -> Bool {
             if session.isReading, page[.requestProducer] != shown.taken { return true }
             return !session.unsent.isEmpty && page.room(from: shown.put) != 0
@@ -180,8 +180,8 @@
 
         // MARK: Readers that tell nobody
 
-        /// The ring is full, and more is to be sent. The domain may make room and send no event, as hvmloader
-        /// does: the ring is looked at after a while, soon if the domain has just read something.
+        /// Has the daemon look at the full ring again after a while, as the domain may make room without an event;
+        /// hvmloader does so. The first wait is short, and so is the one after the domain has read something.
         private func awaitRoom(isFurther: Bool) {
             if isFurther ? patience == Patience() : patience != nil { return }
             wait(Patience())
@@ -206,7 +206,7 @@
         }
 
         func readingChanged(_ session: Session) {
-            // The kernel is in the middle of something: the ring is looked at afterwards.
+            // The kernel is in the middle of its work. The server serves the ring afterwards.
             if session.isReading, self.session != nil { server.awake(self) }
         }
 
@@ -218,7 +218,7 @@
             }
         }
 
-        /// The event channel that Xen itself has made, for a domain that was there before any toolstack.
+        /// The event channel that Xen itself has made, for a domain that is older than any toolstack.
         var readyPort: UInt32? {
             guard let port = page?[.eventChannel], port != 0 else { return nil }
             return port

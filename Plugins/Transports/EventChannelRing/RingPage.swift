@@ -5,23 +5,23 @@
 
     /// The page that a domain shares with the daemon: one ring of bytes each way, and a few words.
     ///
-    /// The domain can change all of it at any time. So every word is read once and then judged, and
-    /// bytes are copied out before anybody looks at them.
+    /// The domain can change all of it at any time. So the daemon reads each word only once, and copies bytes before it
+    /// looks at them.
     struct RingPage {
         let base: UnsafeMutableRawPointer
 
         static let byteCount = 4096
-        /// Bytes that a ring holds. Indexes count on for ever; their remainder is the place in the ring.
+        /// The size of a ring in bytes. Indexes never go back; their remainder is the place in the ring.
         static let capacity: UInt32 = 1024
         private static let replies = 1024
 
-        /// Where the words lie.
+        /// The offsets of the words.
         enum Word: Int {
             case requestConsumer = 2048
             case requestProducer = 2052
             case replyConsumer = 2056
             case replyProducer = 2060
-            /// What the daemon can do, as bits.
+            /// The features of the daemon, as bits.
             case features = 2064
             case connection = 2068
             case error = 2072
@@ -29,21 +29,21 @@
             case eventChannel = 2076
         }
 
-        /// What the word `connection` says.
+        /// The values of the word `connection`.
         enum Connection {
             static let established: UInt32 = 0
-            /// One side waits for the other to begin anew.
+            /// One side waits for the other to make a new start.
             static let awaited: UInt32 = 1
         }
 
-        /// Why a domain is no longer served: what the word `error` says.
+        /// The reason why the daemon no longer serves a domain, as a value of the word `error`.
         enum Failure: UInt32 {
             case none = 0
             case communication = 1
             case wildIndexes = 2
             case oversizedMessage = 3
 
-            /// For the log.
+            /// The reason in words, for the log.
             var summary: String {
                 switch self {
                 case .none: "nothing is wrong"
@@ -71,13 +71,13 @@
             self[.replyProducer] = 0
         }
 
-        /// What the daemon's own words say.
+        /// The daemon's own two indexes.
         var indexes: StreamIndexes {
             StreamIndexes(taken: self[.requestConsumer], put: self[.replyProducer])
         }
 
-        /// Copies all requests that are there from the index `consumer` on to `buffer`, which holds a whole
-        /// ring. Returns how many bytes that were; nil if the indexes make no sense.
+        /// Copies all requests from the index `consumer` on to `buffer`, which has room for a whole ring. Returns the
+        /// number of bytes; nil if the indexes make no sense.
         func copyRequests(from consumer: UInt32, to buffer: UnsafeMutableRawPointer) -> Int? {
             let count = self[.requestProducer] &- consumer
             guard count <= Self.capacity else { return nil }
@@ -88,15 +88,14 @@
             return Int(count)
         }
 
-        /// How many bytes of replies there is room for from the index `producer` on; nil if the indexes make
-        /// no sense.
+        /// The room for replies from the index `producer` on, in bytes; nil if the indexes make no sense.
         func room(from producer: UInt32) -> Int? {
             let used = producer &- self[.replyConsumer]
             return used <= Self.capacity ? Int(Self.capacity &- used) : nil
         }
 
-        /// Copies replies, for which there must be room, to where the index `producer` points. The domain sees
-        /// them when it sees the index.
+        /// Copies replies to the place of the index `producer`. The ring must have room for them. The domain sees them
+        /// when it sees the new index.
         func copyReplies(_ bytes: UnsafeRawBufferPointer, at producer: UInt32) {
             guard let source = bytes.baseAddress else { return }
             let place = Place(of: producer, UInt32(clamping: bytes.count))
@@ -105,18 +104,18 @@
             ring.copyMemory(from: source + place.first, byteCount: place.second)
         }
 
-        /// Shows the domain how far the daemon has got. The replies come first: a daemon that dies in
-        /// between finds in the ``IndexRecord`` what it was about to do.
+        /// Writes both indexes into the page, that of the replies first. If the daemon dies in between, the
+        /// ``IndexRecord`` has both.
         func show(_ indexes: StreamIndexes) {
             self[.replyProducer] = indexes.put
-            // Released: the domain may write there only when the bytes are copied.
+            // A releasing store: the domain may overwrite the requests only after they are copied.
             self[.requestConsumer] = indexes.taken
-            // What is read from the page after this was written by a domain that knew it: one that did not
-            // know has sent an event.
+            // A full fence: the next read of the domain's index either sees its latest write, or the domain sees our
+            // index and sends an event.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
         }
 
-        /// Where bytes lie in a ring: up to its end, and from its beginning on.
+        /// The place of bytes in a ring: a part up to its end, and a part from its beginning on.
         private struct Place {
             let start: Int
             let first: Int

@@ -4,30 +4,29 @@
     import XenStoreKernel
     import XenStoreWire
 
-    /// All rings and the events that come for them. What is idle costs nothing: an event leads to its
-    /// ring by a table.
+    /// All rings, and the events for them. A table leads from an event to its ring, so an idle ring costs nothing.
     final class RingServer: ReadinessHandler {
         let kernel: Kernel
         let channels: EventChannels
         let log: PluginLog
-        /// Every ring's requests are copied here, so that idle ones hold nothing.
+        /// A buffer for the requests of any ring, so that an idle ring needs none.
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(RingPage.capacity), alignment: 16)
 
-        /// Nil if its file cannot be used.
+        /// Nil if the file cannot be used.
         let record: IndexRecord?
 
         let loop: any EventLoop
         private let mapper: any PageMapper
         private let afterwards: Wakeup
         private let domainExceptions: UInt32
-        /// By the number of the daemon's port: Xen hands out the lowest free one, so the table is dense.
+        /// The rings by the daemon's port. Xen hands out the lowest free port, so the table is dense.
         private var ringsByPort: [Ring?] = []
         private var rings: [DomainID: Ring] = [:]
-        /// What is to be looked at without an event.
+        /// The rings to serve without an event.
         private var awoken: [Ring] = []
 
-        /// More events than this, and more rings that are to be looked at without one, are left for the next turn,
-        /// so that a storm of them doesn't keep other clients waiting.
+        /// The largest number of events in one turn, and of rings that are served without an event. The rest waits for
+        /// the next turn, so that a storm of events does not keep other clients waiting.
         private static let eventsPerTurn = 128
 
         init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel, log: PluginLog) throws(SystemError) {
@@ -39,7 +38,8 @@
             afterwards = try Wakeup()
             guard let port = channels.bindDomainExceptions() else {
                 throw SystemError(
-                    errno, doing: "be told of the ends of domains (VIRQ_DOM_EXC)", advice: "does another xenstored run?"
+                    errno, doing: "bind the interrupt for ended domains (VIRQ_DOM_EXC)",
+                    advice: "does another xenstored run?"
                 )
             }
             domainExceptions = port
@@ -91,7 +91,7 @@
         func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
-            // Xen itself may have made the channel, for a domain that was there before any toolstack.
+            // Xen itself may have made the channel, for a domain that is older than any toolstack.
             try map(domain, frame: frame) { $0.readyPort ?? port }.begin(features)
         }
 
@@ -99,7 +99,7 @@
         func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
-            // By now the domain may have written anything where Xen's own port stood.
+            // Not Xen's own port: the domain may have overwritten it in the page by now.
             try map(domain, frame: frame) { _ in port }.resume(features)
         }
 
@@ -128,17 +128,18 @@
             guard let ring = rings[domain] else {
                 return try introduce(domain, frame: frame, port: port, features)
             }
-            // The channel of dom0's kernel is Xen's, whatever the toolstack says.
+            // Xen has made the channel of dom0's kernel, so the port that the toolstack names does not count.
             if domain != .control { try rebind(ring, port) }
             return ring.begin(features)
         }
 
-        /// A channel has room for one: the old one goes first, and comes back if the new one is refused.
+        /// Binds the ring to another port. A channel has only one user, so the old port is unbound first. If the new
+        /// port is refused, the old one is bound again.
         private func rebind(_ ring: Ring, _ port: UInt32) throws(WireError) {
             let old = ring.remotePort
             unbind(ring)
             do throws(WireError) {
-                // By now the domain may have written anything where Xen's own port stood.
+                // Not Xen's own port: the domain may have overwritten it in the page by now.
                 try bind(ring, port)
             } catch {
                 if let old { try? bind(ring, old) }
@@ -187,7 +188,7 @@
             for _ in 0..<Self.eventsPerTurn {
                 guard let port = channels.nextPending() else { return }
                 serve(port)
-                // Not before: events that come meanwhile are one.
+                // Unmask only now, so that all events until here count as one.
                 channels.unmask(port)
             }
         }
@@ -198,7 +199,7 @@
             if index < ringsByPort.count { ringsByPort[index]?.serve() }
         }
 
-        /// Has the ring looked at as soon as the kernel is done with what it is doing.
+        /// Has the server serve the ring as soon as the kernel has finished its current work.
         func awake(_ ring: Ring) {
             if ring.isAwoken { return }
             ring.isAwoken = true

@@ -2,9 +2,9 @@
 #if EventChannelRing
     import XenStoreKernel
 
-    /// What the operator decides about rings, and the keys it is decided with.
+    /// The operator's settings for rings, and their keys.
     struct RingSettings {
-        /// Guests' pages are mapped as foreign memory, not by their grants.
+        /// Whether to map guests' pages as foreign memory instead of by their grants.
         var mapsForeign: Bool
         var portFile: String
         var pageFile: String
@@ -15,19 +15,19 @@
         static let keys = [
             ConfigurationKey(
                 "map", .choice(["grant", "foreign"]), default: .text("grant"),
-                "How a guest's ring is mapped: by the guest's own grant, or as foreign memory by its frame number."),
+                "How to map a guest's ring: by the guest's own grant, or as foreign memory by its frame number."),
             ConfigurationKey(
                 "xsd-port", .device, default: .text("/proc/xen/xsd_port"),
-                "File in which dom0's kernel shows the event channel of its own ring."),
+                "The file in which dom0's kernel shows the event channel of its own ring."),
             ConfigurationKey(
                 "xsd-kva", .device, default: .text("/proc/xen/xsd_kva"),
-                "File through which dom0's kernel lets its own ring be mapped."),
+                "The file through which the daemon maps the ring of dom0's kernel."),
             ConfigurationKey(
                 "backend-device", .device, default: .text("/dev/xen/xenbus_backend"),
-                "Device that is asked for both when those files are not there."),
+                "The device that shows both if those files do not exist."),
             ConfigurationKey(
                 "index-file", .path, default: .text("${rundir}/rings"),
-                "File in which a daemon that is killed leaves how far it got in each ring; in memory, as /run is.",
+                "The file for the position in each ring, for the next daemon after a kill; best in memory, as /run is.",
                 isDispensable: true),
         ]
 

@@ -4,7 +4,7 @@
     import Glibc
     import XenStoreKernel
 
-    /// A descriptor that the transport makes readable itself, to be called by the loop.
+    /// A descriptor that the transport makes readable itself, so that the event loop calls it.
     final class Wakeup {
         let descriptor: Int32
 

@@ -2,14 +2,13 @@
 #if EventChannelRing
     import Glibc
 
-    /// Files in /dev/xen of devices that the kernel has. Where nothing else has made them, such as udev,
-    /// the daemon does: it is among the first to start.
+    /// Makes files in /dev/xen for devices of the kernel. The daemon starts early, so udev may not have made them yet.
     enum XenDevice {
         private static let folder = "/dev/xen"
         /// The major number of all miscellaneous devices.
         private static let miscellaneous: UInt32 = 10
 
-        /// Failing is no error here: opening the device will tell.
+        /// Makes the file, if the kernel has the device. It ignores errors, since opening the device reports them.
         static func makeIfMissing(_ name: String) {
             let path = "\(folder)/\(name)"
             guard access(path, F_OK) != 0, let list = SmallFile.text(of: "/proc/misc"),
@@ -33,7 +32,7 @@
         }
     }
 
-    /// Reading what the kernel shows in a file of a few lines.
+    /// Reads small files in which the kernel shows something.
     enum SmallFile {
         static func text(of path: String) -> String? {
             let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// What one client that only looks may hold: it sees all, and so could make the daemon keep all.
+/// The limits of one client of the read-only socket. It sees everything, so without limits its transactions could make the
+/// daemon keep old values of everything.
 extension ClientLimits {
     static let keys = [
         ConfigurationKey("watches", .number(0...1_000_000), default: .number(32), "Watches of one client."),
@@ -12,7 +13,7 @@ extension ClientLimits {
             "Requests in one transaction."),
         ConfigurationKey(
             "memory", .number(0...1_000_000_000_000), default: .number(1_048_576),
-            "Bytes held for one client: watches, transactions, old values that they still show, unread messages."),
+            "Bytes held for one client: watches, transactions, old values that these still show, unread messages."),
     ]
 
     init(_ block: ConfigurationBlock) {

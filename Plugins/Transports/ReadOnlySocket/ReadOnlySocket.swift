@@ -3,10 +3,10 @@ import StreamSocket
 import XenStoreKernel
 import XenStoreWire
 
-/// A socket for those who only look: monitoring, metrics, a curious administrator.
+/// A socket for monitoring.
 ///
-/// It sees all that dom0 sees. The kernel answers EROFS to what would change something and EACCES to
-/// what only the control domain may ask for.
+/// Its clients see everything that dom0 sees. The kernel answers EROFS to a request that would change something, and
+/// EACCES to an operation of the toolstack.
 public final class ReadOnlySocket: Transport, Surveying, Restoring {
     public static let name = "read-only-socket"
     public static let summary = "A unix socket that reads, lists and watches everything and changes nothing."

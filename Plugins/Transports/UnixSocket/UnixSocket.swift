@@ -3,7 +3,7 @@ import StreamSocket
 import XenStoreKernel
 import XenStoreWire
 
-/// The socket that the host's toolstack talks to: whoever may connect is dom0.
+/// The socket for the host's toolstack. Each of its clients is dom0.
 public final class UnixSocket: Transport, Surveying, Restoring {
     public static let name = "unix-socket"
     public static let summary = "A unix socket for the tools of the control domain, with all rights."
