@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// An open way to a daemon: the only place of this library that makes system calls on it.
+/// An open socket or device of a daemon. Only this type makes system calls on it.
 final class Channel: Sendable {
     let descriptor: Int32
     let path: String
-    /// A socket must be written to with MSG_NOSIGNAL; a device knows no `send`.
+    /// Whether it is a socket. A socket needs MSG_NOSIGNAL, and a device has no `send`.
     private let isSocket: Bool
 
-    /// How long a full backlog may keep us waiting. Xen's own daemons listen with a backlog of 1,
-    /// so a short wait is normal; a daemon that never accepts is an error.
+    /// How long to wait for a full backlog. Xen's own daemons listen with a backlog of 1, so a short wait is normal. A
+    /// daemon that never accepts is an error.
     private static let backlogPatienceSeconds = 5
 
     init(adopting descriptor: Int32, path: String, isSocket: Bool = true) {
@@ -20,7 +20,7 @@ final class Channel: Sendable {
 
     deinit { Glibc.close(descriptor) }
 
-    /// Opens the first of the endpoint's places that can be opened.
+    /// Opens the first path of the endpoint that works.
     static func open(_ endpoint: Endpoint) throws(XenStoreError) -> Channel {
         var attempts: [ConnectionFailure.Attempt] = []
         for path in endpoint.candidates {
@@ -80,10 +80,10 @@ final class Channel: Sendable {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
     }
 
-    /// Ends the conversation in both directions, which wakes whoever waits for it.
+    /// Shuts the connection down in both directions. This wakes every thread that waits for it.
     func hangUp() { if isSocket { shutdown(descriptor, Int32(SHUT_RDWR)) } }
 
-    /// Sends what it can of `bytes[start...]`; returns how many bytes that was.
+    /// Sends as much of `bytes[start...]` as possible, and returns the number of bytes.
     func send(_ bytes: [UInt8], from start: Int) throws(Errno) -> Int {
         let sent = bytes.withUnsafeBytes { bytes in
             let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
@@ -97,8 +97,8 @@ final class Channel: Sendable {
         return sent
     }
 
-    /// Receives what is there, at least one byte, to `bytes[range]`; 0 means that the daemon has
-    /// hung up.
+    /// Receives at least one byte to `bytes[range]`, and returns the number; 0 means that the daemon has closed the
+    /// connection.
     func receive(into bytes: inout [UInt8], _ range: Range<Int>) throws(Errno) -> Int {
         let received = bytes.withUnsafeMutableBytes { bytes in
             let room = UnsafeMutableRawBufferPointer(rebasing: bytes[range])
@@ -125,6 +125,6 @@ struct Errno: Error {
     var number: Int32
     static var current: Errno { Errno(number: errno) }
 
-    /// Not a failure: a descriptor that does not block has nothing to give or no room to take.
+    /// Whether the call only would have blocked. That is not a failure.
     var isWouldBlock: Bool { number == EAGAIN || number == EWOULDBLOCK }
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Where a daemon is to be found: paths that are tried in turn. Each may be a unix socket or, in a
-/// guest or where the daemon runs in a domain of its own, the kernel's xenbus device.
+/// Where to find a daemon: paths that the client tries in turn. Each may be a unix socket, or the kernel's xenbus device:
+/// in a guest, or if the daemon runs in a domain of its own.
 public struct Endpoint: Sendable, Equatable {
     public var candidates: [String]
 
     public init(candidates: [String]) { self.candidates = candidates }
 
-    /// One path and nothing else.
+    /// Only one path.
     public init(path: String) { candidates = [path] }
 
-    /// Where libxenstore looks: the socket `$XENSTORED_PATH`, else `$XENSTORED_RUNDIR/socket`, else
+    /// The paths of libxenstore: the socket `$XENSTORED_PATH`, else `$XENSTORED_RUNDIR/socket`, else
     /// `/run/xenstored/socket`; then the device `$XENSTORED_PATH`, else `/dev/xen/xenbus`, else
     /// `/proc/xen/xenbus`.
     public static var standard: Endpoint {

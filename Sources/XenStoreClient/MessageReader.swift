@@ -7,15 +7,15 @@ struct Message {
     var payload: [UInt8]
 }
 
-/// Cuts the daemon's stream of bytes into messages, however the bytes come.
+/// Cuts the daemon's stream of bytes into messages. The bytes may come in pieces of any size.
 struct MessageReader {
     private static let capacity = Header.size + Limits.payloadMax
     private var buffer = [UInt8](repeating: 0, count: capacity)
-    /// The bytes that have come and not yet gone are `start..<end`.
+    /// The bytes that are received but not taken yet are `start..<end`.
     private var start = 0
     private var end = 0
 
-    /// Takes what the channel has, at least one byte; 0 means that the daemon has hung up.
+    /// Reads at least one byte from the channel; 0 means that the daemon has closed the connection.
     mutating func fill(from channel: Channel) throws(Errno) -> Int {
         if start > 0 { moveToFront() }
         let count = try channel.receive(into: &buffer, end..<buffer.count)
@@ -23,7 +23,7 @@ struct MessageReader {
         return count
     }
 
-    /// The next message, nil if it has not come whole yet.
+    /// The next message; nil if it is not complete yet.
     mutating func next() throws(ProtocolViolation) -> Message? {
         guard end - start >= Header.size else { return nil }
         let header = buffer.withUnsafeBytes { Header(UnsafeRawBufferPointer(rebasing: $0[start...])) }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Values may hold any bytes. This is how Xen's tools write them as text, and read them back.
+/// Values may hold any bytes. These functions write them as text and read them back, as Xen's tools do.
 public enum ValueText {
-    /// Printable ASCII stands for itself, but for the backslash; all other bytes are `\t`, `\n`,
-    /// `\r`, three octal digits below 8, and `\x` with two hexadecimal digits.
+    /// Printable ASCII except the backslash stays as it is. All other bytes become `\t`, `\n`, `\r`, three octal digits
+    /// if below 8, or `\x` with two hexadecimal digits.
     public static func escape(_ value: some Sequence<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         for byte in value { appendEscaped(byte, to: &text) }
@@ -26,9 +26,9 @@ public enum ValueText {
         number < 10 ? UInt8(ascii: "0") + number : UInt8(ascii: "a") + number - 10
     }
 
-    /// The value that a text stands for: `\t`, `\n`, `\r`, `\xHH`, up to three octal digits, and any
-    /// other byte behind a backslash for itself. A backslash at the end stands for a NUL: so
-    /// it was read ever since, with the NUL that ends a C string.
+    /// The value of a text. It reads `\t`, `\n`, `\r`, `\xHH` and up to three octal digits. Any other byte after a
+    /// backslash means itself. A backslash at the end means a NUL, as Xen's tools have always read it: there it is
+    /// followed by the NUL that ends a C string.
     public static func unescape(_ text: some Collection<UInt8>) -> [UInt8] {
         var value: [UInt8] = []
         var rest = Array(text)[...]
@@ -42,7 +42,7 @@ public enum ValueText {
         return value
     }
 
-    /// What follows a backslash; takes it from `rest`.
+    /// Takes the rest of an escape, after its backslash, from `rest`.
     private static func unescapedByte(_ rest: inout ArraySlice<UInt8>) -> UInt8 {
         guard let first = rest.popFirst() else { return 0 }
         switch first {
@@ -63,8 +63,8 @@ public enum ValueText {
         }
     }
 
-    /// Two characters of a hexadecimal number as `scanf` reads them: blanks before it, a sign and
-    /// `0x` are fine, which Xen's tools have always let pass. Nil, and nothing taken, if there is none.
+    /// Reads two characters as a hexadecimal number as `scanf` does: it accepts blanks before it, a sign and `0x`, as
+    /// Xen's tools always have. If there is no number, returns nil and takes nothing.
     private static func hexNumber(_ rest: inout ArraySlice<UInt8>) -> UInt8? {
         var scan = rest.drop { $0 == 0x20 || (0x09...0x0d).contains($0) }
         var width = 2

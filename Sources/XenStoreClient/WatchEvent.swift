@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// Something changed at or below a watched path.
 public struct WatchEvent: Sendable, Hashable {
-    /// What changed, absolute or relative as the watch was.
+    /// The changed path; it is relative if the watch's path was.
     public var path: String
     /// The token that the watch was registered with.
     public var token: String

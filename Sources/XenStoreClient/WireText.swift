@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What may stand for a path, a token or a value in a request. Mostly a `String`; plain bytes
-/// where what a user typed must reach the daemon unchanged, valid UTF-8 or not.
+/// A path, a token or a value in a request. It is mostly a `String`. Plain bytes are for a user's input that must reach the
+/// daemon unchanged, even if it is not valid UTF-8.
 public protocol WireText: Sendable {
-    /// The bytes as they are sent, without a NUL behind them.
+    /// The bytes to be sent, without a NUL after them.
     var wireBytes: [UInt8] { get }
 }
 

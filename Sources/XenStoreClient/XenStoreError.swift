@@ -6,15 +6,15 @@ import XenStoreWire
 public enum XenStoreError: Error, Sendable, Equatable {
     /// The daemon refused the request; the connection is as good as before.
     case wire(WireError)
-    /// There is no daemon at the other end: never was, or not any more.
+    /// No daemon is at the other end: there was none, or it is gone.
     case connection(ConnectionFailure)
-    /// The daemon sent what the protocol does not allow.
+    /// The daemon sent something that the protocol does not allow.
     case protocolViolation(ProtocolViolation)
 }
 
 /// Where a connection failed, and why.
 public struct ConnectionFailure: Error, Sendable, Equatable {
-    /// One place that was tried.
+    /// One path that the client tried.
     public struct Attempt: Sendable, Equatable {
         public var path: String
         public var errno: Int32
@@ -25,7 +25,7 @@ public struct ConnectionFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// All places that were tried, in order; one if an open connection was lost.
+    /// All paths that the client tried, in order; only one if an open connection was lost.
     public var attempts: [Attempt]
     /// True if the connection had been open.
     public var wasOpen: Bool
@@ -41,11 +41,11 @@ public struct ConnectionFailure: Error, Sendable, Equatable {
     public var path: String { attempts.last?.path ?? "" }
 }
 
-/// What the daemon did that the protocol does not allow.
+/// How the daemon broke the protocol.
 public enum ProtocolViolation: Error, Sendable, Equatable {
     /// A reply whose type is neither the request's nor ERROR. The connection is closed.
     case unexpectedReply(to: Operation, type: UInt32)
-    /// A message that declares more than ``Limits/payloadMax`` bytes. The connection is closed.
+    /// A message that declares more than `Limits.payloadMax` bytes. The connection is closed.
     case oversizedMessage(length: UInt32)
     /// A message of the right type whose payload makes no sense. The stream of messages is intact,
     /// so the connection stays open.

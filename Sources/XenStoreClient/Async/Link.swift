@@ -2,9 +2,8 @@
 import Glibc
 import XenStoreWire
 
-/// The shared inside of a ``XenStore``: who waits for which reply, which stream an event belongs to,
-/// and a thread that reads. Callers send their requests themselves and never wait for it: what the
-/// daemon has no room for yet, the thread sends on.
+/// The shared state of a ``XenStore``: the callers that wait for replies, the streams of events, and a thread that reads.
+/// A caller sends its request itself and never blocks: the thread sends the bytes for which the daemon has no room yet.
 final class Link: Sendable {
     typealias Answer = Result<Message, XenStoreError>
 
@@ -16,7 +15,7 @@ final class Link: Sendable {
     private struct Stream {
         var path: [UInt8]
         var continuation: AsyncThrowingStream<WatchEvent, any Error>.Continuation
-        /// The daemon has taken the watch, so it must be told when nobody listens any more.
+        /// Whether the daemon has the watch. Then the watch must be removed when nobody listens any more.
         var isWatched = false
     }
 
@@ -48,7 +47,7 @@ final class Link: Sendable {
 
     // MARK: Requests
 
-    /// Sends a frame; `resume` is called with the daemon's answer, or with what ended the connection.
+    /// Sends a frame. Calls `resume` with the daemon's reply, or with the error that ended the connection.
     func submit(
         _ frame: [UInt8], operation: Operation, resume: @escaping @Sendable (Answer) -> Void
     ) {
@@ -65,8 +64,8 @@ final class Link: Sendable {
         if let failure { resume(.failure(failure)) }
     }
 
-    /// Sends as much as there is room for. Errors are left to the reading thread, which meets them
-    /// as well and is the one that ends the connection.
+    /// Sends as many bytes as the daemon has room for. It ignores errors: the reading thread sees them as well and ends
+    /// the connection.
     private func flush(_ outbox: inout [UInt8]) {
         var sent = 0
         while sent < outbox.count, let count = try? channel.send(outbox, from: sent) {
@@ -77,7 +76,7 @@ final class Link: Sendable {
 
     // MARK: Watches
 
-    /// A stream for the events of a watch yet to be made, under a token of its own.
+    /// Makes a stream for the events of a new watch, with a token of its own. The watch comes later.
     func openStream(
         _ path: [UInt8]
     ) -> (token: String, AsyncThrowingStream<WatchEvent, any Error>) {
@@ -96,7 +95,7 @@ final class Link: Sendable {
         state.withLock { $0.streams[token]?.isWatched = true }
     }
 
-    /// Forgets a stream and takes its watch back. Nobody waits for the answer.
+    /// Forgets a stream and removes its watch. Nobody waits for the reply.
     func dropStream(_ token: String) {
         guard let stream = state.withLock({ $0.streams.removeValue(forKey: token) }) else { return }
         stream.continuation.finish()
@@ -153,7 +152,7 @@ final class Link: Sendable {
         let type = message.header.type
         if type == Operation.watchEvent.rawValue {
             let event = try WatchEvent(payload: message.payload)
-            // An event of a watch that was just taken back has no stream any more.
+            // There is no stream if the watch was removed just now.
             state.withLock { $0.streams[event.token] }?.continuation.yield(event)
             return
         }
@@ -169,7 +168,7 @@ final class Link: Sendable {
         waiter.resume(.success(message))
     }
 
-    /// The first reason to end is the one that all who wait, and all who come later, are told.
+    /// Ends the connection. All callers that wait, and all later ones, get the first reason.
     private func end(_ reason: XenStoreError) {
         let (waiters, streams) = state.withLock { state -> (Queue<Waiter>, [Stream]) in
             guard state.failure == nil else { return (Queue(), []) }
@@ -188,7 +187,7 @@ final class Link: Sendable {
 }
 
 extension XenStoreError {
-    /// We hung up ourselves.
+    /// The reason if this side has closed the connection.
     fileprivate var isOurs: Bool {
         if case .connection(let failure) = self { return failure.errno == ECANCELED }
         return false

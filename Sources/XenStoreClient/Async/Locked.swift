@@ -3,8 +3,8 @@ import Glibc
 
 /// A value that one thread at a time can reach.
 ///
-/// The standard library's `Mutex` would do, but the thread sanitizer does not see it on Linux and
-/// reports every use of what it guards; a pthread's mutex lets it check us.
+/// The thread sanitizer does not know the standard library's `Mutex` on Linux, and reports every use of the guarded value.
+/// It knows a pthread's mutex.
 final class Locked<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value

@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// Reading and changing nodes, in a transaction or outside of one.
 public protocol NodeAccess: Sendable {
-    /// What the requests are made in.
+    /// The transaction of the requests.
     var transactionID: TransactionID { get }
     /// Sends a request and waits for its reply.
     func perform<Reply>(_ request: Request<Reply>) async throws(XenStoreError) -> Reply
@@ -68,7 +68,7 @@ extension NodeAccess {
                 part = try await perform(
                     .directoryPart(path, from: assembly.offset, in: transactionID))
             } catch {
-                // A daemon that knows no parts has no better answer than its first one.
+                // A daemon without DIRECTORY_PART has no better answer than its first one.
                 throw error == .wire(.ENOSYS) ? .wire(.E2BIG) : error
             }
             if let names = try assembly.take(part) { return names }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Starts a thread of its own for `body`: it may wait in the kernel, where a task must not.
+/// Starts a new thread for `body`, which may block in a system call. A task must not do that.
 func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
     final class Box: Sendable {
         let body: @Sendable () -> Void

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// A connection for concurrent code: any number of tasks may use it at once. Their requests travel
-/// one behind the other without waiting for each other's replies, and watches run beside them.
+/// A connection for concurrent code: any number of tasks may use it at once. They send their requests
+/// one after the other, without waiting for each other's replies. Watches run beside them.
 ///
 ///     let store = try XenStore()
 ///     try await store.transaction { transaction in
@@ -12,7 +12,7 @@ import XenStoreWire
 ///     for try await event in try await store.watch("/local/domain") { print(event.path) }
 ///
 /// The connection closes when the last reference to it is gone. Once it is lost, every call throws
-/// what has ended it, and every sequence of events ends with that error.
+/// the error that ended it, and every sequence of events ends with that error.
 public final class XenStore: NodeAccess {
     private let link: Link
 
@@ -46,11 +46,15 @@ public final class XenStore: NodeAccess {
         return try request.reply(type: message.header.type, payload: message.payload)
     }
 
-    /// Runs `body` in a transaction, and again from the start whenever the daemon answers EAGAIN to
-    /// the commit: `body` must have no other effects. If it throws, nothing has happened.
+    /// Runs `body` in a transaction. Whenever the daemon answers EAGAIN to the commit, `body` runs
+    /// again from the start, so it must have no other effects. If it throws, nothing has happened.
     ///
-    /// - Parameter attemptsMax: after so many tries EAGAIN is thrown. A daemon lets one of those
-    ///   who conflict succeed, so the default goes on until it does, or the task is cancelled.
+    /// - Parameters:
+    ///   - attemptsMax: the method throws EAGAIN after so many tries. A daemon lets one of the
+    ///     conflicting transactions succeed, so the default goes on until this one does, or the task is
+    ///     cancelled.
+    ///   - isolation: the actor of the caller, on which `body` runs.
+    ///   - body: performs the requests of the transaction.
     public func transaction<Result>(
         attemptsMax: Int = .max, isolation: isolated (any Actor)? = #isolation,
         _ body: (Transaction) async throws -> Result
@@ -76,12 +80,14 @@ public final class XenStore: NodeAccess {
         }
     }
 
-    /// The changes at and below `path`, beginning with one event that says that the watch stands.
+    /// The changes at and below `path`. The first event says that the watch is set.
     ///
-    /// Events wait in memory for their reader. The watch is taken back when the sequence is no
-    /// longer iterated or its task is cancelled.
+    /// Events wait in memory for their reader. The watch is removed when nobody iterates the sequence
+    /// any more, or its task is cancelled.
     ///
-    /// - Parameter depth: how many levels below `path` count; nil is all of them.
+    /// - Parameters:
+    ///   - path: the node to watch.
+    ///   - depth: how many levels below `path` count; nil is all of them.
     public func watch(
         _ path: some WireText, depth: UInt32? = nil
     ) async throws(XenStoreError) -> WatchEvents {
@@ -96,7 +102,7 @@ public final class XenStore: NodeAccess {
         return WatchEvents(store: self, stream: stream)
     }
 
-    /// A command for the daemon itself; what it answers is text for people.
+    /// Sends a command to the daemon itself. The reply is text for people.
     public func control(
         _ command: some WireText, _ arguments: [any WireText] = []
     ) async throws(XenStoreError) -> String {
@@ -104,11 +110,11 @@ public final class XenStore: NodeAccess {
     }
 }
 
-/// What a watch has seen, in order. See ``XenStore/watch(_:depth:)``.
+/// The events of a watch, in order. See ``XenStore/watch(_:depth:)``.
 public struct WatchEvents: AsyncSequence, Sendable {
     public typealias Element = WatchEvent
 
-    /// Whoever listens keeps the connection open.
+    /// The sequence keeps the connection open.
     let store: XenStore
     let stream: AsyncThrowingStream<WatchEvent, any Error>
 
@@ -116,7 +122,7 @@ public struct WatchEvents: AsyncSequence, Sendable {
         let store: XenStore
         var base: AsyncThrowingStream<WatchEvent, any Error>.AsyncIterator
 
-        /// The next event, nil once the connection was closed on our side.
+        /// The next event; nil after this side has closed the connection.
         public mutating func next() async throws -> WatchEvent? { try await base.next() }
     }
 
@@ -125,7 +131,7 @@ public struct WatchEvents: AsyncSequence, Sendable {
     }
 }
 
-/// A transaction while it runs: ``XenStore/transaction(attemptsMax:isolation:_:)`` ends it.
+/// An open transaction. ``XenStore/transaction(attemptsMax:isolation:_:)`` ends it.
 public struct Transaction: NodeAccess {
     private let store: XenStore
     public let transactionID: TransactionID

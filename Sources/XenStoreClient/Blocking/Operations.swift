@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-// One method for each request, with the request's name. What they mean stands at the requests.
+// One method for each request, with the request's name. The requests have the documentation.
 extension XenStoreConnection {
     public func read(
         _ path: some WireText, in transaction: TransactionID = .none
@@ -72,11 +72,13 @@ extension XenStoreConnection {
         try perform(.transactionEnd(transaction, commit: commit))
     }
 
-    /// Runs `body` in a transaction, and again from the start whenever the daemon answers EAGAIN to
-    /// the commit: `body` must have no other effects. If it throws, nothing has happened.
+    /// Runs `body` in a transaction. Whenever the daemon answers EAGAIN to the commit, `body` runs
+    /// again from the start, so it must have no other effects. If it throws, nothing has happened.
     ///
-    /// - Parameter attemptsMax: after so many tries EAGAIN is thrown. A daemon lets one of those
-    ///   who conflict succeed, so the default goes on until it does.
+    /// - Parameters:
+    ///   - attemptsMax: the method throws EAGAIN after so many tries. A daemon lets one of the
+    ///     conflicting transactions succeed, so the default goes on until this one does.
+    ///   - body: performs the requests of the transaction.
     public func transaction<Result>(
         attemptsMax: Int = .max, _ body: (TransactionID) throws -> Result
     ) throws -> Result {
@@ -115,7 +117,7 @@ extension XenStoreConnection {
             do throws(XenStoreError) {
                 part = try perform(.directoryPart(path, from: assembly.offset, in: transaction))
             } catch {
-                // A daemon that knows no parts has no better answer than its first one.
+                // A daemon without DIRECTORY_PART has no better answer than its first one.
                 throw error == .wire(.ENOSYS) ? .wire(.E2BIG) : error
             }
             if let names = try assembly.take(part) { return names }

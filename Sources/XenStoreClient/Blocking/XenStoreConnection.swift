@@ -2,11 +2,11 @@
 import Glibc
 import XenStoreWire
 
-/// A connection whose calls wait for the daemon's answer: what a command-line tool needs.
+/// A connection whose calls wait for the daemon's reply. A command-line tool needs no more.
 ///
-/// One thread uses it. For many requests at a time, and watches beside them, there is ``XenStore``.
-/// After ``XenStoreError/connection(_:)``, or a violation of the framing, the connection is closed
-/// and every later call throws the error that closed it.
+/// Only one thread may use it. ``XenStore`` is for many requests at a time, with watches beside them.
+/// A ``XenStoreError/connection(_:)``, or a message that breaks the framing, closes the connection. Every later call
+/// throws the same error.
 public final class XenStoreConnection {
     private let channel: Channel
     private var reader = MessageReader()
@@ -23,8 +23,7 @@ public final class XenStoreConnection {
         channel = Channel(adopting: descriptor, path: "descriptor \(descriptor)")
     }
 
-    /// Sends a request and waits for its reply. Events that come meanwhile are kept for
-    /// ``nextEvent(timeout:)``.
+    /// Sends a request and waits for its reply. Keeps events that come meanwhile for ``nextEvent(timeout:)``.
     public func perform<Reply>(_ request: Request<Reply>) throws(XenStoreError) -> Reply {
         if let failure { throw failure }
         try send(request.frame)
@@ -43,7 +42,7 @@ public final class XenStoreConnection {
         }
     }
 
-    /// The next event of this connection's watches; waits for it as long as it takes.
+    /// The next event of this connection's watches. Waits for it without a limit.
     public func nextEvent() throws(XenStoreError) -> WatchEvent {
         while true {
             if let event = events.popFirst() { return event }
@@ -114,7 +113,7 @@ public final class XenStoreConnection {
         }
     }
 
-    /// With no request out, nothing but events may come.
+    /// Keeps a message that must be an event, as no request waits for a reply.
     private func keepEvent(from message: Message) throws(XenStoreError) {
         guard message.header.type == Operation.watchEvent.rawValue else {
             let type = message.header.type
@@ -136,7 +135,7 @@ public final class XenStoreConnection {
         }
     }
 
-    /// Nothing said after this error would be understood: neither side says any more.
+    /// Closes the connection after an error, since neither side would understand the other any more.
     private func closed(by error: XenStoreError) -> XenStoreError {
         channel.hangUp()
         failure = error

@@ -9,7 +9,7 @@ extension Request where Reply == TransactionID {
 }
 
 extension Request where Reply == Void {
-    /// Ends a transaction. EAGAIN if it is to be committed and cannot be: begin again.
+    /// Ends a transaction. If a commit conflicts with another change, the daemon answers EAGAIN: begin again.
     public static func transactionEnd(
         _ transaction: TransactionID, commit: Bool
     ) throws(XenStoreError) -> Self {
@@ -20,8 +20,11 @@ extension Request where Reply == Void {
 
     /// Asks for an event whenever something changes at or below `path`.
     ///
-    /// - Parameter depth: how many levels below `path` count; nil is all of them. A daemon without
-    ///   the feature ``Feature/watchDepth`` answers EINVAL.
+    /// - Parameters:
+    ///   - path: the node to watch.
+    ///   - token: the client's own word for the watch, which each event repeats.
+    ///   - depth: how many levels below `path` count; nil is all of them. A daemon without the feature
+    ///     `Feature.watchDepth` answers EINVAL.
     public static func watch(
         _ path: some WireText, token: some WireText, depth: UInt32? = nil
     ) throws(XenStoreError) -> Self {
@@ -29,7 +32,7 @@ extension Request where Reply == Void {
         return try Self(.watch, strings: strings, decode: Replies.nothing)
     }
 
-    /// Takes a watch back. Events that are already on their way still come.
+    /// Removes a watch. Events that are already on their way still come.
     public static func unwatch(
         _ path: some WireText, token: some WireText
     ) throws(XenStoreError) -> Self {
@@ -43,7 +46,7 @@ extension Request where Reply == Void {
 }
 
 extension Request where Reply == String {
-    /// A command for the daemon itself; what it answers is text for people.
+    /// A command for the daemon itself. The reply is text for people.
     public static func control(
         _ command: some WireText, _ arguments: [any WireText] = []
     ) throws(XenStoreError) -> Self {

@@ -3,9 +3,9 @@ import XenStoreWire
 
 /// A piece of a list of children that is too long for one message.
 public struct DirectoryPart: Sendable, Equatable {
-    /// Changes whenever the list does.
+    /// A number that changes with the list.
     public var generation: [UInt8]
-    /// Whole names with their NULs; one NUL more at the end of the list.
+    /// Whole names with their NULs. The end of the list has one more NUL.
     public var bytes: [UInt8]
 
     @Sendable init(payload: [UInt8]) throws(ProtocolViolation) {
@@ -23,13 +23,13 @@ struct DirectoryAssembly {
     private var collected: [UInt8] = []
     private var restarts = 0
 
-    /// A list that changes each time we look would keep us for ever.
+    /// The largest number of attempts. A list that changes each time would otherwise never end.
     private static let restartsMax = 1000
 
-    /// Where the next piece has to begin.
+    /// The offset of the next piece.
     var offset: Int { collected.count }
 
-    /// Takes the next piece; returns the names once they are all there.
+    /// Takes the next piece. Returns the names once the list is complete.
     mutating func take(_ part: DirectoryPart) throws(XenStoreError) -> [String]? {
         if generation != part.generation {
             let isRestart = !collected.isEmpty
@@ -43,7 +43,7 @@ struct DirectoryAssembly {
         }
         collected += part.bytes
         let isWhole = collected.count <= 1 || collected.suffix(2) == [0, 0]
-        // Nothing new and no end: asking again would not help.
+        // The piece has no new name and is not the end. Another request would not help.
         guard isWhole || !part.bytes.isEmpty else {
             throw .protocolViolation(.malformedPayload(of: .directoryPart))
         }

@@ -28,7 +28,7 @@ extension Request where Reply == Void {
             .introduce, strings: [domain, String(frame), String(port)], decode: Replies.nothing)
     }
 
-    /// Tells the daemon to serve a domain no longer.
+    /// Tells the daemon to stop serving a domain.
     public static func release(_ domain: DomainID) throws(XenStoreError) -> Self {
         try Self(.release, strings: [domain], decode: Replies.nothing)
     }
@@ -45,7 +45,7 @@ extension Request where Reply == Void {
         try Self(.setTarget, strings: [domain, target], decode: Replies.nothing)
     }
 
-    /// What the daemon may offer a domain that is not introduced yet.
+    /// Sets the features that the daemon may offer to a domain that is not introduced yet.
     public static func setFeatures(
         of domain: DomainID, _ features: Feature
     ) throws(XenStoreError) -> Self {
@@ -53,8 +53,7 @@ extension Request where Reply == Void {
             .setFeature, strings: [domain, String(features.rawValue)], decode: Replies.nothing)
     }
 
-    /// Sets a quota, for one domain or, without one, for all that have no value of their own.
-    /// 0 is no limit.
+    /// Sets a quota of one domain, or, without one, of all domains that have no value of their own. 0 means no limit.
     public static func setQuota(
         _ name: some WireText, of domain: DomainID? = nil, to value: UInt32
     ) throws(XenStoreError) -> Self {
@@ -65,7 +64,7 @@ extension Request where Reply == Void {
 }
 
 extension Request where Reply == Feature {
-    /// What the daemon offers us or, if we may ask, a domain.
+    /// The features that the daemon offers to this client, or to a domain; the latter needs privileges.
     public static func features(of domain: DomainID? = nil) throws(XenStoreError) -> Self {
         try Self(.getFeature, strings: domain.map { [$0] } ?? []) {
             payload throws(ProtocolViolation) in
@@ -82,7 +81,7 @@ extension Request where Reply == [String] {
 }
 
 extension Request where Reply == UInt32 {
-    /// The value of a quota, for one domain or, without one, the default. 0 is no limit.
+    /// The value of a quota for one domain, or, without one, the default. 0 means no limit.
     public static func quota(
         _ name: some WireText, of domain: DomainID? = nil
     ) throws(XenStoreError) -> Self {

@@ -42,8 +42,8 @@ extension Request where Reply == [Permission] {
 }
 
 extension Request where Reply == [[UInt8]] {
-    /// A node's permissions as ``getPermissions(_:in:)``, with the entries spelled as they came over
-    /// the wire. Xen 4.17's daemon keeps domain ids that are none; a tool is to show them still.
+    /// As ``getPermissions(_:in:)``, but with the text of each entry as the daemon sent it. Xen 4.17's daemon accepts
+    /// numbers that are no domain ids, and a tool must still show them.
     public static func getPermissionEntries(
         _ path: some WireText, in transaction: TransactionID = .none
     ) throws(XenStoreError) -> Self {
@@ -53,7 +53,7 @@ extension Request where Reply == [[UInt8]] {
 }
 
 extension Request where Reply == Void {
-    /// Sets a node's value, and creates the node and its parents where they are missing.
+    /// Sets a node's value. Creates the node and its parents if they do not exist.
     public static func write(
         _ path: some WireText, _ value: some WireText, in transaction: TransactionID = .none
     ) throws(XenStoreError) -> Self {
@@ -62,7 +62,7 @@ extension Request where Reply == Void {
             decode: Replies.nothing)
     }
 
-    /// Creates a node and its parents where they are missing.
+    /// Creates a node and its parents if they do not exist.
     public static func makeDirectory(
         _ path: some WireText, in transaction: TransactionID = .none
     ) throws(XenStoreError) -> Self {
@@ -86,8 +86,7 @@ extension Request where Reply == Void {
         return try setPermissions(path, entries: entries, in: transaction)
     }
 
-    /// As ``setPermissions(_:_:in:)``, with the entries spelled as they go over the wire, right or
-    /// wrong: the daemon decides.
+    /// As ``setPermissions(_:_:in:)``, but with the text of each entry as it is sent. The daemon checks the text.
     public static func setPermissions(
         _ path: some WireText, entries: [some WireText], in transaction: TransactionID = .none
     ) throws(XenStoreError) -> Self {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-// How the payloads of replies are understood, a function for each form they take.
+// Functions that read the payloads of replies, one for each form.
 enum Replies {
-    /// "OK"; what exactly it says never mattered to a client.
+    /// "OK". Clients have never checked the exact text.
     @Sendable static func nothing(_: [UInt8]) {}
 
     @Sendable static func bytes(_ payload: [UInt8]) -> [UInt8] { payload }
@@ -22,8 +22,8 @@ enum Replies {
         return payload.isEmpty ? [] : strings
     }
 
-    /// The names of children. An empty one would be the parent itself and send a walk over the
-    /// tree round in circles.
+    /// The names of children. An empty name is an error: it would mean the parent itself, and a walk over the tree would
+    /// never end.
     static func names(
         of operation: Operation, _ payload: [UInt8]
     ) throws(ProtocolViolation) -> [String] {

@@ -10,9 +10,8 @@ public struct TransactionID: RawRepresentable, Hashable, Sendable {
     public static let none = TransactionID(rawValue: 0)
 }
 
-/// One request, ready to be sent, and how to understand its reply. The blocking and the async
-/// connection speak the same requests; ``XenStoreConnection/perform(_:)`` and
-/// ``XenStore/perform(_:)`` take any of them.
+/// One request that is ready to be sent, and the function that reads its reply. ``XenStoreConnection/perform(_:)`` and
+/// ``XenStore/perform(_:)`` perform the same requests.
 public struct Request<Reply>: Sendable {
     public let operation: Operation
     public let transaction: TransactionID
@@ -21,8 +20,8 @@ public struct Request<Reply>: Sendable {
     let decode: @Sendable ([UInt8]) throws(ProtocolViolation) -> Reply
 
     /// - Parameters:
-    ///   - strings: each is sent with a NUL behind it. One that holds a NUL is refused with EINVAL.
-    ///   - tail: bytes behind the strings, which may hold anything.
+    ///   - strings: each is sent with a NUL after it. A string with a NUL in it fails with EINVAL.
+    ///   - tail: any bytes, which are sent after the strings.
     init(
         _ operation: Operation, in transaction: TransactionID = .none,
         strings: [any WireText] = [], tail: [UInt8] = [],
@@ -43,7 +42,7 @@ public struct Request<Reply>: Sendable {
         self.decode = decode
     }
 
-    /// The request as it goes over the wire.
+    /// The bytes of the request.
     var frame: [UInt8] {
         let header = Header(
             type: operation.rawValue, transaction: transaction.rawValue,
@@ -56,7 +55,7 @@ public struct Request<Reply>: Sendable {
         }
     }
 
-    /// The meaning of the daemon's answer to this request. `type` is its header's.
+    /// Reads the daemon's reply to this request. `type` is that of the reply's header.
     func reply(type: UInt32, payload: [UInt8]) throws(XenStoreError) -> Reply {
         switch type {
         case operation.rawValue:
@@ -66,7 +65,7 @@ public struct Request<Reply>: Sendable {
                 throw .protocolViolation(error)
             }
         case Operation.error.rawValue:
-            // An unknown name is EINVAL to all clients, as it is to Linux.
+            // All clients read an unknown name as EINVAL, as Linux does.
             let name = payload.prefix { $0 != 0 }
             throw .wire(name.withUnsafeBytes { WireError(wireName: $0) } ?? .EINVAL)
         default:

@@ -45,8 +45,8 @@ enum Chmod: TransactionalMode {
         }
     }
 
-    /// What one `n0` on the command line is on the wire. Only the letter is checked here, the
-    /// number is cut to 32 bits: the daemon decides about the rest.
+    /// Turns one `n0` of the command line into the text of a request. It checks only the letter, and cuts the number to 32
+    /// bits. The daemon checks the rest.
     private static func entry(_ text: Bytes) throws(Refusal) -> Bytes {
         guard let letter = text.first, "nrwb".utf8.contains(letter) else {
             let shown = text.first ?? 0

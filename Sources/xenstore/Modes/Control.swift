@@ -2,8 +2,8 @@
 import Glibc
 import XenStoreClient
 
-/// Commands for the daemon itself. Its conventions are not those of the other modes: there are no
-/// options, and messages go without the program's name.
+/// Sends commands to the daemon itself. It differs from the other modes: it has no options, and its messages do not begin
+/// with the program's name.
 enum Control {
     static func run(_ words: [Bytes], command: Bytes, _ messages: Messages) -> Int32 {
         guard let name = words.first else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreClient
 
-/// Says by its exit status whether all of the nodes are there.
+/// Tells by its exit status whether all nodes exist.
 enum Exists: TransactionalMode {
     static let name: StaticString = "exists"
     static let usage: StaticString = "[-h] [-p] [-s] key [...]"

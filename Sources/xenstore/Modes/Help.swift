@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// `xenstore help`: all modes, and what they can do beyond Xen's own tools.
+/// `xenstore help`: lists all modes, and the features that Xen's own tools lack.
 enum Help {
     static func run(program: Bytes, _ messages: Messages) -> Int32 {
         var output = Output()

@@ -46,7 +46,7 @@ struct LiveUpdate {
     }
 
     private func run(_ store: XenStoreConnection) throws(Failure) {
-        // The daemon may be a domain of its own, whose image would have to be sent to it piecemeal.
+        // If the daemon is a domain of its own, its image would have to be sent in pieces.
         guard (try? store.read("/tool/xenstored/domid")) == nil else {
             throw Failure(text: "Live update of a xenstore domain is not supported.", status: 1)
         }
@@ -66,7 +66,7 @@ struct LiveUpdate {
         }
     }
 
-    /// What the daemon says against a step; nil if it takes it.
+    /// The reason why the daemon refuses a step; nil if it accepts the step.
     private static func refusal(
         _ store: XenStoreConnection, _ arguments: [any WireText]
     ) -> String? {

@@ -32,8 +32,8 @@ enum Ls: Mode {
         var errno: Int32
     }
 
-    /// The children of a node. Between our asking for a list and for its members anything may
-    /// happen: a child that has vanished has no children, which is an error only at the top.
+    /// The children of a node. A node may vanish between the request for its parent's list and this one. Then it has no
+    /// children; only at the top of the tree that is an error.
     private static func children(
         of path: Bytes, isTop: Bool, _ tool: borrowing Tool
     ) throws(Failure) -> [String] {

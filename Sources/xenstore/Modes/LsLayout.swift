@@ -2,16 +2,16 @@
 import Glibc
 import XenStoreClient
 
-/// How `ls` fills a line: name and value are cut to what the terminal has room for. The sums are
-/// those of Xen 4.17's tool, odd ones included: a path (`-f`) is neither cut nor counted.
+/// How `ls` fills a line: it cuts name and value to the width of the terminal. It computes like Xen 4.17's tool, with its
+/// peculiarities: it neither cuts nor counts a path (`-f`).
 struct LsLayout {
     private let flat: Bool
     /// Columns that a line may take; negative if lines are not cut.
     private let width: Int
 
-    /// What is kept free for ` = "` and `\..."`.
+    /// The columns for ` = "` and `\..."`.
     private static let ornaments = 8
-    /// Where the permissions begin, if name and value are short enough and the line long enough.
+    /// The column of the permissions, if name and value are short enough and the line is long enough.
     private static let permissionsColumn = 60
 
     init(flat: Bool) {
@@ -19,7 +19,7 @@ struct LsLayout {
         width = Self.terminalWidth ?? (flat ? -1 : 80)
     }
 
-    /// Of a terminal two columns stay free.
+    /// Two columns of a terminal stay free.
     private static var terminalWidth: Int? {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return nil }
@@ -36,7 +36,7 @@ struct LsLayout {
     ) -> Bytes {
         let indent = flat ? 0 : depth
         let room = width < 0 ? Int.max : width - Self.ornaments - indent
-        // No room at all counts as any amount, but the value is still marked as cut.
+        // Without any room the whole value is printed, and still marked as cut.
         let name = flat || room < 0 ? title[...] : title.prefix(room)
         var line = Bytes(repeating: 0x20, count: indent) + name
         guard let value else { return line + ":\n".utf8 }
@@ -50,7 +50,7 @@ struct LsLayout {
         return withPermissions ? line + leader(from: line.count) : line
     }
 
-    /// Blanks, or dots that lead the eye, from a line's end to its permissions.
+    /// Blanks or dots between the end of a line and its permissions.
     private func leader(from column: Int) -> Bytes {
         var leader: Bytes = [0x20]
         let end = min(width, Self.permissionsColumn)

@@ -17,7 +17,7 @@ enum Remove: TransactionalMode {
         return 0
     }
 
-    /// Removes the parents that hold nothing any more, neither value nor children.
+    /// Removes the parents that have neither a value nor children any more.
     private static func tidyUp(
         above key: Bytes, _ store: XenStoreConnection, in transaction: TransactionID
     ) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreClient
 
-/// Shows what changes, for ever or a number of times.
+/// Shows changes, without end or a number of times.
 enum Watch: Mode {
     static let name: StaticString = "watch"
     static let usage: StaticString = "[-h] [-n NR] key"
@@ -25,7 +25,7 @@ enum Watch: Mode {
         return 0
     }
 
-    /// One line an event, at once: somebody waits for it.
+    /// Writes one line for an event, without delay, since somebody waits for it.
     private static func show(_ event: WatchEvent, _ tool: inout Tool) {
         tool.output.write(event.path)
         if tool.has(.values), let value = try? tool.store.read(event.path) {

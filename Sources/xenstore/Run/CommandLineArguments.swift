@@ -36,7 +36,7 @@ extension Bytes {
         self.init(UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
     }
 
-    /// The number that the text begins with, as `strtol` and a C `int` make it: 0 if there is none.
+    /// The number at the beginning of the text, as `strtol` and a C `int` read it; 0 if there is none.
     var leadingInt32: Int32 {
         let text = map { CChar(bitPattern: $0) } + [0]
         return Int32(truncatingIfNeeded: strtol(text, nil, 10))

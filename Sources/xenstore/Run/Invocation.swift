@@ -4,7 +4,7 @@ import XenStoreClient
 
 /// From a command line to a mode, and to an exit status.
 enum Invocation {
-    /// All modes that speak in options and operands; `control` has ways of its own.
+    /// All modes with options and operands. `control` differs from them.
     static var modes: [any Mode.Type] {
         [
             Chmod.self, Exists.self, List.self, Ls.self, MakeDirectory.self, Read.self,
@@ -72,8 +72,8 @@ enum Invocation {
         return finish(mode.run(&tool), &tool.output, messages)
     }
 
-    /// Shows what is not shown yet. Output that could not be written is a failure; but a reader who
-    /// has gone away, as in `xenstore-ls | head`, is not worth a word.
+    /// Writes the rest of the output. A failed write is a failure of the tool. If the reader is gone, as in
+    /// `xenstore-ls | head`, the tool fails without a message.
     static func finish(_ status: Int32, _ output: inout Output, _ messages: Messages) -> Int32 {
         output.flush()
         guard output.errno != 0 else { return status }

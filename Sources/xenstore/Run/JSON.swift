@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Just enough JSON to write it.
+/// Writes JSON.
 enum JSON {
     static let null = Bytes("null".utf8)
 
@@ -10,7 +10,7 @@ enum JSON {
 
     static func array(_ elements: [Bytes]) -> Bytes { list("[", elements, "]") }
 
-    /// A node's value: text where it is text, else its bytes in base 64.
+    /// A node's value: a string if it is text, otherwise its bytes in base 64.
     static func value(_ bytes: Bytes) -> Bytes {
         guard String(validating: bytes, as: UTF8.self) == nil else { return string(bytes) }
         return object([(Bytes("base64".utf8), string(base64(bytes)))])
@@ -20,7 +20,7 @@ enum JSON {
 
     static func string(_ text: Bytes) -> Bytes {
         var json: Bytes = [UInt8(ascii: "\"")]
-        // What is no UTF-8 has no spelling in JSON; names and keys are ASCII, values are checked.
+        // JSON has no form for bytes that are not UTF-8. Names and keys are ASCII, and values are checked before.
         for byte in String(decoding: text, as: UTF8.self).utf8 { append(byte, to: &json) }
         json.append(UInt8(ascii: "\""))
         return json

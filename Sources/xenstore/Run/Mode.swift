@@ -4,10 +4,10 @@ import XenStoreClient
 /// One of the tools: `xenstore-NAME`, or `xenstore NAME`.
 protocol Mode {
     static var name: StaticString { get }
-    /// What follows the name in the usage line.
+    /// The part of the usage line after the name.
     static var usage: StaticString { get }
     static var accepts: Options { get }
-    /// Whether the operands can be right, before anybody is asked.
+    /// Whether the number of operands is right.
     static func isUsable(_ operands: [Bytes]) -> Bool
     /// Does the work; returns the exit status.
     static func run(_ tool: inout Tool) -> Int32
@@ -17,12 +17,11 @@ extension Mode {
     static func isUsable(_ operands: [Bytes]) -> Bool { !operands.isEmpty }
 }
 
-/// A tool that works in one transaction: its output shows only once that is over.
+/// A tool that works in one transaction. It shows its output only after the transaction has ended.
 protocol TransactionalMode: Mode {
-    /// False where one request does all, and needs no transaction.
+    /// False if a single request does the whole work.
     static func needsTransaction(_ operands: [Bytes]) -> Bool
-    /// Does the work once; returns the exit status. All that is not 0 ends the transaction without
-    /// a trace.
+    /// Does the work once, and returns the exit status. If it is not 0, the transaction is aborted.
     static func work(_ tool: inout Tool, in transaction: TransactionID) -> Int32
 }
 
@@ -41,7 +40,7 @@ extension TransactionalMode {
                 try tool.store.endTransaction(transaction, commit: status == 0)
                 return status
             } catch .wire(.EAGAIN) where status == 0 {
-                // Somebody else was faster: all that was seen may be wrong by now.
+                // Another client was faster, so everything that this one has read may be wrong by now.
                 tool.output.discard()
             } catch {
                 tool.messages.warn(Bytes("couldn't end transaction".utf8))
@@ -51,7 +50,7 @@ extension TransactionalMode {
     }
 }
 
-/// What a mode works with.
+/// The connection, the options and the outputs of a mode.
 struct Tool {
     let store: XenStoreConnection
     let options: ParsedOptions

@@ -13,7 +13,7 @@ struct Options: OptionSet {
     static let recurse = Options(rawValue: 1 << 4)
     static let number = Options(rawValue: 1 << 5)
     static let raw = Options(rawValue: 1 << 6)
-    /// Xen's tools have none of these.
+    /// Options that Xen's tools do not have.
     static let json = Options(rawValue: 1 << 7)
     static let values = Options(rawValue: 1 << 8)
     static let depth = Options(rawValue: 1 << 9)
@@ -31,15 +31,15 @@ struct Options: OptionSet {
         }
     }
 
-    /// Xen's tools know these in all modes, and then refuse what the mode cannot use. The order is
-    /// the one in which an ambiguous abbreviation's meanings are listed.
+    /// Xen's tools know these options in all modes, and then refuse those that the mode does not use. A message about an
+    /// ambiguous abbreviation lists them in this order.
     private static let common = [
         Name([], "help", UInt8(ascii: "h")), Name(.flat, "flat", UInt8(ascii: "f")),
         Name(.prefix, "prefix", UInt8(ascii: "p")), Name(.tidy, "tidy", UInt8(ascii: "t")),
         Name(.upto, "upto", UInt8(ascii: "u")), Name(.recurse, "recurse", UInt8(ascii: "r")),
         Name(.number, "number", UInt8(ascii: "n")), Name(.raw, "raw", UInt8(ascii: "R")),
     ]
-    /// Ours alone: only where they mean something, so that elsewhere nothing differs from Xen's.
+    /// Our own options. Only the modes that use them know them, so that all other modes behave like Xen's.
     private static let additional = [
         Name(.json, "json", 128), Name(.values, "values", 129), Name(.depth, "depth", 130),
     ]
@@ -48,7 +48,7 @@ struct Options: OptionSet {
         common + additional.filter { accepted.contains($0.option) }
     }
 
-    /// The option that `getopt_long` has found, nil if it asks for help.
+    /// The option that `getopt_long` has found; nil for the one that asks for help.
     fileprivate static func option(_ value: Int32) -> Options? {
         (common + additional).first { $0.value == value && !$0.option.isEmpty }?.option
     }
@@ -56,19 +56,18 @@ struct Options: OptionSet {
     fileprivate var takesArgument: Bool { self == .number || self == .depth }
 }
 
-/// What was given on a command line, once it is understood.
+/// The options and operands of a command line.
 struct ParsedOptions {
     var given: Options = []
     /// The argument of `-n`; -1 is no limit.
     var number: Int32 = -1
     /// The argument of `--depth`.
     var depth: UInt32?
-    /// What is not an option.
+    /// The arguments that are not options.
     var operands: [Bytes] = []
 
-    /// Parses by `getopt_long`, so that permutation, abbreviations and messages are those of the
-    /// tools we stand in for. Like them it goes on after an option that it does not know.
-    /// Nil if help is wanted, or an option is given that the mode does not take.
+    /// Parses by `getopt_long`, so that permutation, abbreviations and messages are those of Xen's tools. Like them it goes
+    /// on after an unknown option. Nil if the user asks for help, or if the mode does not take one of the options.
     init?(_ arguments: CommandLineArguments, accepting accepted: Options) {
         let names = Options.names(accepted)
         let table = names.map { name in
@@ -82,7 +81,7 @@ struct ParsedOptions {
         while true {
             let value = getopt_long(arguments.argc, arguments.argv, "hfspturn:R", all, nil)
             if value == -1 { break }
-            // Unknown, and said so; or -s, which once meant to use the socket.
+            // An unknown option, which `getopt_long` has reported; or -s, which once meant to use the socket.
             if value == Int32(UInt8(ascii: "?")) || value == Int32(UInt8(ascii: "s")) { continue }
             guard let option = Options.option(value), accepted.contains(option) else { return nil }
             given.insert(option)

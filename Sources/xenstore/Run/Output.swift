@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Standard output, in large pieces. The first failed write is remembered and nothing more is
-/// written; the tool says so as it ends.
+/// Standard output, written in large pieces. After a failed write it writes nothing more, and the tool reports the error
+/// when it ends.
 struct Output {
     private var pending: Bytes = []
     private(set) var errno: Int32 = 0
 
-    /// Beyond this much, a tool that may show its output early does so.
+    /// Above this size, a tool that may show its output early writes it.
     private static let flushSize = 32 * 1024
 
     mutating func write(_ text: some Sequence<UInt8>) { pending += text }
