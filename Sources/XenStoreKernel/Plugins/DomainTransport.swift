@@ -21,7 +21,7 @@ public protocol DomainTransport: Transport {
     /// as far as possible.
     func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
-    /// Serves a domain again that was introduced before the daemon was restarted: as ``introduce``,
+    /// Serves a domain again that was introduced before the daemon was restarted: as `introduce` does,
     /// but what is in the ring stays there, and is answered.
     func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     /// Unbinds and unmaps what the domain has. Its session is already gone.

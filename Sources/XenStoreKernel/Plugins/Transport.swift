@@ -4,8 +4,8 @@ import XenStoreWire
 /// A way for clients to reach the daemon. It moves bytes and says who is on the other end; what the
 /// bytes mean is the kernel's business.
 ///
-/// For each connection a transport makes a ``Link`` and hands it to ``Kernel/connect(_:as:)``. What
-/// it reads goes to ``Kernel/receive(_:on:)``; what it is to send lies in ``Session/outbox``.
+/// For each connection a transport makes a ``Link`` and hands it to ``Kernel/connect(_:as:at:)``. It hands what
+/// it reads to ``Kernel/receive(_:on:)``, and sends what ``Session/unsent`` holds.
 public protocol Transport: Plugin {
     /// Starts to accept connections. When it returns, clients can connect.
     func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError)
