@@ -48,7 +48,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test hostile lint format check bench tables install install-units clean
+.PHONY: help run build release test crash-test system-test hostile lint format check bench tables docs install install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -95,6 +95,11 @@ hostile: release ## Show how much memory hostile guests take, and how long other
 
 tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about a new plugin
 	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
+
+docs: ## Build the documentation in .build/docs, one archive for each library in Sources
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD)
+	packaging/documentation .build/docs
 
 lint: ## Check the form of the code and of the manual pages
 	@packaging/debian-packages lint
