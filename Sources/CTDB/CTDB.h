@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SXENSTORED_CTDB_H
 #define SXENSTORED_CTDB_H
-// tdb.h leaves these to whoever includes it.
+// tdb.h needs these headers, and does not include them itself.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 import XenStoreKernel
 import XenStoreWire
 
-/// A storage that keeps nodes in a dictionary, fails when told to, and notes what it was given.
+/// A storage that keeps nodes and notes in dictionaries, and fails when a test tells it to.
 public final class FailingStorage: Storage {
     public static var name: String { "failing" }
     public static var summary: String { "Fails on demand, for tests." }
@@ -15,9 +15,9 @@ public final class FailingStorage: Storage {
         public var children: [UInt8]
     }
 
-    /// Whether the next commits fail.
-    /// Guests have to wait from 50 on, or from 75.
+    /// The load that it reports. Guests must wait from 50 on, or from 75.
     public var load = 0
+    /// Whether the next commits fail.
     public var isFailing = false
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]

@@ -2,8 +2,8 @@
 import XenStoreKernel
 import XenStoreWire
 
-/// What every storage has to stand: a kernel works over it, the storage is closed or just dropped, and
-/// another kernel over the reopened storage has to show the same store.
+/// Tests that every storage must pass. A kernel works with the storage, and the storage is closed or just dropped. Then
+/// another kernel with the reopened storage must show the same store.
 ///
 ///     let kit = StorageConformance { try MyStorage(folder) }
 ///     #expect(try kit.problems() == [])
@@ -11,8 +11,8 @@ public struct StorageConformance {
     /// How a storage is left before it is reopened.
     public enum Ending: Sendable, CaseIterable {
         case closed
-        /// As when the daemon is killed: nothing is called any more. What the storage itself must not
-        /// hold on to, such as a lock, is for whoever reopens it.
+        /// As when the daemon is killed: nobody calls the storage any more. If it holds something that prevents the
+        /// next start, such as a lock, the closure that reopens it must release that.
         case dropped
     }
 

@@ -9,7 +9,7 @@ public struct DomainID: RawRepresentable, Hashable, Comparable, Sendable {
 
     /// The control domain, which every socket client belongs to.
     public static let control = DomainID(0)
-    /// DOMID_SELF: whoever asks.
+    /// DOMID_SELF: the domain that asks.
     public static let current = DomainID(32752)
     /// DOMID_ANY, in a permission entry: every domain (feature bit 8).
     public static let any = DomainID(32757)

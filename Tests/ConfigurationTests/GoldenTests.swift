@@ -6,7 +6,7 @@ import XenStoreKernel
 
 /// Every `Golden/NAME.yaml` is read, with the values of its `# --set` lines over it, and must give
 /// exactly what stands in `Golden/NAME.expected`: the effective configuration, or the errors.
-/// After a wanted change, `UPDATE_GOLDEN=1 swift test --filter Golden` writes them anew for review.
+/// After a wanted change, `UPDATE_GOLDEN=1 swift test --filter Golden` writes them again, for review.
 @Suite struct GoldenTests {
     static let folder = "\(packageFolder)/Tests/ConfigurationTests/Golden"
 
