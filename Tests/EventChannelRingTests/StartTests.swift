@@ -87,7 +87,7 @@
             let text = trouble?.description ?? ""
             #expect(
                 text.contains("can't ask the hypervisor for its domains: Permission denied; sxenstored was built for"))
-            #expect(text.contains("build its target XenDomains anew"))
+            #expect(text.contains("rebuild its target XenDomains"))
         }
 
         @Test func saysThatThereIsNoXen() throws {

@@ -23,7 +23,7 @@ import XenStoreWire
         try store.watch("/a", token: "t", depth: 2)
         try store.watch("/a", token: "t")
         try store.endTransaction(transaction, commit: false)
-        try store.introduce(DomainID(3), frame: 9, port: 2)
+        try store.introduce(DomainID(3), gfn: 9, port: 2)
         _ = try store.control("quota", ["set", "nodes"])
         #expect(
             daemon.requests == [

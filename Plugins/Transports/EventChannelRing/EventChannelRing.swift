@@ -39,24 +39,24 @@
         }
 
         public func introduce(
-            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
-            return try server.introduce(domain, frame: frame, port: port, features)
+            return try server.introduce(domain, gfn: gfn, port: port, features)
         }
 
         public func reintroduce(
-            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
-            return try server.reintroduce(domain, frame: frame, port: port, features)
+            return try server.reintroduce(domain, gfn: gfn, port: port, features)
         }
 
         public func resume(
-            _ domain: DomainID, frame: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
-            return try server.resume(domain, frame: frame, port: port, features)
+            return try server.resume(domain, gfn: gfn, port: port, features)
         }
 
         public func release(_ domain: DomainID) { server?.release(domain) }

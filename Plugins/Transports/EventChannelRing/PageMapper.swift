@@ -8,7 +8,7 @@
     /// A way to map the page that a guest shares with the daemon.
     protocol PageMapper: AnyObject {
         /// Maps the page; nil if the guest or the page does not exist.
-        func map(_ domain: DomainID, frame: UInt64) -> RingPage?
+        func map(_ domain: DomainID, gfn: UInt64) -> RingPage?
         func unmap(_ page: RingPage)
     }
 
@@ -30,7 +30,7 @@
 
         deinit { xengnttab_close(handle) }
 
-        func map(_ domain: DomainID, frame: UInt64) -> RingPage? {
+        func map(_ domain: DomainID, gfn: UInt64) -> RingPage? {
             xengnttab_map_grant_ref(handle, UInt32(domain.rawValue), Self.reservedReference, PROT_READ | PROT_WRITE)
                 .map(RingPage.init)
         }
@@ -52,8 +52,8 @@
 
         deinit { xenforeignmemory_close(handle) }
 
-        func map(_ domain: DomainID, frame: UInt64) -> RingPage? {
-            var frame = xen_pfn_t(frame)
+        func map(_ domain: DomainID, gfn: UInt64) -> RingPage? {
+            var frame = xen_pfn_t(gfn)
             var failure: Int32 = 0
             let page = xenforeignmemory_map(
                 handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &frame, &failure)

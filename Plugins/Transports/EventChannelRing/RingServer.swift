@@ -88,24 +88,24 @@
             ring.connected(kernel.connect(ring, as: peer, at: wire.indexes))
         }
 
-        func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+        func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
             // Xen itself may have made the channel, for a domain that is older than any toolstack.
-            try map(domain, frame: frame) { $0.readyPort ?? port }.begin(features)
+            try map(domain, gfn: gfn) { $0.readyPort ?? port }.begin(features)
         }
 
         /// Serves a domain whose ring another daemon has served before.
-        func resume(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+        func resume(_ domain: DomainID, gfn: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
             // Not Xen's own port: the domain may have overwritten it in the page by now.
-            try map(domain, frame: frame) { _ in port }.resume(features)
+            try map(domain, gfn: gfn) { _ in port }.resume(features)
         }
 
         /// Maps a domain's page and binds its event channel.
-        private func map(_ domain: DomainID, frame: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
-            guard let page = mapper.map(domain, frame: frame) else {
+        private func map(_ domain: DomainID, gfn: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
+            guard let page = mapper.map(domain, gfn: gfn) else {
                 let failure = String(cString: strerror(errno))
                 log.debug("domain \(domain.rawValue): its ring cannot be mapped: \(failure)")
                 throw .EINVAL
@@ -122,11 +122,11 @@
             return ring
         }
 
-        func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, _ features: Feature) throws(WireError)
+        func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
             guard let ring = rings[domain] else {
-                return try introduce(domain, frame: frame, port: port, features)
+                return try introduce(domain, gfn: gfn, port: port, features)
             }
             // Xen has made the channel of dom0's kernel, so the port that the toolstack names does not count.
             if domain != .control { try rebind(ring, port) }

@@ -12,9 +12,9 @@ extension XenStoreConnection {
     }
 
     public func introduce(
-        _ domain: DomainID, frame: UInt64, port: UInt32
+        _ domain: DomainID, gfn: UInt64, port: UInt32
     ) throws(XenStoreError) {
-        try perform(.introduce(domain, frame: frame, port: port))
+        try perform(.introduce(domain, gfn: gfn, port: port))
     }
 
     public func release(_ domain: DomainID) throws(XenStoreError) { try perform(.release(domain)) }

@@ -22,10 +22,10 @@ extension Request where Reply == Bool {
 extension Request where Reply == Void {
     /// Tells the daemon to serve a domain's ring.
     public static func introduce(
-        _ domain: DomainID, frame: UInt64, port: UInt32
+        _ domain: DomainID, gfn: UInt64, port: UInt32
     ) throws(XenStoreError) -> Self {
         try Self(
-            .introduce, strings: [domain, String(frame), String(port)], decode: Replies.nothing)
+            .introduce, strings: [domain, String(gfn), String(port)], decode: Replies.nothing)
     }
 
     /// Tells the daemon to stop serving a domain.
