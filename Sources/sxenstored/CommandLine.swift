@@ -102,7 +102,7 @@ struct Invocation {
 
     var action: Action
     /// Messages for the log. They are written in any case.
-    var notes: [String] = []
+    var notices: [String] = []
 }
 
 extension Invocation {
@@ -121,7 +121,7 @@ extension Invocation {
         }
         self.init(
             action: try command.action(over: compatibility.overlays, in: surroundings),
-            notes: compatibility.notes)
+            notices: compatibility.notices)
     }
 }
 
@@ -192,7 +192,7 @@ extension DaemonCommand {
 func start(_ commandLine: [String]) -> Int32 {
     do {
         let invocation = try Invocation(Array(commandLine.dropFirst()), in: .ofThisProcess)
-        for note in invocation.notes { DaemonLog.shared.write(.notice, note) }
+        for notice in invocation.notices { DaemonLog.shared.write(.notice, notice) }
         defer { DaemonLog.shared.flush() }
         switch invocation.action {
         case .say(let text):

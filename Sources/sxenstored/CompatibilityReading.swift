@@ -13,7 +13,7 @@ struct CompatibilityReading {
     private(set) var arguments: [String] = []
     private(set) var overlays: [Overlay] = []
     /// Messages about options that have no effect here.
-    private(set) var notes: [String] = []
+    private(set) var notices: [String] = []
 
     private var rest: ArraySlice<String>
 
@@ -107,7 +107,7 @@ struct CompatibilityReading {
             }
             try overlay("\(key)=\(argument.dropFirst(what.count + 1))", name)
         case .ignored(let reason):
-            notes.append("\(name) has no effect: \(reason)")
+            notices.append("\(name) has no effect: \(reason)")
         case .refused(let reason):
             throw UsageError("\(name): \(reason)")
         }

@@ -245,8 +245,8 @@ private func configurationErrors(_ line: String) -> [String] {
     ])
     func ignoredOptionsSaySo(_ line: String) throws {
         let invocation = try invoke(line)
-        #expect(invocation.notes.count == 1)
-        #expect(invocation.notes.first?.contains(" has no effect: ") == true)
+        #expect(invocation.notices.count == 1)
+        #expect(invocation.notices.first?.contains(" has no effect: ") == true)
         guard case .run(let configuration, let options) = invocation.action else {
             Issue.record("does not run")
             return
