@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Everything there is to do with this tree; `make` alone lists it.
+# All commands for this tree. `make` alone lists them.
 
 prefix ?= /usr/local
 sbindir ?= $(prefix)/sbin
@@ -8,39 +8,39 @@ mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/sxenstored
 unitdir ?= $(prefix)/lib/systemd/system
 presetdir ?= $(prefix)/lib/systemd/system-preset
-# The daemon reads $(sysconfdir)/xen/sxenstored.yaml, whatever the prefix.
+# The daemon reads $(sysconfdir)/xen/sxenstored.yaml. The prefix does not change that.
 sysconfdir ?= /etc
 
-# What is compiled in, such as TRAITS='--disable-default-traits --traits TDB'; all by default.
+# The traits to compile in, such as TRAITS='--disable-default-traits --traits TDB'; all by default.
 TRAITS ?=
-# For every build, such as SWIFTFLAGS='-Xswiftc -warnings-as-errors'.
+# Options of every build, such as SWIFTFLAGS='-Xswiftc -warnings-as-errors'.
 SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
-# What `make system-test` boots a machine for, each in about a minute.
+# The scenarios of `make system-test`. Each boots a machine and takes about a minute.
 SCENARIOS ?= pv pvh devices lifecycle crash damage unconfigured
-# How many daemons `make crash-test` kills for each way to sync, the seed of a run to be repeated, and one way only.
+# The number of kills of `make crash-test` for each way to sync; a seed, to repeat a run; a single way to sync.
 KILLS ?= 3000
 SEED ?=
 SYNC ?=
-# How many busy loops run beside the kills: 2 keep two processors busy, and the daemon is killed at other moments.
+# The number of busy loops beside the kills. 2 keep two processors busy, so the kills come at other points of the work.
 LOAD ?=
-# At how many moments it then cuts the power, for each way to sync, after which each call on the files fails once.
+# The number of power cuts for each way to sync. After them each call on the files fails once.
 CUTS ?= 3000
-# Where `make run` keeps its sockets.
+# The folder for the sockets of `make run`.
 RUNDIR ?= $(CURDIR)/run
 
 comma := ,
-# The traits whose libraries are needed: those that are named, or all.
+# The traits that need libraries: those in TRAITS, or all.
 LIBRARIES = $(if $(findstring --disable-default-traits,$(TRAITS)),\
 	$(filter TDB EventChannelRing,$(subst $(comma), ,$(TRAITS))),TDB EventChannelRing)
 BUILD = swift build $(TRAITS) $(SWIFTFLAGS)
-# No library folder of the builder's toolchain or of the executable may be searched when it runs.
+# An executable must not search for libraries in the builder's toolchain or in its own folder.
 LINK = --disable-local-rpath -Xlinker -z -Xlinker now
 # Dynamic checks of exclusive access take half of a request's instructions, as transports hold sessions too, which
 # are objects. One thread serves, and all tests run with the checks.
 UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
-# Builds that differ in flags live apart: in one folder each would undo the other.
+# Builds with different flags need different folders. In one folder each would undo the other.
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
 SOURCES = Package.swift Sources Plugins Tests
@@ -48,7 +48,8 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test hostile lint format check bench tables docs install install-units clean
+.PHONY: help run build release test crash-test system-test hostile lint format check bench tables docs install \
+	install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -63,11 +64,11 @@ run: ## Build and start a daemon of your own in the foreground (sockets in RUNDI
 		"  xenstore-ls /      with Debian's own tools (package xenstore-utils)" '' 'Ctrl-C ends it.' ''
 	@XENSTORED_RUNDIR='$(RUNDIR)' exec .build/debug/sxenstored --no-fork --config etc/sxenstored-standalone.yaml
 
-build: ## Build all for debugging
+build: ## Build everything for debugging
 	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD) --build-tests
 
-release: ## Build what is to be installed: the daemon with Swift linked in, the tools fully static
+release: ## Build what `make install` installs: the daemon with Swift linked in, the tools fully static
 	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) -Xswiftc -static-stdlib $(UNCHECKED) $(LINK)
 	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
@@ -88,7 +89,7 @@ system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default
 	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \
 		{ status=$$?; [ $$status -eq 77 ] || exit $$status; }
 
-hostile: release ## Show how much memory hostile guests take, and how long others wait because of them
+hostile: release ## Show how much memory hostile guests take, and how long they keep others waiting
 	@packaging/debian-packages build $(LIBRARIES) test
 	HOSTILE=1 DAEMON='$(CURDIR)/$(DAEMON_FOLDER)/release/sxenstored' \
 		swift test $(TRAITS) $(SWIFTFLAGS) --filter 'WaitingTests|MemoryTests'
@@ -106,22 +107,22 @@ lint: ## Check the form of the code and of the manual pages
 	swift format lint --strict --parallel --recursive $(SOURCES)
 	mandoc -T lint -W warning $(PAGES)
 
-format: ## Bring the code into form
+format: ## Format the code
 	swift format --in-place --parallel --recursive $(SOURCES)
 
-check: lint test ## Both, as before a commit
+check: lint test ## Lint and test, as before a commit
 
-bench: release ## Measure against the other daemons and against an echo server
+bench: release ## Compare the speed with the other daemons and with an echo server
 	@packaging/debian-packages bench
 	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
 
-install: install-units ## Install what `make release` has built (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
+install: install-units ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
 	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
 	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
 	# The old name of xenstore-ls.
 	ln -sf xenstore '$(DESTDIR)$(bindir)/xsls'
-	# A configuration that is there is its administrator's.
+	# An existing configuration belongs to the administrator.
 	test -e '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml' || \
 		install -D --mode 644 etc/sxenstored.yaml '$(DESTDIR)$(sysconfdir)/xen/sxenstored.yaml'
 	install -d '$(DESTDIR)$(docdir)/examples'
@@ -138,11 +139,11 @@ install-units:
 	install -D --mode 644 etc/sxenstored.preset '$(DESTDIR)$(presetdir)/90-sxenstored.preset'
 	$(call install_unit,etc/xenstored.service.d/sxenstored.conf,$(docdir)/examples/xenstored.service.d)
 
-# install_unit FILE,FOLDER: with the daemon's path as it is installed.
+# install_unit FILE,FOLDER: installs a unit with the daemon's real path.
 define install_unit
 sed 's|/usr/sbin/sxenstored|$(sbindir)/sxenstored|' '$(1)' > '$(DESTDIR)$(2)/$(notdir $(1))'
 chmod 644 '$(DESTDIR)$(2)/$(notdir $(1))'
 endef
 
-clean: ## Remove all that was built
+clean: ## Remove everything that was built
 	rm -rf .build .build_* run

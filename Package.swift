@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// A packager picks what is compiled in by trait: a trait left out leaves its C library unneeded.
+// A packager chooses by traits what is compiled in. Without a trait the build does not need the trait's C library.
 //   swift build -c release --disable-default-traits                      sockets and memory only
 //   swift build -c release --disable-default-traits --traits TDB         and the store in a file
 let package = Package(
@@ -14,8 +14,8 @@ let package = Package(
         .library(name: "XenStoreTestKit", targets: ["XenStoreTestKit"]),
     ],
     traits: [
-        .trait(name: "TDB", description: "The store in one TDB file (needs libtdb)."),
-        .trait(name: "EventChannelRing", description: "Rings of guests and of dom0's kernel (needs libxen)."),
+        .trait(name: "TDB", description: "Keeps the store in one TDB file (needs libtdb)."),
+        .trait(name: "EventChannelRing", description: "Serves rings of guests and of dom0's kernel (needs libxen)."),
         .default(enabledTraits: ["TDB", "EventChannelRing"]),
     ],
     dependencies: [
@@ -41,8 +41,8 @@ let package = Package(
         .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
         .target(name: "XenDomains", dependencies: ["XenStoreKernel", "XenStoreWire", "CXen"]),
 
-        // Plugins, one target a folder. SwiftPM looks for its own command plugins in Plugins/ by
-        // default, so every path is spelled out.
+        // Plugins, one target for each folder. SwiftPM looks for its own command plugins in Plugins/ by default, so
+        // every path is spelled out.
         .target(
             name: "UnixSocket", dependencies: ["XenStoreKernel", "StreamSocket"],
             path: "Plugins/Transports/UnixSocket", exclude: ["README.md"]),
@@ -82,11 +82,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
-        // What plugin authors test with.
+        // Authors of plugins test with it.
         .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
 
-        // What the tests that start the daemon have in common. Optimised, as is the crash test: clients that keep
-        // the daemon busy need more of the machine than it does.
+        // The common code of tests that start the daemon. It is optimised, and so is the crash test: clients that keep
+        // the daemon busy need more of the machine than the daemon.
         .target(
             name: "TestSupport", dependencies: ["CLinux"], path: "Tests/Support",
             swiftSettings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
@@ -94,8 +94,8 @@ let package = Package(
         .testTarget(
             name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
 
-        // The ring's own code in the built daemon, on a simulated Xen: Tests/FakeXen/fakexen.c, which the
-        // tests build themselves, as it is loaded below the daemon.
+        // The ring's own code in the built daemon, on a simulated Xen. The tests build the simulation in Tests/FakeXen
+        // themselves, as they load it below the daemon.
         .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
 
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
@@ -113,18 +113,18 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
-        // The store in a file, and all that can happen to the file and to the daemon.
+        // The store in a file, and every fault that the file and the daemon can have.
         .testTarget(
             name: "TDBStorageTests",
             dependencies: [
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TDBStorage", "CTDB", "CLinux", "TestSupport",
                 "sxenstored",
             ]),
-        // The daemon killed over and over, with clients on sockets and guests on rings: `make crash-test`.
+        // Kills the daemon over and over, with clients on sockets and guests on rings: `make crash-test`.
         .testTarget(
             name: "CrashTests", dependencies: ["CLinux", "TestSupport", "sxenstored"],
             swiftSettings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
-        // Tests of the clients: a daemon to talk to, the library, the tools beside Debian's.
+        // Tests of the clients: a running daemon, the library, and a comparison of the tools with Debian's.
         .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
         .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),
         .testTarget(
