@@ -17,6 +17,8 @@ TRAITS ?=
 SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
+# Options of the budget: BUDGET=--update writes what is measured into Tests/Benchmarks/budget.
+BUDGET ?=
 # The scenarios of `make system-test`. Each boots a machine and takes about a minute.
 SCENARIOS ?= pv pvh devices lifecycle crash damage unconfigured
 # The number of kills of `make crash-test` for each way to sync; a seed, to repeat a run; a single way to sync.
@@ -48,7 +50,7 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test hostile lint format check bench tables docs install \
+.PHONY: help run build release test crash-test system-test hostile lint format check bench budget tables docs install \
 	install-units clean
 
 help: ## This list
@@ -115,6 +117,10 @@ check: lint test ## Lint and test, as before a commit
 bench: release ## Compare the speed with the other daemons and with an echo server
 	@packaging/debian-packages bench
 	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
+
+budget: release ## Hold what a request costs (instructions, allocations) against Tests/Benchmarks/budget
+	@packaging/debian-packages budget
+	python3 -B Tests/Benchmarks/budget.py $(DAEMON_FOLDER)/release/sxenstored $(BUDGET)
 
 install: install-units ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
