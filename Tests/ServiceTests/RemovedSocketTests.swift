@@ -97,7 +97,7 @@ import Testing
         do {
             let client = try daemon.connect()
             #expect(try client.ask(.write, "/a\0v") == .ok)
-            #expect(daemon.log.contains("process \(getpid()) of user \(getuid())"))
+            try daemon.waitForLog("process \(getpid()) of user \(getuid())")
         }
         try daemon.waitForLog("ends: the client is gone")
         let clumsy = try daemon.connect()

@@ -18,6 +18,12 @@ import Testing
         (try? client.ask(.getDomainPath, "1\0")) == .data("/local/domain/1\0")
     }
 
+    /// Ends the daemon, as only then all its lines are certainly written.
+    private func wholeLog(of daemon: Daemon) throws -> [Substring] {
+        #expect(try daemon.stop() == 0)
+        return daemon.log.split(separator: "\n")
+    }
+
     @Test func thoseWhoOnlyLookLeaveRoomForTheToolstack() throws {
         let daemon = try daemon(descriptors: 96)
         let first = try daemon.connect()
@@ -64,7 +70,7 @@ import Testing
             try #require(isServed(next), "\(round)")
             clients.append(next)
         }
-        let lines = daemon.log.split(separator: "\n").filter { $0.contains("turned away") }
+        let lines = try wholeLog(of: daemon).filter { $0.contains("turned away") }
         #expect(lines.count == 1, "\(lines)")
         #expect(lines.first?.contains("read-only-socket") == true)
         #expect(lines.first?.contains("'connections'") == true, "it says what to change")
@@ -77,7 +83,7 @@ import Testing
             let crowd = try (0..<64).map { _ in try daemon.connectReadOnly() }
             #expect(!isServed(crowd[63]))
         }
-        let lines = daemon.log.split(separator: "\n").filter { $0.contains("turned away") }
+        let lines = try wholeLog(of: daemon).filter { $0.contains("turned away") }
         #expect(lines.count == 1, "\(lines)")
         #expect(lines.first?.contains("nofile") == true, "it says what to change")
     }
