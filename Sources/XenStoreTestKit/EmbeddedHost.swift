@@ -60,29 +60,25 @@ public final class EmbeddedHost {
         now = now.advanced(byMilliseconds: milliseconds)
         settle()
     }
+}
 
-    /// One request and its reply; events that come with it are in `events`.
-    public func ask(
-        _ client: EmbeddedClient, _ operation: XenStoreWire.Operation, _ payload: String, transaction: UInt32 = 0,
-        events: inout [String]
-    ) -> Reply {
-        client.send(operation.rawValue, transaction: transaction, Array(payload.utf8))
-        settle()
-        var reply = Reply.none
-        for message in client.takeMessages() {
-            if message.isEvent { events.append(message.text) } else { reply = Reply(message) }
-        }
-        return reply
+extension EmbeddedHost {
+    /// A new connection of a domain that asks and is answered; dom0's are privileged.
+    public func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
+        Caller(host: self, client: connect(domain: DomainID(domain), mayWrite: mayWrite))
     }
 
-    /// One request and its reply; events that come with it are dropped.
-    @discardableResult
-    public func ask(
-        _ client: EmbeddedClient, _ operation: XenStoreWire.Operation, _ payload: String, transaction: UInt32 = 0
-    ) -> Reply {
-        var events: [String] = []
-        return ask(client, operation, payload, transaction: transaction, events: &events)
+    /// A guest with a home of its own, as a toolstack makes it.
+    public func guest(_ domain: UInt16) -> Caller {
+        let dom0 = caller(0)
+        dom0.mkdir("/local/domain/\(domain)")
+        dom0.setPermissions("/local/domain/\(domain)", "n\(domain)")
+        dom0.client.hangUp()
+        return caller(domain)
     }
+
+    /// The lines that were logged at one level.
+    public func log(_ level: LogLevel) -> [String] { log.filter { $0.level == level }.map(\.text) }
 }
 
 /// An answer, as a test wants to compare it.

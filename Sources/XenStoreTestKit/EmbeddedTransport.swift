@@ -7,7 +7,11 @@ import XenStoreWire
 ///
 ///     let host = try EmbeddedHost(storage: FailingStorage())
 ///     let guest = host.connect(domain: DomainID(5))
-///     #expect(host.ask(guest, .read, "/nothing\0") == .error(.ENOENT))
+///     guest.send(bytes: [2, 0, 0])
+///     host.settle()
+///     #expect(guest.takeMessages() == [])
+///
+/// For one request after the other there is ``Caller``.
 public final class EmbeddedClient: Link {
     private let kernel: Kernel
     /// Nil once the client is gone: as with any transport, nothing but the kernel keeps it then.

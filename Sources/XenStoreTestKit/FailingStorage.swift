@@ -15,22 +15,24 @@ public final class FailingStorage: Storage {
         public var children: [UInt8]
     }
 
-    /// The load that it reports. Guests must wait from 50 on, or from 75.
-    public var load = 0
     /// Whether the next commits fail.
     public var isFailing = false
+    /// Whether it is given anything to keep. If not, it is as `memory` is.
+    public var wantsBatches = true
+    /// Guests have to wait from 50 on, or from 75.
+    public var load = 0
     /// What was committed, by path.
     public private(set) var nodes: [String: StoredNode] = [:]
     /// What else was committed, by key.
     public private(set) var notes: [[UInt8]: [UInt8]] = [:]
     public private(set) var commits = 0
+    /// The daemon has ended in an orderly way.
+    public private(set) var isClosed = false
     /// Nanoseconds that a commit may be put off.
     public var patience: UInt64 = 0
 
     public init() {}
     public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
-
-    public var wantsBatches: Bool { true }
 
     public func load(into loader: StateLoader) throws(StorageError) {
         for (key, value) in notes {
@@ -84,7 +86,7 @@ public final class FailingStorage: Storage {
         notes = changedNotes
     }
 
-    public func close() {}
+    public func close() { isClosed = true }
 
     /// Damages what was noted.
     public func overwriteNote(_ key: String, _ value: [UInt8]) { notes[Array(key.utf8)] = value }

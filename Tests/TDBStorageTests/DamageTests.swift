@@ -84,7 +84,7 @@
         }
 
         /// How many of them are there: the first ones, and none of the others even in part.
-        private func countOfFive(_ table: Table, _ what: String) -> Int {
+        private func countOfFive(_ table: Caller, _ what: String) -> Int {
             let count = (0..<5).prefix { table.read("/a/\($0)") == .text("value \($0)") }.count
             for index in count..<5 { #expect(table.read("/a/\(index)") == .error(.ENOENT), "\(what)") }
             return count

@@ -22,7 +22,7 @@
         private let value = String(repeating: "v", count: 4000)
         private let paths = (0..<300).map { "/local/domain/\($0)" }
 
-        private func fill(_ table: Table) throws {
+        private func fill(_ table: Caller) throws {
             for path in paths {
                 for (name, value) in [("name", "guest"), ("device/vif/0/state", "4")] {
                     try #require(table.write("\(path)/\(name)", value) == .ok)
@@ -31,7 +31,7 @@
         }
 
         /// Writes until that is refused.
-        private func expectRefusal(_ table: Table) {
+        private func expectRefusal(_ table: Caller) {
             var written = 0
             while written < 10_000, table.write("/a/\(written)", value) == .ok { written += 1 }
             #expect((0..<10_000).contains(written))
@@ -46,7 +46,7 @@
                 #expect(table.host.log.contains { $0.level == .error && $0.text.contains("No space left on device") })
                 // One after the other, as guests shut down.
                 for (number, path) in paths.enumerated() {
-                    #expect(table.remove(path) == .ok, "\(path)")
+                    #expect(table.rm(path) == .ok, "\(path)")
                     if number % 60 == 0 { try shelf.waitForFold() }
                 }
                 #expect(table.list("/local/domain") == .text(""))
@@ -69,7 +69,7 @@
                 expectRefusal(table)
             }
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
-                for path in paths { #expect(table.remove(path) == .ok, "\(path)") }
+                for path in paths { #expect(table.rm(path) == .ok, "\(path)") }
             }
             try shelf.serve { #expect($0.list("/local/domain") == .text("")) }
         }

@@ -46,18 +46,18 @@
         /// Runs a kernel over the store, and closes it.
         @discardableResult
         func serve<Result>(
-            _ values: [String: ConfigurationValue] = [:], boot: String? = nil, _ body: (Table) throws -> Result
+            _ values: [String: ConfigurationValue] = [:], boot: String? = nil, _ body: (Caller) throws -> Result
         ) throws -> Result {
             let storage = try storage(values, boot: boot)
             defer { storage.close() }
-            return try body(Table(EmbeddedHost(storage: storage)))
+            return try body(EmbeddedHost(storage: storage).caller(0))
         }
 
         /// Runs a kernel over the store, and ends as if it was killed.
-        func serveAndDie(_ values: [String: ConfigurationValue] = [:], _ body: (Table) throws -> Void) throws {
+        func serveAndDie(_ values: [String: ConfigurationValue] = [:], _ body: (Caller) throws -> Void) throws {
             let storage = try storage(values)
             defer { storage.abandon() }
-            try body(Table(EmbeddedHost(storage: storage)))
+            try body(EmbeddedHost(storage: storage).caller(0))
         }
 
         /// Waits for what another thread or process does.
@@ -121,23 +121,7 @@
         func clear() { for name in names { unlink(folder.file(name)) } }
     }
 
-    /// dom0's client of an embedded host.
-    struct Table {
-        let host: EmbeddedHost
-        let client: EmbeddedClient
-
-        init(_ host: EmbeddedHost) {
-            self.host = host
-            client = host.connect(domain: .control)
-        }
-
-        @discardableResult
-        func write(_ path: String, _ value: String) -> Reply { host.ask(client, .write, "\(path)\0\(value)") }
-        func read(_ path: String) -> Reply { host.ask(client, .read, "\(path)\0") }
-        func list(_ path: String) -> Reply { host.ask(client, .directory, "\(path)\0") }
-        @discardableResult
-        func remove(_ path: String) -> Reply { host.ask(client, .remove, "\(path)\0") }
-
+    extension Caller {
         /// Some nodes, more or less nested.
         func fill(_ count: Int = 20) {
             for index in 0..<count { write("/top/\(index % 4)/node-\(index)", "value of \(index)") }

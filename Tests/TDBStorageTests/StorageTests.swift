@@ -110,7 +110,7 @@
 
         @Test func aSecondDaemonIsTold() throws {
             let storage = try shelf.storage()
-            let table = Table(try EmbeddedHost(storage: storage))
+            let table = try EmbeddedHost(storage: storage).caller(0)
             #expect(throws: StorageError("another daemon, process \(getpid()), uses '\(shelf.path)'")) {
                 _ = try EmbeddedHost(storage: shelf.storage())
             }
@@ -142,7 +142,7 @@
                 let storage = try shelf.storage(["sync": .text(sync)])
                 defer { storage.close() }
                 #expect(storage.patience == 0, "nothing has been committed yet")
-                Table(try EmbeddedHost(storage: storage)).fill(1)
+                try EmbeddedHost(storage: storage).caller(0).fill(1)
                 #expect(expected.contains(storage.patience))
             }
         }
@@ -185,7 +185,7 @@
                 while number < 100, table.write("/a/\(number)", value) == .ok { number += 1 }
                 #expect((3..<100).contains(number))
                 #expect(table.write("/b", value) == .error(.EIO))
-                #expect(table.remove("/a/0") == .ok)
+                #expect(table.rm("/a/0") == .ok)
                 #expect(table.host.log.contains { $0.text.contains("larger than size-max allows, 100000 bytes") })
             }
         }

@@ -57,9 +57,13 @@
 
     /// A daemon that keeps everything in memory, and is asked for the same.
     struct Twin {
-        let table: Table
+        let table: Caller
 
-        init() throws { table = Table(try EmbeddedHost(storage: Nothing())) }
+        init() throws {
+            let storage = FailingStorage()
+            storage.wantsBatches = false
+            table = try EmbeddedHost(storage: storage).caller(0)
+        }
 
         func carryOut(_ change: History.Change) {
             for (op, payload) in change.requests {
@@ -70,21 +74,9 @@
         }
 
         func state(of root: String) -> [String] { table.state(of: root) }
-
-        private final class Nothing: Storage {
-            static var name: String { "nothing" }
-            static var summary: String { "" }
-            static var keys: [ConfigurationKey] { [] }
-            var wantsBatches: Bool { false }
-            init() {}
-            required init(_ configuration: ConfigurationBlock) {}
-            func load(into loader: StateLoader) {}
-            func commit(_ batch: borrowing ChangeBatch) {}
-            func close() {}
-        }
     }
 
-    extension Table {
+    extension Caller {
         /// A part of the store, a line for each node. All of a level is asked for at once: this is done often.
         func state(of root: String) -> [String] {
             var lines: [String] = []
