@@ -99,8 +99,10 @@ let package = Package(
         .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
 
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
-        .testTarget(name: "StreamSocketTests", dependencies: ["StreamSocket", "Reactor", "CLinux"]),
-        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport"]),
+        .testTarget(
+            name: "StreamSocketTests",
+            dependencies: ["StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreTestKit"]),
+        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
             exclude: ["Golden"]),
@@ -124,11 +126,10 @@ let package = Package(
         .testTarget(
             name: "CrashTests", dependencies: ["CLinux", "TestSupport", "sxenstored"],
             swiftSettings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
-        // Tests of the clients: a running daemon, the library, and a comparison of the tools with Debian's.
-        .target(name: "LiveDaemon", dependencies: ["XenStoreClient"], path: "Tests/LiveDaemon"),
-        .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "LiveDaemon"]),
+        // Tests of the clients: the library, and a comparison of the tools with Debian's.
+        .testTarget(name: "XenStoreClientTests", dependencies: ["XenStoreClient", "TestSupport", "sxenstored"]),
         .testTarget(
-            name: "ToolsTests", dependencies: ["LiveDaemon", "xenstore", "sxenstored"],
+            name: "ToolsTests", dependencies: ["TestSupport", "xenstore", "sxenstored"],
             exclude: ["Golden", "Live"]),
     ],
     swiftLanguageModes: [.v6]

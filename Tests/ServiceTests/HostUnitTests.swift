@@ -101,7 +101,7 @@ final class Machine {
     }
 
     /// Runs a command as process 1 of the machine.
-    func run(_ command: [String]) throws -> (status: Int32, output: String, errors: String) {
+    func run(_ command: [String]) throws -> Outcome {
         let tool = ["plan", "boot"].contains(command[0]) ? "/shared/bin/\(command[0])" : command[0]
         return try TestSupport.run(
             ["\(Self.tools)/enter", folder.file("units"), folder.file("shared"), tool] + command.dropFirst())

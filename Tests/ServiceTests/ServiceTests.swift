@@ -4,6 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 import XenStoreKernel
+import XenStoreTestKit
 
 @testable import sxenstored
 
@@ -14,7 +15,7 @@ import XenStoreKernel
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let manager = try NotifySocket()
             setenv("NOTIFY_SOCKET", manager.name, 1)
-            let storage = Scripted([:])
+            let storage = FailingStorage()
             let transport = ScriptedTransport([:])
             transport.onStart = {
                 #expect(content(of: pidFile) == "", "it doesn't serve yet")
@@ -41,7 +42,7 @@ import XenStoreKernel
             let second = ScriptedTransport([:])
             second.failure = SystemError(EADDRINUSE, doing: "listen on '/x'", advice: "do something else")
             let third = ScriptedTransport([:])
-            let storage = Scripted([:])
+            let storage = FailingStorage()
             let errors = StandardError()
             let status = serve(
                 transports: [first, second, third], storage: storage, policies: [],
@@ -70,7 +71,7 @@ import XenStoreKernel
                 if reloads == 2 { throw Refused() }
             }
             transport.onStart = { raise(SIGHUP) }
-            let status = serve(transports: [transport], storage: Scripted([:]), policies: [], options: options)
+            let status = serve(transports: [transport], storage: FailingStorage(), policies: [], options: options)
             try #require(status == 0)
             try #require(reloads == 2)
         }
@@ -81,7 +82,7 @@ import XenStoreKernel
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let launcher = getpid()
             let status = serve(
-                transports: [ScriptedTransport([:])], storage: Scripted([:]), policies: [],
+                transports: [ScriptedTransport([:])], storage: FailingStorage(), policies: [],
                 options: ServeOptions(pidFile: pidFile))
             guard getpid() == launcher else { _exit(status) }
             try #require(status == 0)
@@ -102,7 +103,8 @@ import XenStoreKernel
             let transport = ScriptedTransport([:])
             transport.failure = SystemError(EACCES, doing: "listen")
             let errors = StandardError()
-            let status = serve(transports: [transport], storage: Scripted([:]), policies: [], options: ServeOptions())
+            let status = serve(
+                transports: [transport], storage: FailingStorage(), policies: [], options: ServeOptions())
             guard getpid() == launcher else { _exit(status) }
             try #require(status == 1)
             try #require(errors.text() == "sxenstored: error: can't listen: Permission denied\n")
@@ -113,19 +115,6 @@ import XenStoreKernel
     func complainsOfAServiceManagerThatIsNotThere(name: String) throws {
         #expect(throws: SystemError.self) { try ServiceManager.send("READY=1", to: name) }
     }
-}
-
-private final class Scripted: Storage {
-    static let name = "scripted"
-    static let summary = ""
-    static let keys: [ConfigurationKey] = []
-    private(set) var isClosed = false
-    init(_ configuration: ConfigurationBlock) {}
-    convenience init(_ values: [String: ConfigurationValue]) { self.init(ConfigurationBlock(values)) }
-    let wantsBatches = false
-    func load(into loader: StateLoader) {}
-    func commit(_ batch: borrowing ChangeBatch) {}
-    func close() { isClosed = true }
 }
 
 private final class ScriptedTransport: Transport {

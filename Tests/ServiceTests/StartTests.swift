@@ -15,7 +15,7 @@ import Testing
     /// Runs the daemon in the background from a shell; returns what the launcher has said when it has ended.
     private func launch(
         _ options: [String] = [], shell: String = #""$0" "$@" 3>&-"#, environment: [String: String] = [:]
-    ) throws -> (status: Int32, output: String, errors: String) {
+    ) throws -> Outcome {
         // The lifeline stays with the shell.
         try run(
             ["sh", "-c", "\(shell); exit $?", built("sxenstored"), "--pid-file", pidFile] + options,
@@ -56,19 +56,12 @@ import Testing
 
     @Test(arguments: ["0<&-", "2>&-", "0<&- 1>&- 2>&-"])
     func closedDescriptorsHarmNobodyInTheForeground(redirections: String) throws {
-        let manager = try NotifySocket()
-        let shell = try ChildProcess(
-            ["sh", "-c", "exec \"$0\" -N \"$@\" \(redirections)", built("sxenstored"), "--pid-file", pidFile],
-            environment: ["XENSTORED_RUNDIR": folder.file("run"), "NOTIFY_SOCKET": manager.name],
-            output: folder.file("output"), errors: folder.file("errors"))
-        _ = try waitUntilReady([(manager.descriptor, POLLIN), (shell.lifeline, POLLIN)], Deadline())
-        #expect(manager.received() == "READY=1")
+        let daemon = try Daemon(#"exec "$0" "$@" "# + redirections, folder)
         let client = try RawClient(socket)
         #expect(try client.ask(.control, "print\0a line of the log\0") == .ok)
         #expect(try client.ask(.write, "/a\0v") == .ok)
-        #expect(folder.text(of: "pid") == "\(shell.pid)\n")
-        shell.send(SIGTERM)
-        #expect(try shell.wait() == 0)
+        #expect(folder.text(of: "pid") == "\(daemon.process.pid)\n")
+        #expect(try daemon.stop() == 0)
     }
 
     // MARK: The launcher
@@ -87,7 +80,7 @@ import Testing
 
     /// A parent that ignores SIGCHLD leaves that to its children, who then cannot wait for theirs.
     @Test func aDaemonThatFailsIsNoSuccessEvenIfNobodyWaitsForChildren() throws {
-        let other = try ForegroundDaemon(#"exec "$0" "$@""#, folder, [])
+        let other = try Daemon(#"exec "$0" "$@""#, folder, [])
         let launcher = try launch(shell: #"env --ignore-signal=CHLD "$0" "$@" 3>&-"#)
         #expect(launcher.status == 1)
         #expect(launcher.errors.contains("error: can't listen on "), "\(launcher.errors)")
@@ -99,7 +92,7 @@ import Testing
     @Test(arguments: ["-N", ""])
     func aHardenedUmaskLetsTheGroupIn(foreground: String) throws {
         let shell = #"umask 077; exec "$0" "$@""#
-        let daemon = try foreground.isEmpty ? nil : ForegroundDaemon(shell, folder)
+        let daemon = try foreground.isEmpty ? nil : Daemon(shell, folder)
         if foreground.isEmpty { #expect(try launch(shell: #"umask 077; "$0" "$@" 3>&-"#).status == 0) }
         for (name, mode) in [("run", 0o755), ("run/socket", 0o600), ("run/socket_ro", 0o660), ("pid", 0o644)] {
             var status = stat()
@@ -111,14 +104,14 @@ import Testing
     }
 
     @Test func thePidFileMayBeInAFolderThatIsMadeLater() throws {
-        let daemon = try ForegroundDaemon(
+        let daemon = try Daemon(
             #"exec "$0" "$@""#, folder, ["--set", "daemon.pid-file=\(folder.file("run/made/pid"))"])
         #expect(folder.text(of: "run/made/pid") == "\(daemon.process.pid)\n")
         #expect(try daemon.stop() == 0)
     }
 
     @Test func aPidFileOfAnotherIsLeftAlone() throws {
-        let first = try ForegroundDaemon(#"exec "$0" "$@""#, folder)
+        let first = try Daemon(#"exec "$0" "$@""#, folder)
         unlink(pidFile)
         try folder.write("somebody else's\n", to: "pid")
         #expect(try first.stop() == 0)
@@ -155,24 +148,12 @@ private func sameFile(_ a: String, _ b: String) throws -> Bool {
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }
 
-/// A daemon that a shell becomes, in the run folder of a test.
-private final class ForegroundDaemon {
-    let process: ChildProcess
-
-    init(_ shell: String, _ folder: TemporaryFolder, _ options: [String]? = nil) throws {
-        let manager = try NotifySocket()
-        process = try ChildProcess(
-            ["sh", "-c", shell, built("sxenstored"), "-N"] + (options ?? ["--pid-file", folder.file("pid")]),
-            environment: ["XENSTORED_RUNDIR": folder.file("run"), "NOTIFY_SOCKET": manager.name],
-            output: folder.file("log"), errors: folder.file("log"))
-        _ = try waitUntilReady([(manager.descriptor, POLLIN), (process.lifeline, POLLIN)], Deadline())
-        guard manager.received() == "READY=1" else {
-            throw Trouble("the daemon does not serve: \(folder.text(of: "log"))")
-        }
-    }
-
-    func stop() throws -> Int32 {
-        process.send(SIGTERM)
-        return try process.wait()
+extension Daemon {
+    /// A daemon that a shell becomes, in the run folder of a test.
+    fileprivate convenience init(_ shell: String, _ folder: TemporaryFolder, _ options: [String]? = nil) throws {
+        try self.init(
+            starting: ["sh", "-c", shell, built("sxenstored"), "-N"] + (options ?? ["--pid-file", folder.file("pid")]),
+            in: folder, runFolder: "run")
+        try awaitReady()
     }
 }

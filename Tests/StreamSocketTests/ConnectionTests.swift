@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Reactor
+import TestSupport
 import Testing
 import XenStoreKernel
 
 @testable import StreamSocket
 
 @Suite struct ConnectionTests {
-    let host: Host
-    let client: RawClient
+    let host: SocketHost
+    let client: Reader
 
     init() throws {
-        host = try Host()
-        client = try RawClient(host.folder.path + "/socket")
+        host = try SocketHost()
+        client = try Reader(host.folder.file("socket"))
     }
 
     @Test func answers() throws {
-        client.send(RawClient.request)
+        client.send(Reader.request)
         try host.run {
             client.receive()
             return client.replies == 1
@@ -25,7 +26,7 @@ import XenStoreKernel
     }
 
     @Test func joinsWhatComesInPieces() throws {
-        for byte in RawClient.request {
+        for byte in Reader.request {
             #expect(client.replies == 0)
             client.send([byte])
             var turns = 0
@@ -42,15 +43,15 @@ import XenStoreKernel
     }
 
     @Test func forgetsAClientThatCloses() throws {
-        var client: RawClient? = try RawClient(host.folder.path + "/socket")
+        var client: Reader? = try Reader(host.folder.file("socket"))
         try host.run { host.listener.connectionCount == 2 }
-        client?.send(RawClient.request.prefix(7))
+        client?.send(Reader.request.prefix(7))
         client = nil
         try host.run { host.listener.connectionCount == 1 }
     }
 
     @Test(arguments: [1, 3000]) func answersAllBeforeItClosesAHalfClosedConnection(requests: Int) throws {
-        let all = Array(repeatElement(RawClient.request, count: requests).joined())
+        let all = Array(repeatElement(Reader.request, count: requests).joined())
         #expect(client.send(all) == all.count)
         client.shutDown(SHUT_WR)
         try host.run {
@@ -64,7 +65,7 @@ import XenStoreKernel
     @Test func keepsWhatASlowClientDoesNotTakeYet() throws {
         var pending = try sendUntilStuck(requests: 40_000)
         try host.run {
-            pending = pending.dropFirst(max(0, client.send(pending)))
+            pending = pending.dropFirst(client.send(pending))
             client.receive()
             return client.replies == 40_000
         }
@@ -73,7 +74,7 @@ import XenStoreKernel
 
     @Test func sendsASlowClientTheRestAfterItHasHalfClosed() throws {
         let pending = try sendUntilStuck(requests: 40_000)
-        let requests = 40_000 - (pending.count + RawClient.request.count - 1) / RawClient.request.count
+        let requests = 40_000 - (pending.count + Reader.request.count - 1) / Reader.request.count
         client.shutDown(SHUT_WR)
         // The daemon gets to see the end while it still can't send.
         var turns = 0
@@ -90,10 +91,10 @@ import XenStoreKernel
 
     /// Sends without reading a reply for as long as the daemon takes something, and returns the rest.
     private func sendUntilStuck(requests: Int) throws -> ArraySlice<UInt8> {
-        var pending = Array(repeatElement(RawClient.request, count: requests).joined())[...]
+        var pending = Array(repeatElement(Reader.request, count: requests).joined())[...]
         var idle = 0
         try host.run {
-            let taken = max(0, client.send(pending.prefix(4096)))
+            let taken = client.send(pending.prefix(4096))
             pending = pending.dropFirst(taken)
             idle = taken > 0 ? 0 : idle + 1
             return pending.isEmpty || idle == 3
@@ -103,13 +104,13 @@ import XenStoreKernel
 
     @Test func dropsAClientThatCannotBeAnswered() throws {
         client.shutDown(SHUT_RD)
-        client.send(RawClient.request)
+        client.send(Reader.request)
         try host.run { host.listener.connectionCount == 0 }
     }
 
     /// The kernel closes the link in the middle of what it was handed.
     @Test func letsTheKernelCloseFromWithinReceiving() throws {
-        client.send(RawClient.frame(2, [], length: 4097) + RawClient.request)
+        client.send(Message.header(.read, 0, 0, length: 4097) + Reader.request)
         try host.run {
             client.receive()
             return client.hasEnded
@@ -119,12 +120,12 @@ import XenStoreKernel
     }
 
     @Test func endsEveryConnectionWhenItStops() throws {
-        let others = try (0..<10).map { _ in try RawClient(host.folder.path + "/socket") }
+        let others = try (0..<10).map { _ in try Reader(host.folder.file("socket")) }
         try host.run { host.listener.connectionCount == 11 }
         host.listener.stop()
         #expect(host.listener.connectionCount == 0)
         for client in others + [client] {
-            client.receiveToTheEnd()
+            try client.receiveToTheEnd()
             #expect(client.hasEnded)
         }
     }
@@ -132,9 +133,9 @@ import XenStoreKernel
     /// In a process of its own, whose limit may be lowered and which a SIGPIPE may end.
     @Test func turnsClientsAwayWithoutDescriptorsAndTakesThemInAgain() async {
         await #expect(processExitsWith: .success) {
-            let host = try Host()
-            var clients = try (0..<40).map { _ in try RawClient(host.folder.path + "/socket") }
-            let late = try RawClient(host.folder.path + "/socket")
+            let host = try SocketHost()
+            var clients = try (0..<40).map { _ in try Reader(host.folder.file("socket")) }
+            let late = try Reader(host.folder.file("socket"))
             // Room for about twenty of them, less an eighth of all descriptors: the runtime's own threads open and
             // close files, too.
             let room = (0..<20).map { _ in dup(0) }
@@ -155,8 +156,8 @@ import XenStoreKernel
 
             clients.removeAll()
             try host.run { host.listener.connectionCount == 0 }
-            let next = try RawClient(host.folder.path + "/socket")
-            next.send(RawClient.request)
+            let next = try Reader(host.folder.file("socket"))
+            next.send(Reader.request)
             try host.run {
                 next.receive()
                 return next.replies == 1
@@ -167,9 +168,9 @@ import XenStoreKernel
     /// Not even the descriptor in reserve can be had back: the loop does not spin, and goes on when it can.
     @Test func looksAgainAfterAWhileWhenNobodyCanBeToldNo() async {
         await #expect(processExitsWith: .success) {
-            let host = try Host()
-            let client = try RawClient(host.folder.path + "/socket")
-            client.send(RawClient.request)
+            let host = try SocketHost()
+            let client = try Reader(host.folder.file("socket"))
+            client.send(Reader.request)
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             var none = limit
@@ -193,9 +194,9 @@ import XenStoreKernel
     @Test func outlivesAClientThatLeavesBeforeItsReplies() async {
         await #expect(processExitsWith: .success) {
             signal(SIGPIPE, SIG_DFL)
-            let host = try Host()
-            var client: RawClient? = try RawClient(host.folder.path + "/socket")
-            client?.send(RawClient.request)
+            let host = try SocketHost()
+            var client: Reader? = try Reader(host.folder.file("socket"))
+            client?.send(Reader.request)
             client = nil
             var accepted = false
             try host.run {

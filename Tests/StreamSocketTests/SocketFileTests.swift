@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 import XenStoreKernel
 
 @testable import StreamSocket
 
 @Suite struct SocketFileTests {
-    let folder: Folder
+    let folder: TemporaryFolder
     var path: String { folder.path + "/socket" }
 
-    init() throws { folder = try Folder() }
+    init() throws { folder = try TemporaryFolder() }
 
     @Test(arguments: [0o600, 0o660, 0o666, 0o777] as [UInt32]) func hasItsModeWhateverTheUmask(mode: UInt32) throws {
         let descriptor = unboundSocket()

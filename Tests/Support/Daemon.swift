@@ -1,41 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The built daemon with its embedded default configuration, in a folder of its own. It is killed
-/// when the last who holds it lets go.
+/// The built daemon, with its embedded default configuration unless told otherwise, in a folder of its own. It is
+/// killed when the last who holds it lets go.
 public final class Daemon {
     public let folder: TemporaryFolder
     public let process: ChildProcess
+    private let runFolder: String
+    private let manager: NotifySocket
+    private var serves = false
 
     /// Returns when the daemon serves. What it says goes to `log` in the folder, or to the file that is given.
-    public init(
+    public convenience init(
         _ options: [String] = [], environment: [String: String] = [:], errors: String? = nil,
         in folder: TemporaryFolder? = nil
     ) throws {
+        try self.init(starting: [Daemon.binary, "-N"] + options, environment, errors: errors, in: folder)
+        try awaitReady()
+    }
+
+    /// Starts a command that is or becomes the daemon, and does not wait for it. Its run folder is one below the
+    /// folder, if that is named.
+    public init(
+        starting command: [String], _ environment: [String: String] = [:], errors: String? = nil,
+        in folder: TemporaryFolder? = nil, runFolder: String? = nil
+    ) throws {
         let folder = try folder ?? TemporaryFolder()
         self.folder = folder
-        let manager = try NotifySocket()
+        self.runFolder = runFolder.map(folder.file) ?? folder.path
+        manager = try NotifySocket()
+        let own = ["XENSTORED_RUNDIR": self.runFolder, "NOTIFY_SOCKET": manager.name]
         process = try ChildProcess(
-            [Daemon.binary, "-N"] + options,
-            environment: environment.merging(["XENSTORED_RUNDIR": folder.path, "NOTIFY_SOCKET": manager.name]) { $1 },
-            output: errors ?? folder.file("log"), errors: errors ?? folder.file("log"))
+            command, environment: environment.merging(own) { $1 }, output: errors ?? folder.file("log"),
+            errors: errors ?? folder.file("log"))
+    }
+
+    /// Waits until the daemon serves.
+    public func awaitReady() throws {
+        if serves { return }
         let ready = try waitUntilReady(
             [(manager.descriptor, POLLIN), (process.lifeline, POLLIN)], Deadline(in: .seconds(30)))
         guard ready.contains(manager.descriptor), manager.received() == "READY=1" else {
-            throw Trouble("the daemon does not serve: \(log)")
+            throw Trouble("the daemon does not serve: \(log.suffix(2000))")
         }
+        serves = true
     }
 
     /// The daemon that is tested: what $DAEMON names, such as a release, or the one beside the tests.
-    private static let binary = getenv("DAEMON").map { String(cString: $0) } ?? built("sxenstored")
+    public static let binary = getenv("DAEMON").map { String(cString: $0) } ?? built("sxenstored")
+
+    /// Where clients of the toolstack connect.
+    public var socket: String { runFolder + "/socket" }
 
     /// A client of the toolstack.
-    public func connect() throws -> RawClient { try RawClient(folder.file("socket")) }
+    public func connect() throws -> RawClient { try RawClient(socket) }
 
     /// A client that may only look.
-    public func connectReadOnly() throws -> RawClient { try RawClient(folder.file("socket_ro")) }
+    public func connectReadOnly() throws -> RawClient { try RawClient(socket + "_ro") }
 
-    /// What the daemon has said so far.
+    /// What has been written so far of what the daemon has said: all that it said before it served, or before it
+    /// ended. What it says in between is written a little later; ``waitForLog(_:_:)`` waits for it.
     public var log: String { folder.text(of: "log") }
 
     /// Waits until the log has this text, which the daemon writes when it has time.

@@ -11,6 +11,8 @@ public final class RawClient {
     private var lastNumber: UInt32 = 0
     /// Events that came while something else was waited for.
     private var events: [Event] = []
+    /// The daemon has closed the connection, as far as it was listened to.
+    public private(set) var hasEnded = false
 
     public init(_ path: String) throws {
         descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec, 0)
@@ -62,26 +64,47 @@ public final class RawClient {
     /// The next message, nil when the daemon has closed the connection.
     public func receive(_ deadline: Deadline = Deadline()) throws -> Message? {
         while true {
-            if let (message, length) = try Message.first(in: received[start...]) {
-                start += length
-                if start == received.count {
-                    received.removeAll(keepingCapacity: true)
-                    start = 0
-                }
-                return message
-            }
+            if let message = try takeFirst() { return message }
             guard try !waitUntilReady([(descriptor, POLLIN)], deadline).isEmpty else {
                 throw Trouble("the daemon does not answer")
             }
-            var block = [UInt8](repeating: 0, count: 65536)
-            let count = recv(descriptor, &block, block.count, 0)
-            if count == 0 || count < 0 && errno == ECONNRESET {
+            if try !fetch(), hasEnded {
                 guard start == received.count else { throw Trouble("the connection ended within a message") }
                 return nil
             }
-            if count < 0, errno != EINTR { throw Trouble.system("receive") }
-            received += block[..<max(0, count)]
         }
+    }
+
+    /// The messages that have come by now. Never waits.
+    public func receiveNow() throws -> [Message] {
+        while try fetch() {}
+        var messages: [Message] = []
+        while let message = try takeFirst() { messages.append(message) }
+        return messages
+    }
+
+    /// Takes the first message out of what was received, if it is all there.
+    private func takeFirst() throws -> Message? {
+        guard let (message, length) = try Message.first(in: received[start...]) else { return nil }
+        start += length
+        if start == received.count {
+            received.removeAll(keepingCapacity: true)
+            start = 0
+        }
+        return message
+    }
+
+    /// Receives what is there; false if that is nothing.
+    private func fetch() throws -> Bool {
+        var block = [UInt8](repeating: 0, count: 65536)
+        let count = recv(descriptor, &block, block.count, linux_msg_dontwait)
+        if count == 0 || count < 0 && errno == ECONNRESET {
+            hasEnded = true
+        } else if count < 0, errno != EINTR, errno != EAGAIN {
+            throw Trouble.system("receive")
+        }
+        received += block[..<max(0, count)]
+        return count > 0
     }
 
     // MARK: Requests

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import LiveDaemon
+import TestSupport
 import Testing
 
 @Suite struct ToolsTests {
     @Test("As Debian's tools on Debian's daemon, recorded", arguments: Golden.recorded)
     func golden(_ golden: Golden) throws {
-        let ours = try Tools.built().run(cases: golden.cases, on: LiveDaemon.start())
+        let ours = try Tools.built().run(cases: golden.cases, on: Daemon())
         #expect(differences(ours, try golden.transcript) == "")
     }
 
@@ -17,30 +17,30 @@ import Testing
         }, arguments: Golden.comparable)
     func sideBySide(_ golden: Golden) throws {
         let debian = try #require(try Tools.debian())
-        let ours = try Tools.built().run(cases: golden.cases, on: LiveDaemon.start())
-        let theirs = try debian.run(cases: golden.cases, on: LiveDaemon.start())
+        let ours = try Tools.built().run(cases: golden.cases, on: Daemon())
+        let theirs = try debian.run(cases: golden.cases, on: Daemon())
         #expect(differences(ours, theirs) == "")
     }
 
     @Test func mkdirCreatesAllOrNothing() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         #expect(try tools.run("xenstore-mkdir", "/m/a/b", on: daemon).status == 0)
         #expect(try tools.run("xenstore", "mkdir", "/m/c", on: daemon).status == 0)
         #expect(try tools.run("xenstore", "mkdir", "/m/d", "/bad.", on: daemon).status == 1)
         let list = try tools.run("xenstore-list", "/m", on: daemon)
-        #expect(list == .init(output: "a\nc\n", status: 0))
+        #expect(list == .init(status: 0, output: "a\nc\n"))
     }
 
     @Test func xslsIsLs() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         _ = try tools.run("xenstore-write", "/t/a", "1", on: daemon)
         #expect(
             try tools.run("xsls", "-f", "/t", on: daemon)
-                == .init(output: "/t/a = \"1\"\n", status: 0))
+                == .init(status: 0, output: "/t/a = \"1\"\n"))
     }
 
     @Test func json() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         _ = try tools.run("xenstore-write", "/j/a", #""\\\t"#, "/j/d/e", #"\377"#, on: daemon)
         #expect(
             try tools.run("xenstore-ls", "--json", "/j", on: daemon).output
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func jsonIsJSON() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         // Every byte but 0, which no argument can hold, as UTF-8 and alone.
         let pairs = (UInt8(1)...255).flatMap { byte in
             let scalar = String(Unicode.Scalar(byte))
@@ -77,31 +77,33 @@ import Testing
     }
 
     @Test func watchShowsValues() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         _ = try tools.run("xenstore-write", "/v/a", #"x\n"#, on: daemon)
         let seen = try tools.run(
             "xenstore-watch", "--values", "-n", "2", "/v/a", "/v/none", on: daemon)
-        #expect(seen == .init(output: "/v/a = \"x\\n\"\n/v/none\n", status: 0))
+        #expect(seen == .init(status: 0, output: "/v/a = \"x\\n\"\n/v/none\n"))
     }
 
     @Test func outputThatCannotBeWrittenIsAFailure() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
-        let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
-        defer { close(full) }
-        let child = try Child(
-            [tools.folder + "/xenstore-ls"], environment: Tools.reaching(daemon), output: full)
-        #expect(child.wait() == 1)
+        let (tools, daemon) = try (Tools.built(), Daemon())
+        let child = try ChildProcess(
+            [tools.file("xenstore-ls")], environment: Tools.reaching(daemon), output: "/dev/full", errors: "/dev/null")
+        #expect(try child.wait() == 1)
     }
 
     @Test func aReaderWhoGoesAwayIsNotWorthAWord() throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
-        var ends: [Int32] = [-1, -1]
-        try #require(pipe(&ends) == 0)
-        close(ends[0])
-        let child = try Child(
-            [tools.folder + "/xenstore-ls"], environment: Tools.reaching(daemon), output: ends[1])
-        close(ends[1])
-        #expect(child.wait() == 128 + SIGPIPE)
+        let (tools, daemon) = try (Tools.built(), Daemon())
+        let folder = try TemporaryFolder()
+        try #require(mkfifo(folder.file("fifo"), 0o600) == 0)
+        let ends = [O_RDONLY, O_WRONLY].map { open(folder.file("fifo"), $0 | O_NONBLOCK | O_CLOEXEC) }
+        // The pipe is full: the tool waits until its reader has gone.
+        let noise = [UInt8](repeating: 0, count: 4096)
+        while write(ends[1], noise, noise.count) > 0 {}
+        let child = try ChildProcess(
+            [tools.file("xenstore-ls")], environment: Tools.reaching(daemon), output: folder.file("fifo"),
+            errors: "/dev/null")
+        ends.forEach { close($0) }
+        #expect(try child.wait() == -SIGPIPE)
     }
 
     /// The links under which the tool is known by other names.
@@ -121,7 +123,7 @@ import Testing
 
     @Test(arguments: ["help", "--help", "-h"])
     func helpNamesAllModes(word: String) throws {
-        let (tools, daemon) = try (Tools.built(), LiveDaemon.start())
+        let (tools, daemon) = try (Tools.built(), Daemon())
         let help = try tools.run("xenstore", word, on: daemon)
         #expect(help.status == 0)
         for mode in ["chmod", "control", "exists", "list", "ls", "mkdir", "read", "rm", "watch", "write"] {

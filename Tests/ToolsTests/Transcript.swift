@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import LiveDaemon
+import TestSupport
 import Testing
 
 /// A set of tools in a folder, each under its name.
-final class Tools: Sendable {
-    let folder: String
+final class Tools {
+    private let folder: TemporaryFolder
 
     private static let names = [
         "xenstore", "xenstore-chmod", "xenstore-control", "xenstore-exists", "xenstore-list",
@@ -15,7 +15,7 @@ final class Tools: Sendable {
 
     /// Ours, as built.
     static func built() throws -> Tools {
-        try Tools { _ in builtProducts + "/xenstore" }
+        try Tools { _ in TestSupport.built("xenstore") }
     }
 
     /// Debian's, nil if they are not installed. What is in the path as xenstore-control is a script
@@ -32,32 +32,32 @@ final class Tools: Sendable {
     }
 
     private init(_ target: (String) -> String) throws {
-        folder = try temporaryFolder()
+        folder = try TemporaryFolder()
         for name in Self.names + Self.additional {
-            try FileManager.default.createSymbolicLink(
-                atPath: folder + "/" + name, withDestinationPath: target(name))
+            try FileManager.default.createSymbolicLink(atPath: file(name), withDestinationPath: target(name))
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    /// The tool of this name.
+    func file(_ name: String) -> String { folder.file(name) }
 
     /// Runs a file of commands on a daemon and returns the transcript.
-    func run(cases: URL, on daemon: LiveDaemon) throws -> String {
+    func run(cases: URL, on daemon: Daemon) throws -> String {
         let script = Golden.folder.appending(path: "transcript.sh").path
-        return try Outcome.of([script, folder, cases.path], environment: Self.reaching(daemon)).output
+        return try TestSupport.run([script, folder.path, cases.path], environment: Self.reaching(daemon)).output
     }
 
     /// Runs one tool on a daemon.
-    func run(_ name: String, _ arguments: String..., on daemon: LiveDaemon) throws -> Outcome {
+    func run(_ name: String, _ arguments: String..., on daemon: Daemon) throws -> Outcome {
         try run(name, arguments, on: daemon)
     }
 
-    func run(_ name: String, _ arguments: [String], on daemon: LiveDaemon) throws -> Outcome {
-        try Outcome.of(["\(folder)/\(name)"] + arguments, environment: Self.reaching(daemon))
+    func run(_ name: String, _ arguments: [String], on daemon: Daemon) throws -> Outcome {
+        try TestSupport.run([file(name)] + arguments, environment: Self.reaching(daemon))
     }
 
-    static func reaching(_ daemon: LiveDaemon) -> [String: String?] {
-        ["XENSTORED_RUNDIR": daemon.folder, "XENSTORED_PATH": nil]
+    static func reaching(_ daemon: Daemon) -> [String: String] {
+        ["XENSTORED_RUNDIR": daemon.folder.path]
     }
 }
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import LiveDaemon
+import TestSupport
 import Testing
 import XenStoreClient
 
 /// Where no daemon runs, that is an error at once.
 @Suite struct ConnectingTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     private func failure(_ paths: String...) -> ConnectionFailure? {
         do throws(XenStoreError) {
             _ = try XenStoreConnection(to: Endpoint(candidates: paths))
@@ -27,29 +31,23 @@ import XenStoreClient
     }
 
     @Test func aFileIsNoDaemon() throws {
-        let folder = try temporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try "precious".write(toFile: folder + "/file", atomically: false, encoding: .utf8)
-        #expect(failure(folder + "/file")?.errno == ENOTSOCK)
-        #expect(try String(contentsOfFile: folder + "/file", encoding: .utf8) == "precious")
+        try "precious".write(toFile: folder.file("file"), atomically: false, encoding: .utf8)
+        #expect(failure(folder.file("file"))?.errno == ENOTSOCK)
+        #expect(try String(contentsOfFile: folder.file("file"), encoding: .utf8) == "precious")
     }
 
     @Test func aSocketThatNobodyListensOn() throws {
-        let folder = try temporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let listener = try Listener(folder + "/socket")
-        #expect(failure(folder + "/socket")?.errno == ECONNREFUSED)
+        let listener = try Listener(folder.file("socket"))
+        #expect(failure(folder.file("socket"))?.errno == ECONNREFUSED)
         listener.listen()
-        #expect(failure(folder + "/socket") == nil)
+        #expect(failure(folder.file("socket")) == nil)
     }
 
     @Test func aPathTooLongForASocket() throws {
-        let folder = try temporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let long = folder + "/" + String(repeating: "x", count: 150)
+        let long = folder.file(String(repeating: "x", count: 150))
         try FileManager.default.createDirectory(atPath: long, withIntermediateDirectories: false)
         // A socket with such a name can only be made from within its folder.
-        let link = folder + "/s"
+        let link = folder.file("s")
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: long)
         _ = try Listener(link + "/socket")
         #expect(failure(long + "/socket")?.errno == ENAMETOOLONG)

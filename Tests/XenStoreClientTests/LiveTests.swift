@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import LiveDaemon
+import TestSupport
 import Testing
 import XenStoreClient
 import XenStoreWire
@@ -8,7 +8,7 @@ import XenStoreWire
 // Long, as it also waits for threads that other tests keep busy.
 @Suite(.timeLimit(.minutes(10))) struct LiveTests {
     @Test func nodes() throws {
-        let daemon = try LiveDaemon.start()
+        let daemon = try Daemon()
         let store = try XenStoreConnection(to: daemon.endpoint)
         try store.write("/t/a", "1")
         try store.makeDirectory("/t/b")
@@ -22,7 +22,7 @@ import XenStoreWire
     }
 
     @Test func manyChildren() throws {
-        let daemon = try LiveDaemon.start()
+        let daemon = try Daemon()
         let store = try XenStoreConnection(to: daemon.endpoint)
         let names = (0..<2000).map { "child-\($0)" }
         for name in names { try store.write("/t/" + name, "") }
@@ -30,7 +30,7 @@ import XenStoreWire
     }
 
     @Test func watches() throws {
-        let daemon = try LiveDaemon.start()
+        let daemon = try Daemon()
         let (store, other) = try (
             XenStoreConnection(to: daemon.endpoint), XenStoreConnection(to: daemon.endpoint)
         )
@@ -45,7 +45,7 @@ import XenStoreWire
     }
 
     @Test func noIncrementIsLost() async throws {
-        let daemon = try LiveDaemon.start()
+        let daemon = try Daemon()
         let endpoint = daemon.endpoint
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
@@ -65,7 +65,7 @@ import XenStoreWire
     }
 
     @Test func eventsAsASequence() async throws {
-        let daemon = try LiveDaemon.start()
+        let daemon = try Daemon()
         let store = try XenStore(to: daemon.endpoint)
         var paths: [String] = []
         for try await event in try await store.watch("/t") {
@@ -75,4 +75,8 @@ import XenStoreWire
         }
         #expect(paths == ["/t", "/t/1", "/t/2", "/t/3"])
     }
+}
+
+extension Daemon {
+    fileprivate var endpoint: Endpoint { Endpoint(path: socket) }
 }

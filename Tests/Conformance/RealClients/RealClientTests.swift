@@ -8,7 +8,7 @@ import Testing
 
     init() throws { daemon = try Daemon() }
 
-    private func client(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
+    private func client(_ arguments: [String]) throws -> Outcome {
         try run(arguments, environment: ["XENSTORED_RUNDIR": daemon.folder.path])
     }
 
@@ -20,10 +20,10 @@ import Testing
         arguments: [[], ["-i", "20"], ["-r", "1"]])
     func passesTestXenstore(options: [String]) throws {
         let program = try #require(Installed.xenProgram("test-xenstore"))
-        let (status, output, errors) = try client([program] + options)
-        #expect(status == 0, "\(output)\(errors)")
+        let end = try client([program] + options)
+        #expect(end.status == 0, "\(end.output)\(end.errors)")
         if options != ["-r", "1"] {
-            #expect(output.split(separator: "\n").count { $0.contains(" ns") } == 12, "\(output)")
+            #expect(end.output.split(separator: "\n").count { $0.contains(" ns") } == 12, "\(end.output)")
         }
         #expect(try daemon.connect().ask(.control, "check\0") == .ok)
     }
@@ -34,9 +34,9 @@ import Testing
     func servesThePythonBinding() throws {
         let script =
             #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Resources/xen_lowlevel.py"
-        let (status, output, errors) = try client([Installed.python, script])
-        #expect(status == 0, "\(output)\(errors)")
-        #expect(output.hasSuffix("done\n"))
+        let end = try client([Installed.python, script])
+        #expect(end.status == 0, "\(end.output)\(end.errors)")
+        #expect(end.output.hasSuffix("done\n"))
     }
 
     // MARK: The tools
@@ -84,10 +84,10 @@ import Testing
         for step in RealClientTests.session {
             var words = step.command.split(separator: " ").map(String.init)
             words[0] = "/usr/bin/xenstore-\(words[0])"
-            let (status, output, errors) = try client(words)
-            #expect(status == step.status, "\(step.command)")
-            #expect(output == step.output, "\(step.command)")
-            #expect(errors == step.errors, "\(step.command)")
+            let end = try client(words)
+            #expect(end.status == step.status, "\(step.command)")
+            #expect(end.output == step.output, "\(step.command)")
+            #expect(end.errors == step.errors, "\(step.command)")
         }
     }
 
@@ -97,9 +97,9 @@ import Testing
         let raw = try daemon.connect()
         let names = (0..<2000).map { "child-\($0)" }
         for name in names { #expect(try raw.ask(.mkdir, "/long/\(name)\0") == .ok) }
-        let (status, output, _) = try client(["/usr/bin/xenstore-list", "/long"])
-        #expect(status == 0)
-        #expect(output == names.map { "\($0)\n" }.joined())
+        let end = try client(["/usr/bin/xenstore-list", "/long"])
+        #expect(end.status == 0)
+        #expect(end.output == names.map { "\($0)\n" }.joined())
     }
 
     @Test(.enabled(if: Installed.tool("xenstore-watch") != nil, "xenstore-utils is not installed"))
@@ -121,14 +121,14 @@ import Testing
         .enabled(if: Installed.xenProgram("xenstore-control") != nil, "xenstore-control (xen-utils) is not installed"))
     func answersTheControlTool() throws {
         let program = try #require(Installed.xenProgram("xenstore-control"))
-        func control(_ command: String) throws -> (status: Int32, output: String, errors: String) {
+        func control(_ command: String) throws -> Outcome {
             try client([program] + command.split(separator: " ").map(String.init))
         }
         for command in ["check", "print hello", "log +io", "log off", "quota set nodes 7"] {
-            let (status, output, errors) = try control(command)
-            #expect(status == 0, "\(command)")
-            #expect(output == "OK\n", "\(command)")
-            #expect(errors == "", "\(command)")
+            let end = try control(command)
+            #expect(end.status == 0, "\(command)")
+            #expect(end.output == "OK\n", "\(command)")
+            #expect(end.errors == "", "\(command)")
         }
         let quota = try control("quota")
         #expect(quota.status == 0)
