@@ -28,7 +28,7 @@
         }
 
         init(in folder: TemporaryFolder? = nil) throws {
-            self.folder = try folder ?? TemporaryFolder()
+            self.folder = try folder ?? .inMemory()
             path = self.folder.file("store")
         }
 
