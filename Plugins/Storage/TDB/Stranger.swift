@@ -125,7 +125,7 @@
         var isJournal: Bool {
             guard let (bytes, _) = first(Self.usual) else { return true }
             if Self.isZero(bytes.prefix(Batch.headerSize)) || Batch.magic.starts(with: bytes) { return true }
-            return bytes.indices.contains { Batch.begins(bytes[$0...]) }
+            return bytes.indices.contains { bytes[$0] == Batch.magic[0] && Batch.begins(bytes[$0...]) }
         }
 
         var beginsWithBatch: Bool { first(Batch.magic.count).map { Batch.begins($0.bytes[...]) } ?? false }
