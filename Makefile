@@ -45,13 +45,15 @@ UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
 # Builds with different flags need different folders. In one folder each would undo the other.
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
+# The tests of these start no daemon, or hardly any.
+UNIT = XenStoreWire|XenStoreKernel|XenStoreClient|Configuration|Reactor|StreamSocket|Tidy
 SOURCES = Package.swift Sources Plugins Tests
 PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man/xenstore.1
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release test crash-test system-test hostile lint format check bench budget tables docs install \
-	install-units clean
+.PHONY: help run build release unit test crash-test system-test hostile lint format check bench budget tables docs \
+	install install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -74,6 +76,10 @@ release: ## Build what `make install` installs: the daemon with Swift linked in,
 	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) -Xswiftc -static-stdlib $(UNCHECKED) $(LINK)
 	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
+
+unit: ## Run the tests that need no daemon, in some seconds
+	@packaging/debian-packages build $(LIBRARIES)
+	QUICK=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter '^($(UNIT))Tests\.'
 
 test: ## Run all tests (one: swift test --filter NAME)
 	@packaging/debian-packages build $(LIBRARIES) test

@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "XenStoreKernelTests",
             dependencies: [
-                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit",
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TestSupport",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
         // The store in a file, and every fault that the file and the daemon can have.

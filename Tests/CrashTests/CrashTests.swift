@@ -8,7 +8,7 @@
     ///
     /// `make crash-test` kills thousands. KILLS, SEED, SYNC and DAEMON say how many, which, and whom; LOAD, how many
     /// busy loops run beside. A failure says where a copy is of the files that it is about.
-    @Suite(.serialized) struct CrashTests {
+    @Suite(.slow, .serialized) struct CrashTests {
         private static let modes = Setting.text("SYNC").map { [$0] } ?? ["none", "commit"]
 
         @Test(arguments: modes)

@@ -5,7 +5,7 @@ import Testing
 
 /// The units that are installed, on a host whose Xen has brought units of its own: those in Tests/HostUnits/xen.
 /// What is said of them is systemd's own word, of its planner and of a machine that it boots.
-@Suite(.enabled(if: Machine.isPossible, "no systemd, or no right to give it a machine of its own"))
+@Suite(.slow, .enabled(if: Machine.isPossible, "no systemd, or no right to give it a machine of its own"))
 struct HostUnitTests {
     /// Both ways to make a host use the daemon, and the one unit that then is the host's daemon.
     enum Way: String, CaseIterable {

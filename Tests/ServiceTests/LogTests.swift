@@ -9,7 +9,7 @@ import XenStoreKernel
 @testable import sxenstored
 
 /// What the built daemon says, to whom, and that it never waits for anybody to listen.
-@Suite struct LogTests {
+@Suite(.slow) struct LogTests {
     @Test func linesOfPluginsAreLinesOfTheLog() throws {
         let folder = try TemporaryFolder()
         // What a power cut leaves of a store is set aside, and said to be.

@@ -10,7 +10,7 @@
     @testable import TDBStorage
 
     /// Files that are not what they should be: said, set aside, never lost.
-    @Suite struct DamageTests {
+    @Suite(.slow) struct DamageTests {
         let shelf: Shelf
 
         init() throws { shelf = try Shelf() }

@@ -11,7 +11,7 @@
 
     /// Files and disks that fail while the daemon runs: changes are refused with EIO, what was
     /// acknowledged stays, and it goes on when the disk does.
-    @Suite struct FaultTests {
+    @Suite(.slow) struct FaultTests {
         let shelf: Shelf
 
         init() throws { shelf = try Shelf() }

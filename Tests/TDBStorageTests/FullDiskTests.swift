@@ -9,7 +9,7 @@
     @testable import TDBStorage
 
     /// A small disk that is full: what frees room always works, and all else goes on by itself.
-    @Suite(.enabled(if: SmallDisk.isPossible, "needs to be root, and to be allowed to mount"))
+    @Suite(.slow, .enabled(if: SmallDisk.isPossible, "needs to be root, and to be allowed to mount"))
     struct FullDiskTests {
         let disk: SmallDisk
         let shelf: Shelf

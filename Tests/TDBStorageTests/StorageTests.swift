@@ -9,7 +9,7 @@
 
     @testable import TDBStorage
 
-    @Suite struct StorageTests {
+    @Suite(.slow) struct StorageTests {
         let shelf: Shelf
 
         init() throws { shelf = try Shelf() }

@@ -10,7 +10,7 @@
     @testable import TDBStorage
 
     /// A path that names something else than a store: it is refused by name, and nothing happens to it.
-    @Suite struct StrangerTests {
+    @Suite(.slow) struct StrangerTests {
         let shelf: Shelf
 
         init() throws { shelf = try Shelf() }

@@ -9,7 +9,7 @@
     @testable import TDBStorage
 
     /// `when-unwritable: go-on`: guests start whatever the disk does, and the log says what is in memory only.
-    @Suite struct UnwritableTests {
+    @Suite(.slow) struct UnwritableTests {
         static let isPreloading = access(Preloaded.compiler, X_OK) == 0
         private let goOn: [String: ConfigurationValue] = ["when-unwritable": .text("go-on")]
 

@@ -13,9 +13,11 @@ import XenStoreKernel
     )
 
     /// All compiled-in plugins that have a folder; ``everyPluginHasAFolder()`` finds the others.
-    private static let tables = PluginKind.allCases.flatMap { kind in
-        PluginRegistry.compiledIn.plugins(of: kind).compactMap { plugin in
-            folder(of: plugin).map { KeyTables(kind: kind, plugin: plugin, folder: $0) }
+    private static var tables: [KeyTables] {
+        PluginKind.allCases.flatMap { kind in
+            PluginRegistry.compiledIn.plugins(of: kind).compactMap { plugin in
+                folder(of: plugin).map { KeyTables(kind: kind, plugin: plugin, folder: $0) }
+            }
         }
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite struct ToolsTests {
+@Suite(.slow) struct ToolsTests {
     @Test("As Debian's tools on Debian's daemon, recorded", arguments: Golden.recorded)
     func golden(_ golden: Golden) throws {
         let ours = try Tools.built().run(cases: golden.cases, on: Daemon())

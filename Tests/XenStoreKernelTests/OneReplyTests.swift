@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TestSupport
 import Testing
 import XenStoreTestKit
 import XenStoreWire
@@ -7,7 +8,7 @@ import XenStoreWire
 
 /// Every request has exactly one reply, whatever the quotas: each type of request, with each quota
 /// set to each value around what the guest holds.
-@Suite struct OneReplyTests {
+@Suite(.slow) struct OneReplyTests {
     /// A payload with which the operation would work, were there no quotas.
     static let requests: [(Operation, String)] = [
         (.control, "help\0"), (.directory, "d\0"), (.read, "d/a\0"), (.getPermissions, "d\0"), (.watch, "d\0new\0"),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import MemoryStorage
+import TestSupport
 import Testing
 import XenStoreKernel
 import XenStoreTestKit
 
 /// The conformance kit on the storages that need no files.
-@Suite struct StorageConformanceTests {
+@Suite(.slow) struct StorageConformanceTests {
     @Test func memoryKeepsNothing() throws {
         #expect(try StorageConformance { try Memory(ConfigurationBlock([:])) }.problems() == [])
     }

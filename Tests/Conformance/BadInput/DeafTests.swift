@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Clients that ask and don't listen.
-@Suite struct DeafTests {
+@Suite(.slow) struct DeafTests {
     let victim: Victim
 
     init() throws { victim = try Victim() }

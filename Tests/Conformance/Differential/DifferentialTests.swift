@@ -4,7 +4,7 @@ import Testing
 
 /// The same requests to our daemon and to Debian's C xenstored 4.17: the same answers, and the same
 /// events in the same order, but for the differences that we mean.
-@Suite(.enabled(if: CDaemon.obstacle == nil, Comment(rawValue: CDaemon.obstacle ?? "")))
+@Suite(.slow, .enabled(if: CDaemon.obstacle == nil, Comment(rawValue: CDaemon.obstacle ?? "")))
 struct DifferentialTests {
     @Test(arguments: 1...12) func answersAsTheCDaemonDoes(seed: Int) throws {
         var script = RandomScript(seed: UInt64(seed))

@@ -5,7 +5,7 @@
     import TestSupport
 
     /// How much memory a guest can make the daemon take, with the default quotas: at most twice what they allow.
-    @Suite struct MemoryTests {
+    @Suite(.slow) struct MemoryTests {
         struct Flood: CustomTestStringConvertible, Sendable {
             let testDescription: String
             let request: @Sendable (RingGuest, Int, UInt32) throws -> Void

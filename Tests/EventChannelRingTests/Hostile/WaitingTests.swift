@@ -6,7 +6,7 @@
 
     /// How long a client of dom0 waits because of what guests ask for. `make hostile` shows the figures of a release
     /// build, also with a hundred guests: they are times by the clock, good on a quiet machine only.
-    @Suite(.serialized) struct WaitingTests {
+    @Suite(.slow, .serialized) struct WaitingTests {
         static var storages: [String] {
             #if TDB
                 ["memory", "tdb"]

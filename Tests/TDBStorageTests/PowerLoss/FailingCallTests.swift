@@ -12,7 +12,7 @@
     /// acknowledged is there, what it has refused is not, and it goes on.
     ///
     /// FAILING_CALLS_STEP=1 has all of them fail; by default it is one in 47, from a random one on.
-    @Suite struct FailingCallTests {
+    @Suite(.slow) struct FailingCallTests {
         enum Way: String, CaseIterable {
             case EIO, ENOSPC, short
 

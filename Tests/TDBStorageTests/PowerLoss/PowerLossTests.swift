@@ -12,7 +12,7 @@
     /// what is left.
     ///
     /// POWER_LOSS_CUTS says how many cuts there are, POWER_LOSS_SEED repeats a run.
-    @Suite struct PowerLossTests {
+    @Suite(.slow) struct PowerLossTests {
         private static let cuts = number("POWER_LOSS_CUTS") ?? 100
         private static let cutsOfLoad = 500
 
