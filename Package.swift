@@ -36,6 +36,9 @@ let package = Package(
             name: "StreamSocket",
             dependencies: ["XenStoreKernel", "CLinux"]),
 
+        // A journal for any table: the code that storages in a file share.
+        .target(name: "JournaledStorage", dependencies: ["XenStoreKernel", "XenStoreWire", "CLinux"]),
+
         // Xen. XenDomains may depend on the hypervisor's version, so it is a target of its own: for another Xen only
         // this target must be rebuilt. Without the trait the build needs no header of Xen.
         .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
@@ -60,7 +63,7 @@ let package = Package(
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
         .target(
             name: "TDBStorage",
-            dependencies: ["XenStoreKernel", "XenStoreWire", "CLinux", "CTDB"],
+            dependencies: ["XenStoreKernel", "JournaledStorage", "CLinux", "CTDB"],
             path: "Plugins/Storage/TDB", exclude: ["README.md"]),
         .target(
             name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
@@ -119,8 +122,8 @@ let package = Package(
         .testTarget(
             name: "TDBStorageTests",
             dependencies: [
-                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TDBStorage", "CTDB", "CLinux", "TestSupport",
-                "sxenstored",
+                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "JournaledStorage", "TDBStorage", "CTDB",
+                "CLinux", "TestSupport", "sxenstored",
             ]),
         // Kills the daemon over and over, with clients on sockets and guests on rings: `make crash-test`.
         .testTarget(

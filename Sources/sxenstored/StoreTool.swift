@@ -8,7 +8,7 @@ enum StoreTool {
     /// Reports on the file and does not change it. `isGood` is false if something is wrong with it.
     static func check(_ file: String) throws -> (text: String, isGood: Bool) {
         #if TDB
-            let report = try StoreReport.check(file)
+            let report = try TDBStorage.TDB.check(file)
             return (report.text, report.isGood)
         #else
             throw UsageError(absence)
@@ -18,7 +18,7 @@ enum StoreTool {
     /// Repairs the file as far as possible, and reports what was lost.
     static func repair(_ file: String) throws -> (text: String, isGood: Bool) {
         #if TDB
-            let report = try StoreReport.repair(file)
+            let report = try TDBStorage.TDB.repair(file)
             return (report.text, report.isGood)
         #else
             throw UsageError(absence)

@@ -7,6 +7,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// Files that are not what they should be: said, set aside, never lost.
@@ -33,14 +34,14 @@
                 shelf.clear()
                 let torn = Array(whole[..<length])
                 try shelf.put(torn)
-                let isGood = try StoreReport.check(shelf.path).isGood
+                let isGood = try TDB.check(shelf.path).isGood
                 try expectKeptOrSetAside(torn, "\(length) bytes")
                 #expect(isGood == shelf.asides.isEmpty, "\(length) bytes")
                 shelf.clear()
                 try shelf.put(torn)
-                guard (try? StoreReport.repair(shelf.path)) != nil else { continue }
+                guard (try? TDB.repair(shelf.path)) != nil else { continue }
                 salvaged += 1
-                #expect(try StoreReport.check(shelf.path).isGood, "repaired \(length) bytes")
+                #expect(try TDB.check(shelf.path).isGood, "repaired \(length) bytes")
                 try shelf.serve { #expect($0.write("/works", "again") == .ok) }
             }
             #expect(salvaged > 3)
@@ -60,12 +61,12 @@
                     damaged[random.number(0...end - 1)] = random.any(of: [0, 1, 0x7f, 0x80, 0xff, random.bytes(1)[0]])
                 }
                 try shelf.put(damaged)
-                _ = try StoreReport.check(shelf.path)
+                _ = try TDB.check(shelf.path)
                 try shelf.serve { #expect($0.write("/works", "again") == .ok, "seed \(seed), round \(round)") }
                 shelf.clear()
                 try shelf.put(damaged)
-                guard (try? StoreReport.repair(shelf.path)) != nil else { continue }
-                #expect(try StoreReport.check(shelf.path).isGood, "seed \(seed), round \(round)")
+                guard (try? TDB.repair(shelf.path)) != nil else { continue }
+                #expect(try TDB.check(shelf.path).isGood, "seed \(seed), round \(round)")
             }
         }
 
@@ -138,7 +139,7 @@
 
         @Test func whatCannotBeReadStays() throws {
             mkdir(shelf.path, 0o700)
-            #expect(throws: StorageError.self) { try StoreReport.repair(shelf.path) }
+            #expect(throws: StorageError.self) { try TDB.repair(shelf.path) }
             rmdir(shelf.path)
             symlink(shelf.path, shelf.path)
             #expect(throws: StorageError.self) { try shelf.serve { _ in } }
@@ -158,17 +159,17 @@
                 }
             }
 
-            let report = try StoreReport.check(shelf.path)
+            let report = try TDB.check(shelf.path)
             #expect(!report.isGood)
             #expect(report.text.contains("/a/y is listed by its parent, but missing"))
             #expect(report.text.contains("/b/deep/er is in no list of children"))
             #expect(report.text.contains("/c has a record that is no node's"))
 
-            let repair = try StoreReport.repair(shelf.path)
+            let repair = try TDB.repair(shelf.path)
             #expect(repair.text.contains("/a/y is struck from its parent's list"))
             #expect(repair.text.contains("/b/deep is made again, empty"))
             #expect(repair.text.contains("/c is dropped"))
-            #expect(try StoreReport.check(shelf.path).isGood)
+            #expect(try TDB.check(shelf.path).isGood)
             #expect(shelf.asides.count == 1)
             try shelf.serve { table in
                 #expect(table.list("/a") == .text("x|z|"))

@@ -7,6 +7,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// Files and disks that fail while the daemon runs: changes are refused with EIO, what was

@@ -6,6 +6,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// A small disk that is full: what frees room always works, and all else goes on by itself.

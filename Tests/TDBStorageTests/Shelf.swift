@@ -8,6 +8,7 @@
     import XenStoreTestKit
     import XenStoreWire
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// A folder with a store in it.
@@ -71,7 +72,7 @@
 
         /// Waits until all that has changed is in the table.
         func waitForFold() throws {
-            try wait(for: "a fold") { try !StoreReport.check(path).text.contains("journals: ") }
+            try wait(for: "a fold") { try !TDB.check(path).text.contains("journals: ") }
         }
 
         /// What the store's files are called besides the three that every store has.

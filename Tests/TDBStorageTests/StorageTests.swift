@@ -7,6 +7,7 @@
     import XenStoreTestKit
     import XenStoreWire
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     @Suite(.slow) struct StorageTests {
@@ -29,7 +30,7 @@
         @Test func oneFileIsLeftAfterAnOrderlyEnd() throws {
             try shelf.serve { $0.fill() }
             #expect(shelf.names == ["store", "store.lock"])
-            #expect(try StoreReport.check(shelf.path).isGood)
+            #expect(try TDB.check(shelf.path).isGood)
         }
 
         @Test func nodesAreLaidOutAsInXen() throws {
@@ -131,7 +132,7 @@
                 }
                 try #require(TemporaryFolder.names(in: "/proc/self/fd").count == before)
                 errno = 0
-                _ = try? StoreLock(StoreFiles(table: shelf.path))
+                _ = try? StoreLock(StoreFiles(shelf.path, of: TableFile.self))
                 try #require(errno != EBADF)
                 storage.close()
             }

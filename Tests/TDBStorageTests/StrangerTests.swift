@@ -7,6 +7,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// A path that names something else than a store: it is refused by name, and nothing happens to it.
@@ -101,11 +102,11 @@
             expectRefusal("start") { try shelf.serve { _ in } }
             expectRefusal("--check-config") { try shelf.storage().survey { _ in } }
             expectRefusal("--check-store") {
-                let report = try StoreReport.check(shelf.path)
+                let report = try TDB.check(shelf.path)
                 #expect(!report.isGood)
                 throw StorageError(report.text)
             }
-            expectRefusal("--repair-store") { _ = try StoreReport.repair(shelf.path) }
+            expectRefusal("--repair-store") { _ = try TDB.repair(shelf.path) }
         }
 
         /// What the built daemon says and does with a path that is a slip.
@@ -134,25 +135,25 @@
             try shelf.serve { $0.fill() }
             try put(Array("precious".utf8), at: shelf.path + suffix)
             let before = scene()
-            #expect(throws: StorageError.self) { try StoreReport.repair(shelf.path) }
+            #expect(throws: StorageError.self) { try TDB.repair(shelf.path) }
             #expect(scene() == before)
         }
 
         /// A repair of a file that no daemon uses leaves no more than what it says.
         @Test func aRepairLeavesNoLock() throws {
             try shelf.put(Array("TDB file\n".utf8))
-            #expect(throws: StorageError.self) { try StoreReport.repair(shelf.path) }
+            #expect(throws: StorageError.self) { try TDB.repair(shelf.path) }
             #expect(shelf.names == ["store"])
             unlink(shelf.path)
             try shelf.serve { $0.fill() }
-            _ = try StoreReport.repair(shelf.path)
+            _ = try TDB.repair(shelf.path)
             #expect(shelf.names.contains("store.lock"), "a daemon has used it")
         }
 
         @Test func aJournalIsNamedAsSuch() throws {
             try shelf.serveAndDie { $0.fill() }
             let journal = shelf.path + ".journal-0"
-            let report = try StoreReport.check(journal)
+            let report = try TDB.check(journal)
             #expect(report.text == "'\(journal)' is a journal; name the file of the store")
         }
 
@@ -204,7 +205,7 @@
             try shelf.put([UInt8](repeating: 0, count: size))
             try shelf.put([UInt8](repeating: 0, count: size), ".journal-1")
             try shelf.storage().survey { _ in }
-            #expect(try !StoreReport.check(shelf.path).isGood)
+            #expect(try !TDB.check(shelf.path).isGood)
             try shelf.serve { #expect($0.write("/a", "b") == .ok) }
             #expect(shelf.asides.count == 1)
         }

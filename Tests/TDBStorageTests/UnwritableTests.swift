@@ -6,6 +6,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// `when-unwritable: go-on`: guests start whatever the disk does, and the log says what is in memory only.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
     import Glibc
+    import JournaledStorage
 
     /// Brings the copy of a table to where its last whole transaction has left it.
     ///

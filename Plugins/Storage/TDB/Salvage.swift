@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
-    import XenStoreKernel
+    import JournaledStorage
 
     /// Finds records in what is left of a table. It relies on nothing that stands elsewhere in the file:
     /// a record is taken if its own hash fits its key.
@@ -76,30 +76,6 @@
                 bytes.replaceSubrange(place..<place + old.count, with: old)
                 return true
             }
-        }
-    }
-
-    extension StoreContent {
-        /// What can be saved of a damaged store.
-        convenience init(salvaging files: StoreFiles) throws(StorageError) {
-            let image: TableImage
-            do throws(TableProblem) {
-                image = try TableImage(of: files.table)
-            } catch {
-                if case .unreadable(let error) = error { throw error }
-                throw StorageError("'\(files.table)': \(error)")
-            }
-            self.init()
-            Salvage(try image.bytes()).forEachRecord { key, data in
-                // Of a node's older states some may be left, too.
-                if key.isNode, let old = self[key].flatMap(StoredNode.init), let new = StoredNode(data),
-                    new.generation <= old.generation
-                {
-                    return
-                }
-                set(key, data)
-            }
-            try addJournals(files)
         }
     }
 #endif

@@ -1,282 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
     import Glibc
+    import JournaledStorage
     import XenStoreKernel
 
     /// Keeps the store in one TDB file, in the layout of C xenstored.
-    ///
-    /// A commit adds one batch to a journal, which is one write; ``Folding`` brings it into the file a
-    /// little later. So the file is never half-written, and a commit costs next to nothing.
-    public final class TDB: Storage {
+    public typealias TDB = JournaledStorage<TableFile>
+
+    extension TableFile: JournaledTable {
         public static var name: String { "tdb" }
         public static var summary: String { "The store lives in one TDB file and outlives the daemon." }
-        public static var keys: [ConfigurationKey] { Settings.keys }
-
-        private let settings: Settings
-        private let files: StoreFiles
-        let log: PluginLog
-        private var lock: StoreLock?
-        private var folding: Folding?
-        /// What was changed while there is nowhere to store it.
-        private var standby: Standby?
-        private var batch = Batch()
-        /// Nanoseconds that the last commit with a sync took.
-        private var commitTime: UInt64 = 0
-        /// When a commit was last said to be slow.
-        private var slownessSaid: UInt64 = 0
-        /// The boot of the host that the content belongs to.
-        var boot: () -> String = TDB.bootOfThisHost
-
-        public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
-            settings = Settings(configuration)
-            files = StoreFiles(table: settings.path)
-            log = configuration.log
+        public static var keys: [ConfigurationKey] {
+            [
+                ConfigurationKey(
+                    "hash-size", .number(1...16_777_213), default: .number(65537),
+                    "Hash chains of a new file, 4 bytes each; best a prime number near that of nodes.")
+            ]
         }
+        public static var sizeMax: Int { Int(UInt32.max) }
+        public static var ownBound: String { "TDB's 4 GiB" }
 
-        deinit { abandon() }
-
-        public var wantsBatches: Bool { true }
-
-        public func load(into loader: StateLoader) throws(StorageError) {
-            // A file that may grow no further is an error like others.
-            signal(SIGXFSZ, SIG_IGN)
-            if let stranger = files.stranger() { throw StorageError(stranger) }
-            do throws(StoreLock.Failure) { try takeLock() } catch {
-                // A second daemon must not go on: what it serves would be another store.
-                if case .held(let error) = error { throw error }
-                try goOn(without: error.error)
-            }
-            let (content, tree) = try openContent()
-            try hand(content, tree, to: loader)
-            if standby == nil {
-                do throws(StorageError) { try startFolding(content) } catch { try goOn(without: error) }
-            }
-            standby?.follow(content)
-        }
-
-        /// What cannot be stored is kept in memory if the operator wants it so.
-        private func goOn(without error: StorageError) throws(StorageError) {
-            if !settings.keepsUnsaved { throw error }
-            folding = nil
-            lock = nil
-            if standby == nil {
-                log.error("\(error); the store is in memory only until that works, and lost if the daemon ends before")
-            }
-            standby = standby ?? Standby()
-        }
-
-        private func takeLock() throws(StoreLock.Failure) {
-            do throws(StorageError) { try files.makeFolder() } catch { throw .system(error) }
-            lock = try StoreLock(files)
-        }
-
-        private func startFolding(_ content: StoreContent) throws(StorageError) {
-            guard let lock else { throw StorageError("'\(files.table)' is not locked") }
-            // What survives a reboot must be whole after it, at least as it was when it was folded.
-            let table = try TableFile(
-                files.table, syncs: settings.syncs || settings.outlivesBoot, isSuspect: content.isAltered)
-            let folding = Folding(table, files, lock, content, settings, log: log)
-            try folding.start()
-            self.folding = folding
-        }
-
-        public func commit(_ changes: borrowing ChangeBatch) throws(StorageError) {
-            try batch.take(changes)
-            if standby != nil, !endStandby() { return stand(batch) }
-            guard let folding else { throw StorageError("'\(files.table)' is not open") }
-            let needsSync = settings.syncs && !changes.endsWithBoot
-            let begin = Self.now()
-            try folding.append(&batch, needsSync: needsSync)
-            let end = Self.now()
-            if needsSync { commitTime = end &- begin }
-            if end &- begin > Self.slow { saySlow(end &- begin, at: end) }
-        }
-
-        // MARK: Standing by
-
-        private func stand(_ batch: Batch) {
-            let wasGivenUp = standby?.isGivenUp ?? true
-            standby?.add(batch)
-            if !wasGivenUp, standby?.isGivenUp == true {
-                log.error("too much has changed to be kept for '\(files.table)'; it is written no more until a restart")
-            }
-        }
-
-        /// Stores what has changed since the start if that works by now.
-        private func endStandby() -> Bool {
-            guard standby?.mayTry(at: Self.now()) == true, let standby else { return false }
-            do {
-                try takeLock()
-                try startFolding(contentToContinue(standby))
-                for var batch in standby.batches { try folding?.append(&batch, needsSync: false) }
-                self.standby = nil
-                log.notice("'\(files.table)' can be written again; all that has changed since the start is in it")
-                return true
-            } catch {
-                folding?.stop(orderly: false)
-                (folding, lock) = (nil, nil)
-                return false
-            }
-        }
-
-        private func contentToContinue(_ standby: Standby) throws(StorageError) -> StoreContent {
-            guard let base = standby.base else {
-                _ = try files.setAside()
-                return try makeTable().0
-            }
-            do throws(TableProblem) {
-                let content = try StoreContent(files)
-                if content.identity == base.store, content.lastSequence == base.last { return content }
-            } catch {
-                throw StorageError("\(error)")
-            }
-            throw StorageError("'\(files.table)' is not what it was at the start")
-        }
-
-        private func saySlow(_ duration: UInt64, at moment: UInt64) {
-            if slownessSaid != 0, moment &- slownessSaid < Self.slownessPause { return }
-            slownessSaid = moment
-            log.warning("a commit to '\(files.table)' took \(duration / 1_000_000) ms, in which nobody was answered")
-        }
-
-        private static let slow: UInt64 = 1_000_000_000
-        private static let slownessPause: UInt64 = 60_000_000_000
-
-        public var lacksRoom: Bool { folding?.lacksRoom ?? false }
-
-        /// A sync lasts as long as dozens of requests. Half as long is well spent on having more of them
-        /// in it; a slow disk makes nobody wait noticeably longer.
-        public var patience: UInt64 { settings.syncs ? min(commitTime / 2, 1_000_000) : 0 }
-
-        public var load: Int { folding?.load ?? 0 }
-
-        public func close() {
-            if standby != nil {
-                log.error("what was changed since the start is lost: '\(files.table)' could not be written")
-            }
-            folding?.stop()
-            folding = nil
-            lock = nil
-        }
-
-        /// Leaves everything as a daemon does that is killed.
-        func abandon() {
-            folding?.stop(orderly: false)
-            folding = nil
-            lock = nil
-        }
-
-        // MARK: Loading
-
-        /// What is stored. A file that is not this boot's store is set aside, and a new one made.
-        private func openContent() throws(StorageError) -> (StoreContent, StoreTree) {
-            guard access(files.table, F_OK) == 0 else {
-                if errno != ENOENT { throw .system("look at", files.table) }
-                if files.journals.allSatisfy({ access($0, F_OK) != 0 }) { return try startEmpty() }
-                return try startAnew(.error, "is gone, and its journals alone are not enough")
-            }
-            do throws(TableProblem) {
-                let content = try StoreContent(files)
-                if let problem = content.foreignness { throw problem }
-                if content.boot != boot(), !settings.outlivesBoot { throw .outdated }
-                let tree = StoreTree(of: content)
-                if let problem = tree.problems.first {
-                    throw .damaged("\(tree.problems.count) problems, the first of them: \(problem)")
-                }
-                if content.isInterrupted { log.notice("a transaction that was interrupted has been taken back") }
-                return (content, tree)
-            } catch {
-                switch error {
-                case .unreadable(let error): throw error
-                case .stranger(let stranger): throw StorageError(stranger)
-                case .outdated: return try startAnew(.notice, "is of an earlier boot of the host")
-                case .foreign(let reason): return try startAnew(.error, "is no store of ours: \(reason)")
-                case .damaged(let reason):
-                    return try startAnew(.error, "is damaged: \(reason)", advice: "try 'sxenstored --repair-store'")
+        public static func make(
+            _ files: StoreFiles, _ configuration: ConfigurationBlock, _ records: [(key: [UInt8], data: [UInt8])]
+        ) throws(StorageError) {
+            let mode = mode_t(configuration.number("mode") ?? 0o600)
+            var draft = try TableDraft(of: files, hashSize: configuration.number("hash-size") ?? 65537, mode: mode)
+            for (key, data) in records {
+                try key.withBytes { key throws(StorageError) in
+                    try data.withBytes { data throws(StorageError) in try draft.store(Bytes(key), data) }
                 }
             }
+            Glibc.close(try draft.takePlace(mode: mode, owner: geteuid(), group: getegid()))
+            try StoreFiles.syncFolder(of: files.table)
         }
 
-        private func startAnew(
-            _ level: LogLevel, _ reason: String, advice: String? = nil
-        ) throws(StorageError) -> (StoreContent, StoreTree) {
-            let hint = advice.map { "; \($0)" } ?? ""
-            var name = "still there"
-            do throws(StorageError) { name = try files.setAside().map { "'\($0)' now" } ?? name } catch {
-                try goOn(without: error)
-            }
-            log.write(level, "'\(files.table)' \(reason); it is \(name), and the store is empty\(hint)")
-            do throws(StorageError) {
-                let gone = try files.removeSetAsides(keeping: settings.setAsideMax)
-                for old in gone { log.notice("'\(old)' is removed: set-aside-max keeps \(settings.setAsideMax)") }
-            } catch {
-                log.warning("\(error); more than \(settings.setAsideMax) stores that were set aside are kept")
-            }
-            return try startEmpty()
+        public static func read(_ files: StoreFiles, into content: StoreContent) throws(TableProblem) {
+            let image = try TableImage(of: files.table)
+            content.reserve(recordsOf: image.byteCount)
+            try image.forEachRecord(
+                { [unowned content] key, data in content.add(key, data) }, startOver: { content.startOver() })
+            content.describe(
+                size: image.byteCount, isInterrupted: image.wasInterrupted, isAltered: image.isAltered)
         }
 
-        private func startEmpty() throws(StorageError) -> (StoreContent, StoreTree) {
-            if standby == nil {
-                do throws(StorageError) { return try makeTable() } catch { try goOn(without: error) }
-            }
-            return (StoreContent(), StoreTree(of: StoreContent()))
-        }
-
-        private func makeTable() throws(StorageError) -> (StoreContent, StoreTree) {
-            try TableFile.make(files.table, settings, RecordKey.all(boot: boot(), folded: 0))
+        public static func salvage(_ files: StoreFiles, into content: StoreContent) throws(StorageError) {
+            let image: TableImage
             do throws(TableProblem) {
-                let content = try StoreContent(files)
-                return (content, StoreTree(of: content))
+                image = try TableImage(of: files.table)
             } catch {
-                throw StorageError("can't read '\(files.table)' back: \(error)")
+                if case .unreadable(let error) = error { throw error }
+                throw StorageError("'\(files.table)': \(error)")
             }
+            Salvage(try image.bytes()).forEachRecord { content.addNewest($0, $1) }
         }
 
-        private func hand(_ content: StoreContent, _ tree: StoreTree, to loader: StateLoader) throws(StorageError) {
-            for position in tree.order {
-                let (key, data) = content.records[position]
-                guard let node = data.flatMap(StoredNode.init) else { continue }
-                try loader.add(
-                    NodeRecord(
-                        path: key.raw, value: node.value, permissions: node.permissions,
-                        generation: node.generation, children: Array(node.children)))
+        /// libtdb takes more than it needs, by a quarter of the table or so, and keeps a copy of what it changes.
+        public static func bytesToApply(journals: Int, table: Int) -> Int { 2 * journals + table / 8 * 5 + least }
+
+        /// The table may grow by this for a few records.
+        private static let least = 1 << 20
+
+        // MARK: Whose a file is
+
+        /// The first records of a store are within this, unless it has more hash chains than usual.
+        private static let usualHead = 1 << 20
+        /// The first records of any store are within this.
+        private static let largestHead = 80 << 20
+
+        /// A store's records say so. Where none is left it is enough that it is a TDB file without any record of
+        /// another program, or empty, or zeros, as power loss may leave it.
+        public static func recognizes(_ file: FileHead) -> Bool {
+            guard let size = file.size, size <= UInt32.max else { return false }
+            for limit in [usualHead, largestHead] {
+                guard let (bytes, isAll) = file.first(limit) else { return true }
+                let owners = bytes.withUnsafeBytes(owners)
+                if owners.us { return true }
+                if !isAll && limit < largestHead { continue }
+                return !owners.others && (bytes.starts(with: TableLayout.magic) || isAll && FileHead.isZero(bytes))
             }
-            for (key, data) in content.records {
-                if let data, let key = key.noteKey { loader.add(key: key, value: data) }
-            }
+            return false
         }
 
-        private static func now() -> UInt64 {
-            var time = timespec()
-            clock_gettime(CLOCK_MONOTONIC, &time)
-            return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-        }
-
-        static func bootOfThisHost() -> String {
-            let text = (try? WholeFile.readText("/proc/sys/kernel/random/boot_id")) ?? ""
-            return String(text.prefix { !$0.isWhitespace })
-        }
-    }
-
-    extension TDB: Surveying {
-        public var dispensableKeys: Set<String> { settings.keepsUnsaved ? ["path"] : [] }
-
-        public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
-            if let stranger = files.stranger() { throw ConfigurationError(stranger.description, key: "path") }
-            let path = settings.path
-            if path.hasPrefix("/var/lib/xenstored/tdb") {
-                warn(
-                    ConfigurationError(
-                        "'\(path)' is removed before each start by older units of Xen and by NixOS' "
-                            + "(rm -f /var/lib/xenstored/tdb*), if one of them is in use", key: "path"))
+        /// Whether there are records of a store, and of another program if there is none of a store.
+        private static func owners(of bytes: UnsafeRawBufferPointer) -> (us: Bool, others: Bool) {
+            var others = false
+            var offset = TableLayout.headerSize
+            while offset + TableLayout.recordSize <= bytes.count {
+                guard let record = Salvage.record(at: offset, in: bytes) else {
+                    offset += 4
+                    continue
+                }
+                if record.key.isOfStore(with: record.data) { return (true, false) }
+                others = true
+                offset = record.end
             }
-            if settings.syncs || settings.outlivesBoot, files.isInMemory {
-                let key = settings.syncs ? "sync: commit" : "outlives-boot: true"
-                warn(
-                    ConfigurationError(
-                        "'\(path)' is on a file system in memory, of which a power cut leaves nothing: "
-                            + "'\(key)' needs a disk, such as /var/lib/sxenstored/tdb", key: "path"))
-            }
+            return (false, others)
         }
     }
 #endif

@@ -2,6 +2,7 @@
 #if TDB
     import CTDB
     import Glibc
+    import JournaledStorage
     import XenStoreKernel
 
     /// A table that is being made beside the place that it is to take. It is gone if it does not take it.
@@ -12,10 +13,10 @@
         private var isOpen = true
         private var isInPlace = false
 
-        init(of path: String, hashSize: Int, mode: mode_t) throws(StorageError) {
-            self.path = path
+        init(of files: StoreFiles, hashSize: Int, mode: mode_t) throws(StorageError) {
+            path = files.table
             draft = StoreFiles.draft(of: path)
-            Glibc.close(try StoreFiles.openDraft(of: path))
+            Glibc.close(try files.openDraft(of: path))
             unlink(draft)
             handle = try Self.open(draft, hashSize: hashSize, mode: mode)
         }
@@ -54,14 +55,14 @@
 
         /// Stores what is in a table and what a journal comes to, unless that `isHurried`.
         func copy(
-            _ table: OpaquePointer, with outcome: Batch.Outcome, isHurried: () -> Bool
+            _ table: OpaquePointer, with outcome: JournalOutcome, unless isHurried: () -> Bool
         ) throws(StorageError) {
             errno = 0
             var key = tdb_firstkey(table)
             defer { free(key.dptr) }
             while key.dptr != nil, !isHurried() {
                 let bytes = Bytes(key.bytes)
-                if outcome.records[bytes] == nil, !bytes.raw.elementsEqual(RecordKey.folded) {
+                if outcome.records[bytes] == nil {
                     let data = tdb_fetch(table, key)
                     defer { free(data.dptr) }
                     guard data.dptr != nil else { throw TableFile.failure(table, "read", path).error }
@@ -76,10 +77,6 @@
                 throw TableFile.failure(table, "read", path).error
             }
             for case (let key, let record?) in outcome.records { try store(key, record) }
-            let last = Array("\(outcome.last)".utf8)
-            try RecordKey.folded.withBytes { key throws(StorageError) in
-                try last.withBytes { last throws(StorageError) in try store(Bytes(key), last) }
-            }
         }
 
         /// Takes the place, and returns a descriptor of the file. What is in it outlives a power cut, as a file that
@@ -97,23 +94,6 @@
             }
             isInPlace = true
             return file
-        }
-    }
-
-    extension TableFile {
-        /// Makes a table with these records, all or nothing, in place of what is there.
-        static func make(
-            _ path: String, _ settings: Settings, _ records: [(key: [UInt8], data: [UInt8])]
-        ) throws(StorageError) {
-            let mode = mode_t(settings.mode)
-            var draft = try TableDraft(of: path, hashSize: settings.hashSize, mode: mode)
-            for (key, data) in records {
-                try key.withBytes { key throws(StorageError) in
-                    try data.withBytes { data throws(StorageError) in try draft.store(Bytes(key), data) }
-                }
-            }
-            Glibc.close(try draft.takePlace(mode: mode, owner: geteuid(), group: getegid()))
-            try StoreFiles.syncFolder(of: path)
         }
     }
 #endif

@@ -3,6 +3,7 @@
     import CLinux
     import CTDB
     import Glibc
+    import JournaledStorage
     import Synchronization
     import XenStoreKernel
 
@@ -11,17 +12,15 @@
     ///
     /// libtdb does not map the file: what is truncated or unreadable below a mapping kills the process,
     /// while a read that fails is an error. It does not lock either, as it would wait for whoever holds a
-    /// lock, such as a `tdbdump` whose output nobody reads: ``apply(_:upTo:)`` takes the locks of all
+    /// lock, such as a `tdbdump` whose output nobody reads: ``apply(_:unless:)`` takes the locks of all
     /// tools at once, or fails.
-    final class TableFile {
-        let path: String
-        private var identity: FileIdentity
+    public final class TableFile {
+        private let path: String
+        private let files: StoreFiles
+        private var place: TablePlace
         private let syncs: Bool
-        /// The daemon is about to end: what is being changed is given up.
-        let isHurried = Atomic(false)
         /// The file may not hold what it should, or hold more: it is written anew before it is changed.
         private var isSuspect: Bool
-        private var mended: StorageError?
         /// The file's name may not outlive a power cut yet.
         private var isNameOpen = false
         /// Where libtdb marks that a transaction is to be taken back.
@@ -32,17 +31,17 @@
         private var descriptor: Int32
         private var handle: OpaquePointer?
 
-        /// Bytes that it has.
-        var size: Int { identity.size }
+        public var size: Int { place.size }
 
-        init(_ path: String, syncs: Bool, isSuspect: Bool = false) throws(StorageError) {
-            self.path = path
+        public init(_ files: StoreFiles, syncs: Bool, isSuspect: Bool) throws(StorageError) {
+            self.files = files
+            path = files.table
             self.syncs = syncs
             self.isSuspect = isSuspect
             let file = Glibc.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { throw .system("open", path) }
             do throws(StorageError) {
-                identity = try FileIdentity(file, path)
+                place = try TablePlace(files, file)
             } catch {
                 Glibc.close(file)
                 throw error
@@ -57,57 +56,29 @@
 
         // MARK: Changing
 
-        /// Why a table could not be changed.
-        enum Failure: Error {
-            /// Somebody else has locked it for a while.
-            case locked(StorageError)
-            /// There is no room on the disk.
-            case full(StorageError)
-            case failed(StorageError)
-
-            var error: StorageError {
-                switch self {
-                case .locked(let error), .full(let error), .failed(let error): error
-                }
-            }
-
-            /// A call of the system's that has failed.
-            static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> Failure {
-                let error = StorageError.system(doing, path, code)
-                return code == ENOSPC || code == EDQUOT ? .full(error) : .failed(error)
-            }
-        }
-
-        /// Takes over what a journal comes to, all of it or nothing.
-        func apply(_ outcome: Batch.Outcome) throws(Failure) {
+        public func apply(_ outcome: JournalOutcome, unless isHurried: () -> Bool) throws(TableFailure) {
             try makeSound()
             if outcome.records.isEmpty { return }
             try lock()
             defer { unlock() }
-            do throws(Failure) { try applyLocked(outcome) } catch {
+            do throws(TableFailure) { try applyLocked(outcome, isHurried) } catch {
                 // What libtdb knows of the file may be wrong now; opened anew it recovers.
                 closeHandle()
                 throw error
             }
         }
 
-        private func applyLocked(_ outcome: Batch.Outcome) throws(Failure) {
+        private func applyLocked(_ outcome: JournalOutcome, _ isHurried: () -> Bool) throws(TableFailure) {
             let handle = try open()
-            if isRewriteCheaper(for: outcome), try rewrite(handle, outcome) { return }
+            if isRewriteCheaper(for: outcome), try rewrite(handle, outcome, isHurried) { return }
             errno = 0
             guard tdb_transaction_start(handle) == 0 else { throw Self.failure(handle, "change", path) }
             var isGood = true
             for (key, record) in outcome.records where isGood {
-                if isHurried.load(ordering: .relaxed) { break }
+                if isHurried() { break }
                 if let record { isGood = Self.store(handle, key, record) } else { isGood = Self.remove(handle, key) }
             }
-            let last = Array("\(outcome.last)".utf8)
-            isGood =
-                isGood
-                && RecordKey.folded.withUnsafeBytes { key in
-                    last.withUnsafeBytes { Self.store(handle, Bytes(key), $0) }
-                }
-            guard isGood, !isHurried.load(ordering: .relaxed) else {
+            guard isGood, !isHurried() else {
                 let failure = Self.failure(handle, "change", path)
                 tdb_transaction_cancel(handle)
                 throw failure
@@ -123,7 +94,7 @@
             }
             markerPlace = area().map { $0 + TableLayout.magicOffset }
             let isCommitted = tdb_transaction_commit(handle) == 0
-            let failure = isCommitted ? Failure.system("sync", path, EIO) : Self.failure(handle, "write", path)
+            let failure = isCommitted ? TableFailure.system("sync", path, EIO) : Self.failure(handle, "write", path)
             // libtdb does not tell whether it could take its marker back.
             guard isCommitted, checkSync(), marker() == 0 else {
                 // The file is written anew without the transaction, here or at the next start.
@@ -140,12 +111,12 @@
 
         /// A transaction's cost grows with what was ever removed: libtdb looks for room in one long list, record
         /// by record. Where much has changed, writing everything in sequence is far cheaper.
-        private func isRewriteCheaper(for outcome: Batch.Outcome) -> Bool {
+        private func isRewriteCheaper(for outcome: JournalOutcome) -> Bool {
             if outcome.size < Self.rewriteMin { return false }
             // Each write of the whole table wears a disk.
             let most = outcome.size * (syncs ? Self.rewriteShareOnDisk : Self.rewriteShare)
-            return identity.size <= most
-                && Reserve.disk(of: StoreFiles(table: path))?.free ?? .max >= 4 * (identity.size + outcome.size)
+            return place.size <= most
+                && Disk.space(in: files.folder)?.free ?? .max >= 4 * (place.size + outcome.size)
         }
 
         private static let rewriteMin = 256 << 10
@@ -154,18 +125,20 @@
 
         /// Puts a table in the place of this one that holds what is in it and what a journal comes to. False if
         /// that cannot be written.
-        private func rewrite(_ handle: OpaquePointer, _ outcome: Batch.Outcome) throws(Failure) -> Bool {
+        private func rewrite(
+            _ handle: OpaquePointer, _ outcome: JournalOutcome, _ isHurried: () -> Bool
+        ) throws(TableFailure) -> Bool {
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
             let fresh: Int32
             do throws(StorageError) {
                 var draft = try TableDraft(
-                    of: path, hashSize: Int(tdb_hash_size(handle)), mode: status.st_mode & 0o777)
-                try draft.copy(handle, with: outcome) { isHurried.load(ordering: .relaxed) }
+                    of: files, hashSize: Int(tdb_hash_size(handle)), mode: status.st_mode & 0o777)
+                try draft.copy(handle, with: outcome, unless: isHurried)
                 fresh = try draft.takePlace(
                     mode: status.st_mode & 0o777, owner: status.st_uid, group: status.st_gid)
             } catch {
-                if isHurried.load(ordering: .relaxed) { throw .failed(error) }
+                if isHurried() { throw .failed(error) }
                 return false
             }
             closeHandle()
@@ -180,16 +153,16 @@
             return true
         }
 
-        private func identify() throws(Failure) {
-            do throws(StorageError) { identity = try FileIdentity(descriptor, path) } catch { throw .failed(error) }
+        private func identify() throws(TableFailure) {
+            do throws(StorageError) { try place.follow(descriptor) } catch { throw .failed(error) }
         }
 
         /// Cuts off what the file has grown by for a transaction that never began: room behind the last
         /// record that libtdb does not know of would be a gap later.
         private func shrink() {
             var none: UInt32 = 0
-            let isOutside = area().map { $0 + TableLayout.recordSize > identity.size } ?? false
-            if ftruncate(descriptor, off_t(identity.size)) != 0
+            let isOutside = area().map { $0 + TableLayout.recordSize > place.size } ?? false
+            if ftruncate(descriptor, off_t(place.size)) != 0
                 || isOutside && pwrite(descriptor, &none, 4, off_t(TableLayout.recoveryOffset)) != 4
             {
                 isSuspect = true
@@ -215,7 +188,7 @@
             tdb_delete(handle, TDB_DATA(key.raw)) == 0 || tdb_error(handle) == TDB_ERR_NOEXIST
         }
 
-        static func failure(_ handle: OpaquePointer, _ doing: String, _ path: String) -> Failure {
+        static func failure(_ handle: OpaquePointer, _ doing: String, _ path: String) -> TableFailure {
             if errno != 0 { return .system(doing, path) }
             let text = tdb_errorstr(handle).map { String(cString: $0) }
             return .failed(StorageError("can't \(doing) '\(path)': \(text ?? "unknown error")"))
@@ -225,7 +198,7 @@
 
         /// The handle, opened if need be. Opening takes back what a transaction that was interrupted has
         /// done.
-        private func open() throws(Failure) -> OpaquePointer {
+        private func open() throws(TableFailure) -> OpaquePointer {
             if let handle { return handle }
             // By descriptor: the very file that is looked after, whatever has the name by now.
             let name = "/proc/self/fd/\(descriptor)"
@@ -247,7 +220,7 @@
         }
 
         /// All of libtdb's locks are on ranges of the file: one over everything excludes all.
-        private func lock() throws(Failure) {
+        private func lock() throws(TableFailure) {
             if FileLock.take(descriptor, F_WRLCK) { return }
             if errno != EAGAIN && errno != EACCES { throw .failed(.system("lock", path)) }
             throw .locked(.locked(path))
@@ -259,8 +232,12 @@
 
         /// Writes the file anew if its name is gone or has another, or it may be wrong. Fails if it has lost
         /// something, or what has the name is no store.
-        private func makeSound() throws(Failure) {
-            do throws(StorageError) { try makeNameFree() } catch { throw .failed(error) }
+        private func makeSound() throws(TableFailure) {
+            do throws(StorageError) {
+                if try place.mustWriteAgain(descriptor) { isSuspect = true }
+            } catch {
+                throw .failed(error)
+            }
             if !isSuspect, !isNameOpen { return }
             try lock()
             defer { unlock() }
@@ -273,30 +250,9 @@
             }
         }
 
-        private func makeNameFree() throws(StorageError) {
-            guard let problem = identity.problem(at: path) else { return }
-            let what = StorageError.happened(problem, to: path)
-            let files = StoreFiles(table: path)
-            guard identity.isWhole(descriptor) else { throw what }
-            switch problem {
-            case .vanished(ENOENT):
-                try files.makeFolder()
-                mended = what
-            case .replaced where Stranger.under(path, besides: .table) == nil:
-                let name = try files.setAside(withJournals: false) ?? ""
-                mended = StorageError("\(what), which is '\(name)' now")
-            default: throw what
-            }
-            isSuspect = true
-        }
+        public func takeMended() -> StorageError? { place.takeMended() }
 
-        /// What has happened to the file, and has been put right, since this was asked for the last time.
-        func takeMended() -> StorageError? {
-            defer { mended = nil }
-            return mended
-        }
-
-        private func renew() throws(Failure) {
+        private func renew() throws(TableFailure) {
             let draft = StoreFiles.draft(of: path)
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
@@ -305,14 +261,14 @@
             do throws(StorageError) {
                 content = try wholeContent()
                 errno = 0
-                fresh = try StoreFiles.openDraft(of: path)
+                fresh = try files.openDraft(of: path)
             } catch {
                 throw errno == ENOSPC ? .full(error) : .failed(error)
             }
             guard WholeFile.write(content, to: fresh, at: 0), fchmod(fresh, status.st_mode & 0o777) == 0,
                 fsync(fresh) == 0, rename(draft, path) == 0
             else {
-                let failure = Failure.system("restore", path)
+                let failure = TableFailure.system("restore", path)
                 close(fresh)
                 unlink(draft)
                 throw failure
@@ -376,23 +332,7 @@
         }
     }
 
-    extension FileIdentity {
-        /// Whether the open file still has all its bytes, named or not.
-        func isWhole(_ descriptor: Int32) -> Bool {
-            var status = stat()
-            return fstat(descriptor, &status) == 0 && Int(status.st_size) >= size
-        }
-    }
-
     extension StorageError {
-        static func happened(_ problem: FileIdentity.Problem, to path: String) -> StorageError {
-            switch problem {
-            case .vanished(let code): .system("find", path, code)
-            case .replaced: StorageError("'\(path)' has been replaced by another file")
-            case .truncated(let missing): StorageError("'\(path)' has been truncated: \(missing) bytes are missing")
-            }
-        }
-
         static func locked(_ path: String) -> StorageError {
             StorageError("another process keeps '\(path)' locked")
         }

@@ -3,31 +3,8 @@
     import CLinux
     import CTDB
     import Glibc
+    import JournaledStorage
     import XenStoreKernel
-
-    /// Why a file was not taken for a store.
-    enum TableProblem: Error, CustomStringConvertible {
-        /// The system does not let us look.
-        case unreadable(StorageError)
-        /// It is no store at all, and is left alone.
-        case stranger(Stranger)
-        /// It is another daemon's, or another version's.
-        case foreign(String)
-        /// It was a store once.
-        case damaged(String)
-        /// It is of an earlier boot of the host, whose domains are gone.
-        case outdated
-
-        var description: String {
-            switch self {
-            case .unreadable(let error): error.description
-            case .stranger(let stranger): stranger.description
-            case .foreign(let reason): "it is no store of ours: \(reason)"
-            case .damaged(let reason): "it is damaged: \(reason)"
-            case .outdated: "it is of an earlier boot of the host"
-            }
-        }
-    }
 
     /// A private copy of a table, in memory, in which a transaction that was interrupted is taken back.
     ///
@@ -198,12 +175,6 @@
             var value = 0x238f_13af &* UInt32(truncatingIfNeeded: key.count)
             for (index, byte) in key.enumerated() { value = value &+ UInt32(byte) << UInt32(index &* 5 % 24) }
             return value &* 1_103_515_243 &+ 12345
-        }
-    }
-
-    extension [UInt8] {
-        func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
-            withUnsafeBytes { $0.number(at: offset) }
         }
     }
 #endif

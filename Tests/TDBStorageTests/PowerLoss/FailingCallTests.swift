@@ -6,6 +6,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// Each call that the daemon makes on its files fails once, from its start to its end: what it has
@@ -112,9 +113,9 @@
                 }
                 try #require(table.write("/after", "") == .ok, moment)
             }
-            let reason = try shelf.asides.first.map { try StoreReport.check(shelf.folder.file($0)).text }
+            let reason = try shelf.asides.first.map { try TDB.check(shelf.folder.file($0)).text }
             try #require(reason == nil, "\(moment) \(load?.daemon.log ?? "")")
-            let report = try StoreReport.check(shelf.path)
+            let report = try TDB.check(shelf.path)
             try #require(report.isGood, "\(moment): \(report.text)")
         }
     }

@@ -6,6 +6,7 @@
     import XenStoreKernel
     import XenStoreTestKit
 
+    @testable import JournaledStorage
     @testable import TDBStorage
 
     /// The host loses power at random moments: a daemon's disk is cut there, and another daemon starts on
@@ -203,7 +204,7 @@
                 found = load.histories.map { table.state(of: $0.root) }
                 try #require(table.write("/after", value) == .ok, moment)
             }
-            let report = try StoreReport.check(shelf.path)
+            let report = try TDB.check(shelf.path)
             try #require(report.isGood, "\(moment): \(report.text)")
             if random.once(in: 10) {
                 try shelf.serve(values) { table in
@@ -217,7 +218,7 @@
                 try #require(isEmpty, moment)
                 return
             }
-            let reason = try shelf.asides.first.map { try StoreReport.check(shelf.folder.file($0)).text }
+            let reason = try shelf.asides.first.map { try TDB.check(shelf.folder.file($0)).text }
             try #require(reason == nil, moment)
             try expectPossible(found, at: cut, moment)
         }

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Synchronization
+import XenStoreKernel
+
+/// Brings what is in the journals into the table, on a thread of its own: to change a table costs more than a whole
+/// turn of the daemon, and the more batches a change takes the less it costs for each.
+///
+/// `monitor` guards everything but the table itself and the reserve, which are the thread's.
+final class Folding: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var thread: pthread_t?
+    private let log: PluginLog
+    private let settings: Settings
+
+    private let files: StoreFiles
+    private let lock: StoreLock
+    private let table: any JournaledTable
+    /// Bytes of the table as the thread has left it.
+    private var tableSize: Int
+    private var journals: Journals
+    private var room: DiskRoom
+    /// When what is in the open journal is folded at last, even if it is little.
+    private var deadline: timespec?
+
+    /// Why the table could not be changed, until it can.
+    private var failure: StorageError?
+    /// What keeps the table from being changed for now: a lock, or a full disk.
+    private var obstacle: StorageError?
+    private var isObstacleSaid = false
+    private var attempts = 0
+    private var attemptsAtEnd = 0
+    private var isAttemptWanted = false
+    private var ending = Ending.none
+    /// The daemon is about to end: what is being changed is given up.
+    private let isHurried = Atomic(false)
+
+    private var watch: FolderWatch?
+    /// Something has happened to the files' names.
+    private var mustLook = false
+
+    private enum Ending {
+        case none
+        /// When all is folded.
+        case orderly
+        /// As it is.
+        case atOnce
+    }
+
+    /// A journal of this size is folded at once.
+    private static let enough = 4 << 20
+    /// So much waits that each commit gives the thread a little time.
+    private static let much = 32 << 20
+    /// As much as may wait: beyond it, commits wait, too. Twice as much if they free room.
+    private static let tooMuch = 64 << 20
+    /// What is folded at the end; more is left in the journals, so that the end does not take long.
+    private static let enoughAtEnd = 8 << 20
+    private static let seconds = 1
+
+    init(
+        _ table: any JournaledTable, _ files: StoreFiles, _ lock: StoreLock, _ content: StoreContent,
+        _ settings: Settings, log: PluginLog
+    ) {
+        (self.table, self.files, self.lock, self.settings, self.log) = (table, files, lock, settings, log)
+        journals = Journals(files, content, syncs: settings.syncs)
+        tableSize = table.size
+        room = DiskRoom(files, keepsUnsaved: settings.keepsUnsaved)
+        deadline = content.pending.isEmpty ? nil : Self.now()
+    }
+
+    // MARK: For commits
+
+    /// Starts the thread.
+    func start() throws(StorageError) {
+        if !room.reserve.take() {
+            log.warning("\(StorageError.system("keep room in reserve beside", files.table))")
+        }
+        // What cannot be made yet is made when it is needed.
+        journals.begin(leaving: room.ofJournal)
+        room.look()
+        startWatch()
+        guard let made = Thread.start({ self.run() }) else {
+            throw StorageError("can't start a thread: \(String(cString: strerror(errno)))")
+        }
+        thread = made
+    }
+
+    private func startWatch() {
+        watch = FolderWatch(files.folder, files.names) { [weak self] in self?.lookAfterFiles() }
+    }
+
+    private func lookAfterFiles() {
+        monitor.lock()
+        mustLook = true
+        monitor.tellChange()
+        monitor.unlock()
+    }
+
+    /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing. Where
+    /// that cannot be, and the operator wants it so, keeps it in memory and says so in the log.
+    func append(_ batch: inout Batch, needsSync: Bool) throws(StorageError) {
+        monitor.lock()
+        defer { monitor.unlock() }
+        if tableSize + journals.size + batch.bytes.count > settings.sizeMax, settings.sizeMax > 0, !batch.removes {
+            throw StorageError("'\(files.table)' would be larger than size-max allows, \(settings.sizeMax) bytes")
+        }
+        try makeReady(batch)
+        journals.seal(&batch)
+        do throws(StorageError) {
+            if let unsaved = journals.unsaved { throw unsaved.reason }
+            if !batch.removes { try room.refuseIfFull(need: bytesToFold(beside: batch.bytes.count)) }
+            try add(batch, needsSync: needsSync)
+        } catch {
+            scheduleAttempt()
+            if !settings.keepsUnsaved {
+                if journals.lacksRoom { room.noteRefusal(error) }
+                throw error
+            }
+            keep(batch, error)
+        }
+        if journals.openSize >= Self.enough { monitor.tellChange() }
+        scheduleAttempt()
+    }
+
+    private func add(_ batch: Batch, needsSync: Bool) throws(StorageError) {
+        try journals.forgetRefused()
+        do throws(StorageError) {
+            try journals.append(batch, needsSync: needsSync, leaving: room.after(batch))
+        } catch {
+            // A fold gives the room back that earlier ones of its kind have used up.
+            guard batch.removes, journals.lacksRoom else { throw error }
+            awaitAttempt()
+            try journals.forgetRefused()
+            try journals.append(batch, needsSync: needsSync, leaving: room.after(batch))
+        }
+    }
+
+    /// Bytes that a fold of all that waits may need.
+    private func bytesToFold(beside more: Int = 0) -> Int {
+        type(of: table).bytesToApply(journals: journals.size + more, table: tableSize)
+    }
+
+    private func keep(_ batch: Batch, _ reason: StorageError) {
+        guard journals.keep(batch, reason) else { return }
+        log.error("\(reason); what changes is in memory only until that works, and lost if the daemon ends before")
+    }
+
+    private func scheduleAttempt() {
+        if deadline != nil { return }
+        deadline = Self.now(plus: Self.seconds)
+        monitor.tellChange()
+    }
+
+    /// A batch has been refused because the disk is full, and there is no more room yet. What frees room is
+    /// taken all the same.
+    var lacksRoom: Bool {
+        monitor.lock()
+        defer { monitor.unlock() }
+        return room.fullness != nil
+    }
+
+    /// How near the journal is to where commits wait, in percent. 0 if folding is not what is missing.
+    var load: Int {
+        monitor.lock()
+        defer { monitor.unlock() }
+        if failure != nil || obstacle != nil { return 0 }
+        return min(100, journals.openSize / (Self.much / 100))
+    }
+
+    /// Folds what there is and ends the thread; at once if it is not to be orderly.
+    func stop(orderly: Bool = true) {
+        guard let thread else { return }
+        monitor.lock()
+        ending = orderly && journals.size <= Self.enoughAtEnd ? .orderly : .atOnce
+        if ending == .atOnce { isHurried.store(true, ordering: .relaxed) }
+        monitor.tellChange()
+        monitor.unlock()
+        pthread_join(thread, nil)
+        self.thread = nil
+        watch = nil
+        if orderly { saveUnsaved() }
+        if let unsaved = journals.unsaved {
+            log.error("the changes of \(unsaved.count) turns are lost: \(unsaved.reason)")
+        }
+        journals.end(removingEmpty: orderly)
+        room.reserve.release()
+    }
+
+    /// Has the table looked after if something is wrong with it, and waits where too much waits.
+    private func makeReady(_ batch: Batch) throws(StorageError) {
+        if failure != nil, !settings.keepsUnsaved { awaitAttempt() }
+        if let failure, !settings.keepsUnsaved { throw failure }
+        if journals.openSize > Self.much, obstacle ?? failure == nil {
+            monitor.awaitChange(until: Self.now(milliseconds: 5))
+        }
+        let most = batch.removes ? 2 * Self.tooMuch : Self.tooMuch
+        while journals.openSize > most, obstacle ?? failure == nil { awaitAttempt() }
+        if journals.openSize > most, let refusal = failure ?? obstacle { throw refusal }
+    }
+
+    private func awaitAttempt() {
+        let before = attempts
+        isAttemptWanted = true
+        monitor.tellChange()
+        while attempts == before { monitor.awaitChange() }
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        monitor.lock()
+        while awaitWork() { attempt() }
+        monitor.unlock()
+    }
+
+    /// Waits until there is something to be done; false if the thread is to end.
+    private func awaitWork() -> Bool {
+        while true {
+            if ending == .atOnce || ending == .orderly && isDone { return false }
+            if isAttemptWanted || mustLook || ending == .orderly { return true }
+            let hasTrouble = failure != nil || obstacle != nil
+            if !hasTrouble, !journals.isClosedEmpty { return true }
+            if !hasTrouble, journals.openSize >= Self.enough { return true }
+            guard let deadline else {
+                monitor.awaitChange()
+                continue
+            }
+            if !monitor.awaitChange(until: deadline) { return true }
+        }
+    }
+
+    /// At the end each journal has its turn, whether that works or not.
+    private var isDone: Bool { journals.size == 0 || attemptsAtEnd > 2 }
+
+    /// Folds the journal that is not being added to, or looks after the table if there is nothing.
+    private func attempt() {
+        let isLook = mustLook && !isAttemptWanted && ending == .none
+        isAttemptWanted = false
+        if ending == .orderly { attemptsAtEnd += 1 }
+        if !(mustLook || watch == nil) || look() {
+            // What has just come is not folded any sooner because somebody touched a file.
+            if !isLook { journals.close() }
+            note(fold(journals.closed))
+            recover()
+        }
+        if !isLook || deadline == nil { deadline = nextDeadline }
+        attempts += 1
+        monitor.tellChange()
+    }
+
+    /// Folds a journal while others go on.
+    private func fold(_ journal: [UInt8]) -> Result<UInt64, TableFailure> {
+        let (store, folded) = (journals.store, journals.folded)
+        monitor.unlock()
+        var result = apply(journal, of: store, after: folded)
+        monitor.lock()
+        if case .failure(.full) = result {
+            // Room is kept for this, and what was removed since may make it less that is to be stored.
+            let all = journals.all
+            let reserve = room.reserve
+            monitor.unlock()
+            reserve.release()
+            result = apply(all, of: store, after: folded)
+            _ = reserve.take()
+            monitor.lock()
+        }
+        return result
+    }
+
+    private func apply(_ journal: [UInt8], of store: UInt64, after folded: UInt64) -> Result<UInt64, TableFailure> {
+        journal.withUnsafeBytes { bytes in
+            Batch.withOutcome(of: bytes, store: store, after: folded) { outcome in
+                do throws(TableFailure) {
+                    try outcome.withNumber { (outcome) throws(TableFailure) in
+                        try table.apply(outcome) { isHurried.load(ordering: .relaxed) }
+                    }
+                    return .success(outcome.last)
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+    }
+
+    private func note(_ result: Result<UInt64, TableFailure>) {
+        switch result {
+        case .success(let last):
+            if let failure { log.warning("\(failure); that is in order again") }
+            if let mended = table.takeMended() { log.warning("\(mended); it has been written anew") }
+            if isObstacleSaid { log.notice("'\(files.table)' is up to date again") }
+            tableSize = table.size
+            (failure, obstacle, isObstacleSaid) = (nil, nil, false)
+            journals.emptyClosed(upTo: last)
+        case .failure(.locked(let error)):
+            obstacle = error
+        case .failure(.full(let error)):
+            obstacle = error
+            room.noteFullDisk(error)
+            if !isObstacleSaid { log.warning("\(error); changes stay in the journals until there is room") }
+            isObstacleSaid = true
+        case .failure(.failed(let error)):
+            if failure == nil { log.error("\(error)") }
+            failure = error
+        }
+    }
+
+    private var nextDeadline: timespec? {
+        if failure == nil, !isObstacleSaid, obstacle != nil { return Self.now(milliseconds: 20) }
+        let isQuiet =
+            failure == nil && obstacle == nil && journals.unsaved == nil && room.fullness == nil && watch != nil
+        return isQuiet && journals.isOpenEmpty ? nil : Self.now(plus: Self.seconds)
+    }
+
+    // MARK: What happens behind our back
+
+    /// Sees whether the files are still the ones that they were. Of journals it has all that they held; the
+    /// table is looked at as it is changed. False if the store is another daemon's now.
+    private func look() -> Bool {
+        mustLook = false
+        if watch == nil {
+            try? files.makeFolder()
+            startWatch()
+        }
+        do throws(StorageError) { try lock.renew() } catch {
+            if failure == nil { log.error("\(error)") }
+            failure = error
+            return false
+        }
+        journals.look(files, log)
+        return true
+    }
+
+    /// Tries again what did not work.
+    private func recover() {
+        saveUnsaved()
+        room.look()
+        if room.fullness != nil, obstacle == nil, room.hasRoom(need: bytesToFold()),
+            (try? journals.makeRoom(room.ofJournal)) != nil
+        {
+            room.forgetFullness()
+            log.notice("there is room for '\(files.table)' again; all changes are taken")
+        }
+    }
+
+    private func saveUnsaved() {
+        if !journals.saveUnsaved() { return }
+        log.notice("all that was in memory only is in '\(files.table)' and its journals now")
+    }
+
+    private static func now(plus seconds: Int = 0, milliseconds: Int = 0) -> timespec {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let nanoseconds = time.tv_nsec + milliseconds * 1_000_000
+        return timespec(
+            tv_sec: time.tv_sec + seconds + nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+    }
+}

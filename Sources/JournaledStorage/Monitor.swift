@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A mutex with one condition: whoever holds the mutex may wait until another thread has changed something.
+final class Monitor: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(change, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(change)
+        pthread_mutex_destroy(mutex)
+        change.deallocate()
+        mutex.deallocate()
+    }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+
+    /// Wakes all who wait.
+    func tellChange() { pthread_cond_broadcast(change) }
+
+    /// Waits for a change; others may lock meanwhile.
+    func awaitChange() { pthread_cond_wait(change, mutex) }
+
+    /// Waits for a change until a moment of the monotonic clock. False if that moment has come.
+    @discardableResult
+    func awaitChange(until moment: timespec) -> Bool {
+        var moment = moment
+        return pthread_cond_timedwait(change, mutex, &moment) != ETIMEDOUT
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+import XenStoreWire
+
+/// Bytes that somebody else owns, comparable and hashable by what they are.
+public struct Bytes: Hashable {
+    /// The bytes.
+    public let raw: UnsafeRawBufferPointer
+
+    /// Borrows the bytes: they must outlive this.
+    @inlinable
+    public init(_ raw: UnsafeRawBufferPointer) { self.raw = raw }
+
+    @inlinable
+    public static func == (a: Bytes, b: Bytes) -> Bool {
+        guard a.raw.count == b.raw.count else { return false }
+        guard let first = a.raw.baseAddress, let second = b.raw.baseAddress else { return true }
+        return memcmp(first, second, a.raw.count) == 0
+    }
+
+    @inlinable
+    public func hash(into hasher: inout Hasher) { hasher.combine(bytes: raw) }
+
+    /// For an operator's eyes.
+    var text: String { String(decoding: raw, as: UTF8.self) }
+
+    /// Whether this is the key of a node: a path.
+    var isNode: Bool { raw.first == UInt8(ascii: "/") || raw.first == UInt8(ascii: "@") }
+    var isSpecial: Bool { raw.first == UInt8(ascii: "@") }
+    /// What the kernel has noted under this key, without the prefix that such keys have here.
+    var noteKey: UnsafeRawBufferPointer? {
+        guard raw.starts(with: RecordKey.notePrefix) else { return nil }
+        return UnsafeRawBufferPointer(rebasing: raw.dropFirst(RecordKey.notePrefix.count))
+    }
+
+    /// Whether this can be a key of a store, whose record this is: a table may know its own files by that.
+    public func isOfStore(with record: UnsafeRawBufferPointer) -> Bool {
+        if raw.starts(with: RecordKey.ownPrefix) { return true }
+        return isNode && StoredPath.isValid(raw) && StoredNode(record) != nil
+    }
+}
+
+/// Keys of records that are no nodes: none of them could be a path.
+enum RecordKey {
+    /// What the kernel notes stands behind this.
+    static let notePrefix = Array("note:".utf8)
+    /// What the daemon itself keeps stands behind this.
+    static let ownPrefix = Array("sxenstored:".utf8)
+    /// The version of this layout, in decimal.
+    static let format = Array("sxenstored:format".utf8)
+    /// The boot of the host that the content belongs to.
+    static let boot = Array("sxenstored:boot".utf8)
+    /// A random number that the store's journals carry, too.
+    static let store = Array("sxenstored:store".utf8)
+    /// The number of the last batch that is in the table.
+    static let folded = Array("sxenstored:folded".utf8)
+
+    static let currentFormat = "1"
+
+    /// The records of its own that a new store has.
+    static func all(boot: String, folded: UInt64) -> [(key: [UInt8], data: [UInt8])] {
+        [
+            (format, Array(currentFormat.utf8)), (Self.boot, Array(boot.utf8)),
+            (store, Array("\(UInt64.random(in: 1...(.max)))".utf8)), (Self.folded, Array("\(folded)".utf8)),
+        ]
+    }
+}
+
+/// A node's record as C xenstored lays it out: a header, permissions, the value, the names of the
+/// children, and four bytes more, as the header's declared size is rounded up.
+struct StoredNode {
+    var generation: UInt64
+    var permissions: [Permission]
+    var value: UnsafeRawBufferPointer
+    /// Each name is followed by a NUL.
+    var children: UnsafeRawBufferPointer
+
+    private static let headerSize = 20
+    private static let slack = 4
+
+    /// Bits of a permission entry.
+    private enum Bit {
+        static let read: UInt32 = 1
+        static let write: UInt32 = 2
+        static let stale: UInt32 = 0x10
+    }
+
+    /// Takes a record apart; nil if it is not a whole node's. Nothing is copied but permissions.
+    init?(_ data: UnsafeRawBufferPointer) {
+        guard data.count >= Self.headerSize + Self.slack else { return nil }
+        generation = data.number(at: 0)
+        let entries = Int(data.number(at: 8) as UInt32)
+        let valueLength = Int(data.number(at: 12) as UInt32)
+        let childrenLength = Int(data.number(at: 16) as UInt32)
+        guard entries > 0, entries <= data.count / 8,
+            data.count == Self.headerSize + 8 * entries + valueLength + childrenLength + Self.slack
+        else { return nil }
+        permissions = []
+        permissions.reserveCapacity(entries)
+        for entry in 0..<entries {
+            guard let permission = Self.permission(data, at: Self.headerSize + 8 * entry) else { return nil }
+            permissions.append(permission)
+        }
+        let start = Self.headerSize + 8 * entries
+        value = UnsafeRawBufferPointer(rebasing: data[start..<start + valueLength])
+        children = UnsafeRawBufferPointer(rebasing: data[start + valueLength..<data.count - Self.slack])
+        if let last = children.last, last != 0 { return nil }
+    }
+
+    private static func permission(_ data: UnsafeRawBufferPointer, at offset: Int) -> Permission? {
+        guard let domain = UInt16(exactly: data.number(at: offset) as UInt32) else { return nil }
+        let bits: UInt32 = data.number(at: offset + 4)
+        guard bits & ~(Bit.read | Bit.write | Bit.stale) == 0 else { return nil }
+        var access: Access = []
+        if bits & Bit.read != 0 { access.insert(.read) }
+        if bits & Bit.write != 0 { access.insert(.write) }
+        return Permission(access, DomainID(domain), isStale: bits & Bit.stale != 0)
+    }
+
+    /// Appends a node's record to `bytes`.
+    static func append(_ node: NodeRecord, to bytes: inout [UInt8]) {
+        bytes.append(number: node.generation)
+        bytes.append(number: UInt32(truncatingIfNeeded: node.permissions.count))
+        bytes.append(number: UInt32(truncatingIfNeeded: node.value.count))
+        bytes.append(number: UInt32(truncatingIfNeeded: node.children.count))
+        for permission in node.permissions {
+            var bits: UInt32 = permission.isStale ? Bit.stale : 0
+            if permission.access.contains(.read) { bits |= Bit.read }
+            if permission.access.contains(.write) { bits |= Bit.write }
+            bytes.append(number: UInt32(permission.domain.rawValue))
+            bytes.append(number: bits)
+        }
+        bytes.append(contentsOf: node.value)
+        bytes.append(contentsOf: node.children)
+        bytes.append(number: UInt32(0))
+    }
+
+    /// The names of the children in order.
+    var childNames: [UnsafeRawBufferPointer] {
+        children.split(separator: 0, omittingEmptySubsequences: false).dropLast()
+            .map { UnsafeRawBufferPointer(rebasing: $0) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// A little-endian number. It must lie within the bytes.
+    @inlinable
+    package func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
+        Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
+}
+
+extension [UInt8] {
+    @inlinable
+    package mutating func append(number: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
+    }
+
+    /// Overwrites the bytes from `offset` on. They must be there.
+    @inlinable
+    package mutating func put(number: some FixedWidthInteger, at offset: Int) {
+        Swift.withUnsafeBytes(of: number.littleEndian) { replaceSubrange(offset..<offset + $0.count, with: $0) }
+    }
+
+    /// `withUnsafeBytes` that knows which errors `body` throws.
+    @inlinable
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { bytes throws(Failure) in try body(UnsafeRawBufferPointer(bytes)) }
+    }
+
+    /// A little-endian number. It must lie within the bytes.
+    @inlinable
+    package func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
+        withUnsafeBytes { $0.number(at: offset) }
+    }
+}

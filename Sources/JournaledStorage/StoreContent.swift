@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+import XenStoreWire
+
+/// All that a store holds: what is in the table, with the journals over it. A table hands its records over to it.
+public final class StoreContent {
+    private let arena = Arena()
+    private var index: [Bytes: Int] = [:]
+    private(set) var records: [(key: Bytes, data: UnsafeRawBufferPointer?)] = []
+    private(set) var isInterrupted = false
+    /// The table holds something that does not count, and has to be written anew.
+    private(set) var isAltered = false
+    private(set) var tableSize = 0
+    /// Batches that are not in the table, oldest first, and in which journal they are.
+    private(set) var pending: [(journal: Int, content: [UInt8], sequences: ClosedRange<UInt64>)] = []
+
+    init() {}
+
+    /// Reads a store. Nothing is changed; a daemon that uses it may go on.
+    init<Table: JournaledTable>(_ files: StoreFiles, of kind: Table.Type) throws(TableProblem) {
+        if let stranger = files.stranger() { throw .stranger(stranger) }
+        try Table.read(files, into: self)
+        do throws(StorageError) { try addJournals(files) } catch { throw .unreadable(error) }
+        guard pending.first.map({ $0.sequences.lowerBound == folded &+ 1 }) ?? true,
+            pending.count < 2 || pending[1].sequences.lowerBound == pending[0].sequences.upperBound &+ 1
+        else { throw .damaged("its journals do not continue what is in it") }
+    }
+
+    /// What can be saved of a damaged store.
+    init<Table: JournaledTable>(salvaging files: StoreFiles, of kind: Table.Type) throws(StorageError) {
+        try Table.salvage(files, into: self)
+        try addJournals(files)
+    }
+
+    // MARK: For tables
+
+    /// Growing step by step copies all of the index each time: makes room for a table of so many bytes.
+    public func reserve(recordsOf bytes: Int) {
+        let count = min(bytes / Self.usualRecord, Self.reservedMax)
+        index.reserveCapacity(count)
+        records.reserveCapacity(count)
+    }
+
+    /// Takes a record. A later one of the same key takes its place.
+    public func add(_ key: Bytes, _ data: UnsafeRawBufferPointer) { set(key, data) }
+
+    /// Takes a record of a damaged table, which may hold older states of a node, too: the newest one counts.
+    public func addNewest(_ key: Bytes, _ data: UnsafeRawBufferPointer) {
+        if key.isNode, let old = self[key].flatMap(StoredNode.init), let new = StoredNode(data),
+            new.generation <= old.generation
+        {
+            return
+        }
+        set(key, data)
+    }
+
+    /// Forgets all records: the table has to be read once more.
+    public func startOver() {
+        records = []
+        index = [:]
+    }
+
+    /// Takes how large the table is, whether the daemon before this one has died while it changed the table, and
+    /// whether the file holds something that does not count and has to be written anew.
+    public func describe(size: Int, isInterrupted: Bool = false, isAltered: Bool = false) {
+        (tableSize, self.isInterrupted, self.isAltered) = (size, isInterrupted, isAltered)
+    }
+
+    /// Takes what is in the journals of this store and not in the table.
+    func addJournals(_ files: StoreFiles) throws(StorageError) {
+        guard let store = identity else { return }
+        for (number, path) in files.journals.enumerated() {
+            guard let journal = try WholeFile.read(path) else { continue }
+            let found = journal.withUnsafeBytes { Batch.all(in: $0, store: store) }
+            guard let first = found.first, let last = found.last, last.sequence > folded else { continue }
+            let content = Array(journal.prefix(last.range.upperBound))
+            pending.append((number, content, max(first.sequence, folded &+ 1)...last.sequence))
+        }
+        pending.sort { $0.sequences.lowerBound < $1.sequences.lowerBound }
+        for journal in pending {
+            journal.content.withBytes { content in
+                Batch.withOutcome(of: content, store: store, after: folded) {
+                    for (key, data) in $0.records { set(key, data) }
+                }
+            }
+        }
+    }
+
+    // MARK: Records
+
+    subscript(key: Bytes) -> UnsafeRawBufferPointer? { index[key].flatMap { records[$0].data } }
+
+    func position(of key: Bytes) -> Int? {
+        guard let position = index[key], records[position].data != nil else { return nil }
+        return position
+    }
+
+    /// Copies a record here, or drops it.
+    func set(_ key: Bytes, _ data: UnsafeRawBufferPointer?) {
+        guard let data = data.map(arena.copy) else {
+            if let position = index[key] { records[position].data = nil }
+            return
+        }
+        // Looked up once: of a large store each time costs as much as all else about a record.
+        let key = Bytes(arena.copy(key.raw))
+        let next = records.count
+        let position = place(of: key, or: next)
+        if position == next { records.append((key, data)) } else { records[position].data = data }
+    }
+
+    private func place(of key: Bytes, or next: Int) -> Int {
+        func look(_ place: inout Int) -> Int { place }
+        return look(&index[key, default: next])
+    }
+
+    /// Bytes of a small node in the table, with what a table leaves free.
+    private static let usualRecord = 200
+    private static let reservedMax = 1 << 21
+
+    private func text(_ key: [UInt8]) -> String? {
+        key.withBytes { self[Bytes($0)] }.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    var format: String? { text(RecordKey.format) }
+    var boot: String? { text(RecordKey.boot) }
+    var identity: UInt64? { text(RecordKey.store).flatMap { UInt64($0) } }
+    var folded: UInt64 { text(RecordKey.folded).flatMap { UInt64($0) } ?? 0 }
+    /// The last batch there is.
+    var lastSequence: UInt64 { pending.last?.sequences.upperBound ?? folded }
+
+    /// What is wrong with the store's own records, if something is.
+    var foreignness: TableProblem? {
+        guard let format else { return .foreign("it has no record of sxenstored's own") }
+        guard format == RecordKey.currentFormat else {
+            return .foreign("its layout \(format) is unknown to this version")
+        }
+        return identity == nil || boot == nil ? .damaged("records of its own are missing") : nil
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+
+/// Keeps a second daemon away from a store for as long as it lives.
+final class StoreLock {
+    private let files: StoreFiles
+    private var descriptor: Int32
+    private var identity: FileIdentity
+
+    enum Failure: Error {
+        /// Another daemon has it.
+        case held(StorageError)
+        case system(StorageError)
+
+        var error: StorageError {
+            switch self {
+            case .held(let error), .system(let error): error
+            }
+        }
+    }
+
+    init(_ files: StoreFiles) throws(Failure) {
+        self.files = files
+        (descriptor, identity) = try Self.take(files)
+    }
+
+    /// Takes the lock again if somebody has removed its file, or fails if another daemon was faster.
+    func renew() throws(StorageError) {
+        if identity.problem(at: files.lock) == nil { return }
+        do throws(Failure) {
+            let old = descriptor
+            (descriptor, identity) = try Self.take(files)
+            close(old)
+        } catch {
+            throw error.error
+        }
+    }
+
+    private static func take(_ files: StoreFiles) throws(Failure) -> (Int32, FileIdentity) {
+        let file = open(files.lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .system(.system("open", files.lock)) }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            let failure = errno
+            let holder = Self.holder(file).map { ", process \($0)," } ?? ""
+            close(file)
+            if failure != EWOULDBLOCK { throw .system(.system("lock", files.lock, failure)) }
+            throw .held(StorageError("another daemon\(holder) uses '\(files.table)'"))
+        }
+        ftruncate(file, 0)
+        let text = Array("\(getpid())\n".utf8)
+        pwrite(file, text, text.count, 0)
+        let identity: FileIdentity
+        do throws(StorageError) { identity = try FileIdentity(file, files.lock) } catch {
+            close(file)
+            throw .system(error)
+        }
+        if identity.problem(at: files.lock) == nil { return (file, identity) }
+        // It was removed by the one who had it before us, and keeps nobody away any more.
+        close(file)
+        return try take(files)
+    }
+
+    /// Removes the file, for those who leave nothing behind. The lock lasts on.
+    func removeFile() { unlink(files.lock) }
+
+    deinit {
+        // Not left to closing: a process that is just being started may have the descriptor, too.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
+
+    private static func holder(_ descriptor: Int32) -> Int? {
+        var text = [UInt8](repeating: 0, count: 20)
+        let count = pread(descriptor, &text, text.count, 0)
+        return count > 0 ? Int(String(decoding: text.prefix(count).prefix { $0 > 32 }, as: UTF8.self)) : nil
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import XenStoreKernel
+
+/// What an operator wants to know of a store's file, and the repair of a damaged one.
+public struct StoreReport: Sendable {
+    /// For standard output.
+    public private(set) var text: String
+    /// Nothing is wrong with the store.
+    public private(set) var isGood: Bool
+
+    private static let listed = 100
+
+    /// Looks at a store and changes nothing. A daemon that uses it may go on.
+    static func check<Table: JournaledTable>(
+        _ path: String, of kind: Table.Type
+    ) throws(StorageError) -> StoreReport {
+        let files = StoreFiles(path, of: kind)
+        do throws(TableProblem) {
+            let content = try StoreContent(files, of: kind)
+            if let problem = content.foreignness { throw problem }
+            return StoreReport(content, path)
+        } catch {
+            switch error {
+            case .unreadable(let error): throw error
+            case .stranger(let stranger): return StoreReport(text: stranger.description, isGood: false)
+            case .damaged: return StoreReport(text: "\(path): \(error)\nTry --repair-store.", isGood: false)
+            case .foreign, .outdated: return StoreReport(text: "\(path): \(error)", isGood: false)
+            }
+        }
+    }
+
+    private init(_ content: StoreContent, _ path: String) {
+        let tree = StoreTree(of: content)
+        let notes = content.records.count { $0.data != nil && $0.key.noteKey != nil }
+        var lines = ["\(path): \(tree.order.count) nodes, \(notes) notes, \(content.tableSize) bytes"]
+        let boot = content.boot ?? ""
+        lines.append("boot: \(boot)\(boot == HostBoot.id ? ", this one" : ", not this one")")
+        let batches = content.pending.reduce(0) { $0 + $1.sequences.count }
+        if batches > 0 { lines.append("journals: \(batches) batches that are not in the file yet") }
+        if content.isInterrupted { lines.append("a transaction was interrupted, and will be taken back") }
+        lines += Self.list(tree.problems, "problems")
+        self.init(text: lines.joined(separator: "\n"), isGood: tree.problems.isEmpty)
+    }
+
+    private init(text: String, isGood: Bool) {
+        self.text = text
+        self.isGood = isGood
+    }
+
+    private static func list(_ lines: [String], _ what: String) -> [String] {
+        if lines.isEmpty { return ["no \(what)"] }
+        let more = lines.count > listed ? ["  and \(lines.count - listed) more"] : []
+        return ["\(lines.count) \(what):"] + lines.prefix(listed).map { "  \($0)" } + more
+    }
+
+    /// Writes what can be saved of a store under its name, and sets the old one aside.
+    static func repair<Table: JournaledTable>(
+        _ path: String, of kind: Table.Type
+    ) throws(StorageError) -> StoreReport {
+        let files = StoreFiles(path, of: kind)
+        if let stranger = files.stranger(inRepair: true) { throw StorageError(stranger) }
+        guard access(path, F_OK) == 0 else { throw .system("find", path) }
+        let wasUsed = access(files.lock, F_OK) == 0
+        let lock: StoreLock
+        do throws(StoreLock.Failure) { lock = try StoreLock(files) } catch { throw error.error }
+        defer { if !wasUsed { lock.removeFile() } }
+        let content = try readable(files, of: kind)
+        let tree = RepairedTree(of: content)
+        guard tree.count > 0 else { throw StorageError("'\(path)' has nothing that could be saved") }
+
+        let notes = content.records.compactMap { key, data in
+            key.noteKey == nil ? nil : data.map { (key: Array(key.raw), data: Array($0)) }
+        }
+        let own = RecordKey.all(boot: content.boot ?? HostBoot.id, folded: 0)
+        let repaired = files.repaired
+        try Table.make(
+            files.at(repaired), ConfigurationBlock(defaultsOf: Settings.keys(of: kind)), own + notes + tree.records)
+        let old = try files.setAside() ?? ""
+        guard rename(repaired, path) == 0 else { throw .system("rename", repaired) }
+        try StoreFiles.syncFolder(of: path)
+        let lines = ["\(path): \(tree.count) nodes, \(notes.count) notes; as it was: \(old)"]
+        return StoreReport(text: (lines + list(tree.changes, "changes")).joined(separator: "\n"), isGood: true)
+    }
+
+    private static func readable<Table: JournaledTable>(
+        _ files: StoreFiles, of kind: Table.Type
+    ) throws(StorageError) -> StoreContent {
+        do throws(TableProblem) {
+            return try StoreContent(files, of: kind)
+        } catch {
+            if case .unreadable(let error) = error { throw error }
+            return try StoreContent(salvaging: files, of: kind)
+        }
+    }
+}
