@@ -118,6 +118,10 @@ let package = Package(
                 "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TestSupport",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
+        // The journal with another table, the smallest that there can be.
+        .testTarget(
+            name: "JournaledStorageTests",
+            dependencies: ["JournaledStorage", "XenStoreKernel", "XenStoreTestKit", "TestSupport"]),
         // The store in a file, and every fault that the file and the daemon can have.
         .testTarget(
             name: "TDBStorageTests",

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import JournaledStorage
+import Synchronization
+import XenStoreKernel
+
+/// The smallest table that there can be: one plain file, which is written anew for each outcome. It begins with a
+/// line of text; then comes, for each record, the length of the key, the length of the data, and both.
+///
+/// It uses only what the library shows to everybody: a third storage needs no more than this.
+final class SnapshotTable: JournaledTable {
+    static var name: String { "snapshot" }
+    static var summary: String { "The store lives in one plain file, written anew each time." }
+
+    private let files: StoreFiles
+    private let syncs: Bool
+    private var place: TablePlace
+    private var descriptor: Int32
+
+    private static let magic = Array("snapshot of a store\n".utf8)
+
+    init(_ files: StoreFiles, syncs: Bool, isSuspect: Bool) throws(StorageError) {
+        (self.files, self.syncs) = (files, syncs)
+        let file = open(files.table, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else { throw .system("open", files.table) }
+        do throws(StorageError) { place = try TablePlace(files, file) } catch {
+            close(file)
+            throw error
+        }
+        descriptor = file
+    }
+
+    deinit { close(descriptor) }
+
+    // MARK: What there is
+
+    static func recognizes(_ file: FileHead) -> Bool {
+        guard let (bytes, isAll) = file.first(magic.count) else { return true }
+        return bytes == magic || isAll && FileHead.isZero(bytes)
+    }
+
+    static func read(_ files: StoreFiles, into content: StoreContent) throws(TableProblem) {
+        let bytes: [UInt8]
+        do throws(StorageError) { bytes = try WholeFile.read(files.table) ?? [] } catch { throw .unreadable(error) }
+        guard bytes.starts(with: magic) else { throw .damaged("it does not begin as a snapshot does") }
+        guard bytes.withUnsafeBytes({ forEachRecord(in: $0, content.add) }) else { throw .damaged("it is cut off") }
+        content.describe(size: bytes.count)
+    }
+
+    /// False if the file ends in the middle of a record.
+    private static func forEachRecord(
+        in bytes: UnsafeRawBufferPointer, _ body: (Bytes, UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        var rest = bytes[magic.count...]
+        func take(_ count: Int) -> UnsafeRawBufferPointer? {
+            guard rest.count >= count else { return nil }
+            defer { rest = rest.dropFirst(count) }
+            return UnsafeRawBufferPointer(rebasing: rest.prefix(count))
+        }
+        while !rest.isEmpty {
+            guard let lengths = take(8)?.withMemoryRebound(to: UInt8.self, { [$0.prefix(4), $0.suffix(4)] }),
+                let key = take(number(lengths[0])), let data = take(number(lengths[1]))
+            else { return false }
+            body(Bytes(key), data)
+        }
+        return true
+    }
+
+    private static func number(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> Int {
+        bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    // MARK: Changing it
+
+    static func make(
+        _ files: StoreFiles, _ configuration: ConfigurationBlock, _ records: [(key: [UInt8], data: [UInt8])]
+    ) throws(StorageError) {
+        var image = magic
+        for (key, data) in records { append(key, data, to: &image) }
+        do throws(TableFailure) { close(try write(image, files, syncs: true)) } catch { throw error.error }
+    }
+
+    static func bytesToApply(journals: Int, table: Int) -> Int { journals + table }
+
+    var size: Int { place.size }
+
+    func apply(_ outcome: JournalOutcome, unless isHurried: () -> Bool) throws(TableFailure) {
+        let image: [UInt8]
+        do throws(StorageError) {
+            if try !place.mustWriteAgain(descriptor), outcome.records.isEmpty { return }
+            image = try self.image(with: outcome)
+        } catch {
+            throw .failed(error)
+        }
+        if isHurried() { throw .failed(StorageError("the daemon ends")) }
+        let fresh = try Self.write(image, files, syncs: syncs)
+        close(descriptor)
+        descriptor = fresh
+        do throws(StorageError) { try place.follow(fresh) } catch { throw .failed(error) }
+    }
+
+    private func image(with outcome: JournalOutcome) throws(StorageError) -> [UInt8] {
+        var image = Self.magic
+        try WholeFile.read(descriptor, files.table).withUnsafeBytes { old in
+            _ = Self.forEachRecord(in: old) { key, data in
+                if outcome.records[key] == nil { Self.append(key.raw, data, to: &image) }
+            }
+        }
+        for case (let key, let data?) in outcome.records { Self.append(key.raw, data, to: &image) }
+        return image
+    }
+
+    func takeMended() -> StorageError? { place.takeMended() }
+
+    private static func append(_ key: some Collection<UInt8>, _ data: some Collection<UInt8>, to image: inout [UInt8]) {
+        for count in [key.count, data.count] {
+            withUnsafeBytes(of: UInt32(count).littleEndian) { image.append(contentsOf: $0) }
+        }
+        image += key
+        image += data
+    }
+
+    /// Puts a file in the table's place, in one step, and returns its descriptor.
+    private static func write(_ image: [UInt8], _ files: StoreFiles, syncs: Bool) throws(TableFailure) -> Int32 {
+        let file: Int32
+        do throws(StorageError) { file = try files.openDraft(of: files.table) } catch { throw .failed(error) }
+        var isWritten = WholeFile.write(Array(image.prefix(image.count / 2)), to: file, at: 0)
+        Death.come(.halfWritten)
+        isWritten = isWritten && WholeFile.write(image, to: file, at: 0) && (!syncs || fsync(file) == 0)
+        Death.come(.written)
+        guard isWritten, rename(StoreFiles.draft(of: files.table), files.table) == 0 else {
+            let failure = TableFailure.system("write", files.table)
+            close(file)
+            throw failure
+        }
+        Death.come(.renamed)
+        do throws(StorageError) { if syncs { try StoreFiles.syncFolder(of: files.table) } } catch {
+            close(file)
+            throw .failed(error)
+        }
+        return file
+    }
+}
+
+/// Kills a test's process in the middle of its second fold.
+enum Death: String, CaseIterable, Codable {
+    case halfWritten, written, renamed
+
+    private static let chosen = Mutex<(moment: Death, visits: Int)?>(nil)
+
+    static func choose(_ moment: Death) { chosen.withLock { $0 = (moment, 0) } }
+
+    static func come(_ moment: Death) {
+        chosen.withLock { chosen in
+            guard chosen?.moment == moment else { return }
+            chosen?.visits += 1
+            if chosen?.visits == 2 { raise(SIGKILL) }
+        }
+    }
+}
