@@ -34,11 +34,23 @@ public struct Bytes: Hashable {
         return UnsafeRawBufferPointer(rebasing: raw.dropFirst(RecordKey.notePrefix.count))
     }
 
-    /// Whether this can be a key of a store, whose record this is: a table may know its own files by that.
-    public func isOfStore(with record: UnsafeRawBufferPointer) -> Bool {
-        if raw.starts(with: RecordKey.ownPrefix) { return true }
-        return isNode && StoredPath.isValid(raw) && StoredNode(record) != nil
+    /// Whose record this is, as far as that can be seen: a table may know its own files by that.
+    public func owner(of record: UnsafeRawBufferPointer) -> RecordOwner {
+        if raw.starts(with: RecordKey.ownPrefix) { return .store }
+        let isPath = isNode && StoredPath.isValid(raw)
+        if isPath, StoredNode(record) != nil { return .store }
+        // A power cut may have left the key of a node and only a part of its record.
+        return isPath || noteKey != nil ? .unknown : .other
     }
+}
+
+/// Whose a record in a file is.
+public enum RecordOwner {
+    case store
+    /// The key could be a store's, but the record does not say so.
+    case unknown
+    /// Another program's.
+    case other
 }
 
 /// Keys of records that are no nodes: none of them could be a path.

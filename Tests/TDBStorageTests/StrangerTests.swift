@@ -210,6 +210,14 @@
             #expect(shelf.asides.count == 1)
         }
 
+        /// A power cut has left one record of a table that was being written anew, and not all of it.
+        @Test(arguments: ["/client/a", "note:domain/5"])
+        func aTornDraftIsOurs(key: String) throws {
+            try shelf.serve { #expect($0.write("/a", "b") == .ok) }
+            try shelf.makeTable(at: shelf.path + ".new", [key: String(repeating: "\0", count: 60)])
+            try shelf.serve { #expect($0.read("/a") == .text("b")) }
+        }
+
         /// A store of C xenstored's, which stands at the very place that is the default.
         @Test func anotherDaemonsStoreIsSetAside() throws {
             try shelf.serve { $0.fill() }

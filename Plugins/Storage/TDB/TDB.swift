@@ -90,8 +90,11 @@
                     offset += 4
                     continue
                 }
-                if record.key.isOfStore(with: record.data) { return (true, false) }
-                others = true
+                switch record.key.owner(of: record.data) {
+                case .store: return (true, false)
+                case .unknown: break
+                case .other: others = true
+                }
                 offset = record.end
             }
             return (false, others)
