@@ -19,6 +19,8 @@ struct Admission {
         /// Of so many descriptors that the process may have.
         case scarce(Int)
         case none(Int32)
+        /// The transport does not know who it is, for a reason.
+        case unknown(String)
     }
 
     /// A line a minute is enough for whoever reads the log.
@@ -46,9 +48,15 @@ struct Admission {
     mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: PluginLog) {
         untold += 1
         if let lastLine, now < lastLine.advanced(byMilliseconds: Self.pauseMilliseconds) { return }
-        log.write(leavesHalf ? .warning : .error, summary(refusal, present))
+        log.write(level(of: refusal), summary(refusal, present))
         lastLine = now
         untold = 0
+    }
+
+    /// That a stranger is turned away is as it should be.
+    private func level(of refusal: Refusal) -> LogLevel {
+        if case .unknown = refusal { return .warning }
+        return leavesHalf ? .warning : .error
     }
 
     private func summary(_ refusal: Refusal, _ present: Int) -> String {
@@ -65,6 +73,7 @@ struct Admission {
             \(many) turned away, with \(present) connections here: \(String(cString: strerror(code))); raise the \
             limit (nofile)
             """
+        case .unknown(let reason): "\(many) turned away, the last one because \(reason)"
         }
     }
 }

@@ -6,7 +6,7 @@ import XenStoreKernel
 /// A socket that clients can connect to, and its file.
 struct ListeningSocket {
     let descriptor: Int32
-    private let file: SocketFile
+    let file: SocketFile
 
     /// Clients can connect when this returns.
     init(_ settings: SocketSettings) throws(SystemError) {
@@ -25,12 +25,6 @@ struct ListeningSocket {
             throw SystemError(failure, doing: "listen on '\(settings.path)'")
         }
     }
-
-    /// What has become of the file.
-    var fate: SocketFile.Fate { file.fate }
-
-    /// A client that waits, or -1.
-    func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
 
     /// Stops listening, and removes the file if it is still the one that was made.
     func close() {

@@ -9,7 +9,7 @@ import XenStoreKernel
 /// ``end()`` when the peer is gone. Both may come in the middle of a call into the kernel, so
 /// everything that follows one looks at ``session`` again.
 final class SocketConnection: Link, ReadinessHandler {
-    private let listener: SocketListener
+    private let server: StreamServer
     private let descriptor: Int32
     /// Nil once the connection has ended.
     private var session: Session?
@@ -24,16 +24,17 @@ final class SocketConnection: Link, ReadinessHandler {
     /// The peer has shut down its sending side, and may still be waiting for answers.
     private var isHalfClosed = false
 
-    init(_ descriptor: Int32, of listener: SocketListener) {
+    init(_ descriptor: Int32, of server: StreamServer) {
         self.descriptor = descriptor
-        self.listener = listener
+        self.server = server
     }
 
-    /// The kernel has taken the connection in.
-    func begin(_ session: Session) {
+    /// The kernel has taken the connection in. The first requests may have come before that.
+    func begin(_ session: Session, with bytes: ArraySlice<UInt8>) {
         guard !isClosed else { return }
         self.session = session
         watch(session)
+        if !bytes.isEmpty { bytes.withUnsafeBytes { server.kernel.receive($0, on: session) } }
     }
 
     // MARK: The peer's side
@@ -53,10 +54,10 @@ final class SocketConnection: Link, ReadinessHandler {
 
     /// Receives once. If there is more, the loop says so again, and the others had their turn.
     private func receive(on session: Session, isHungUp: Bool) {
-        let buffer = listener.buffer
+        let buffer = server.buffer
         let count = recv(descriptor, buffer.baseAddress, buffer.count, linux_msg_dontwait)
         if count > 0 {
-            listener.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
+            server.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
         } else if count == 0 {
             if isHungUp { end("the client is gone") } else { peerHasShutDown(session) }
         } else if errno != EAGAIN, errno != EINTR {
@@ -68,15 +69,15 @@ final class SocketConnection: Link, ReadinessHandler {
     private func peerHasShutDown(_ session: Session) {
         isHalfClosed = true
         watch(session)
-        listener.kernel.receivedEnd(on: session)
+        server.kernel.receivedEnd(on: session)
     }
 
     /// The peer is gone, or the daemon ends.
     func end(_ reason: String) {
         guard let session else { return }
         self.session = nil
-        listener.log.debug("connection \(descriptor) ends: \(reason)")
-        listener.kernel.disconnect(session)
+        server.log.debug("connection \(descriptor) ends: \(reason)")
+        server.kernel.disconnect(session)
         release()
     }
 
@@ -88,14 +89,14 @@ final class SocketConnection: Link, ReadinessHandler {
         guard !unsent.isEmpty else { return }
         let count = send(descriptor, unsent.baseAddress, unsent.count, linux_msg_nosignal | linux_msg_dontwait)
         if count < 0, errno != EAGAIN, errno != EINTR {
-            listener.log.debug("connection \(descriptor): can't send: \(String(cString: strerror(errno)))")
+            server.log.debug("connection \(descriptor): can't send: \(String(cString: strerror(errno)))")
             return fail(session)
         }
         if count < unsent.count {
             awaitsRoom = true
             watch(session)
         }
-        if count > 0 { listener.kernel.sent(count, on: session) }
+        if count > 0 { server.kernel.sent(count, on: session) }
     }
 
     func readingChanged(_ session: Session) {
@@ -105,7 +106,7 @@ final class SocketConnection: Link, ReadinessHandler {
 
     func close(_ reason: EndReason) {
         session = nil
-        listener.log.debug("connection \(descriptor) ends: \(reason.summary)")
+        server.log.debug("connection \(descriptor) ends: \(reason.summary)")
         release()
     }
 
@@ -129,15 +130,15 @@ final class SocketConnection: Link, ReadinessHandler {
         }
         guard wanted != interest else { return }
         interest = wanted
-        listener.loop.change(descriptor, to: wanted)
+        server.loop.change(descriptor, to: wanted)
     }
 
     private func release() {
         guard !isClosed else { return }
         isClosed = true
-        listener.loop.remove(descriptor)
+        server.loop.remove(descriptor)
         Glibc.close(descriptor)
-        listener.forget(descriptor)
+        server.forget(descriptor)
     }
 }
 

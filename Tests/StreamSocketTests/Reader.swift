@@ -14,6 +14,9 @@ final class Reader {
 
     init(_ path: String) throws { client = try RawClient(path) }
 
+    /// Takes over a socket that is connected.
+    init(connected descriptor: Int32) { client = RawClient(connected: descriptor) }
+
     /// How much the socket took.
     @discardableResult func send(_ bytes: some Collection<UInt8>) -> Int { max(0, client.trySend(Array(bytes)[...])) }
 

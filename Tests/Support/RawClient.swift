@@ -29,6 +29,9 @@ public final class RawClient {
         guard result == 0 else { throw Trouble.system("connect to \(path)") }
     }
 
+    /// Takes over a socket that is connected.
+    public init(connected descriptor: Int32) { self.descriptor = descriptor }
+
     deinit { close(descriptor) }
 
     // MARK: Bytes

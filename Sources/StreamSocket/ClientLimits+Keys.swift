@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// The limits of one client of the read-only socket. It sees everything, so without limits its transactions could make the
-/// daemon keep old values of everything.
+/// The limits of one client that the operator does not trust as dom0's own tools. It may see everything, so without
+/// limits its transactions could make the daemon keep old values of everything.
 extension ClientLimits {
-    static let keys = [
+    /// The keys of these limits, for a transport of such clients.
+    public static let keys = [
         ConfigurationKey("watches", .number(0...1_000_000), default: .number(32), "Watches of one client."),
         ConfigurationKey(
             "transactions", .number(0...1_000_000), default: .number(4), "Open transactions of one client."),
@@ -16,7 +17,8 @@ extension ClientLimits {
             "Bytes held for one client: watches, transactions, old values that these still show, unread messages."),
     ]
 
-    init(_ block: ConfigurationBlock) {
+    /// Reads a block that was checked against ``keys``.
+    public init(_ block: ConfigurationBlock) {
         self.init(
             watches: block.number("watches") ?? 0, transactions: block.number("transactions") ?? 0,
             transactionRequests: block.number("transaction-requests") ?? 0, memory: block.number("memory") ?? 0)

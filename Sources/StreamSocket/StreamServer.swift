@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import XenStoreKernel
+
+/// Serves the clients of a listening stream socket, whatever its family: the transport makes the socket, and says
+/// who each client is.
+public final class StreamServer: ReadinessHandler, TimerHandler {
+    let loop: any EventLoop
+    let kernel: Kernel
+    let log: PluginLog
+    let bounds: Bounds
+    /// Every connection receives into this one buffer, so that idle ones hold none.
+    let buffer: UnsafeMutableRawBufferPointer
+
+    private var descriptor: Int32
+    private let admit: (Arrival) -> Verdict
+    private var connections: [Int32: SocketConnection] = [:]
+    private var newcomers: [Int32: Newcomer] = [:]
+    private var isStopped = false
+
+    private var admission: Admission
+    /// A descriptor to give up when there is no other, so that a client can still be told no. -1 if it
+    /// could not be had back.
+    private var reserve: Int32
+
+    /// How many clients there can be, and for how long one may be nobody.
+    public struct Bounds: Sendable {
+        /// Clients at a time; 0 for as many as there are file descriptors for.
+        public var connections: Int
+        /// The clients leave half of the daemon's file descriptors to those of other transports.
+        public var leavesHalf: Bool
+        /// Milliseconds within which it must be clear who a client is.
+        public var patience: UInt64
+
+        /// By default the clients are as important as dom0's own tools, and have ten seconds.
+        public init(connections: Int = 0, leavesHalf: Bool = false, patience: UInt64 = 10_000) {
+            self.connections = connections
+            self.leavesHalf = leavesHalf
+            self.patience = patience
+        }
+    }
+
+    private static let bufferBytes = 64 * 1024
+    /// More connections than this are left for the next turn, so that a storm of them doesn't keep the
+    /// others waiting.
+    private static let acceptsPerTurn = 64
+    /// For how long nobody is accepted if a client can't even be told no.
+    private static let pauseMilliseconds: UInt64 = 100
+
+    /// Serves a socket that listens and does not block. The server closes it, unless this throws.
+    ///
+    /// - Parameter admit: says who a client is. It is asked when the client has connected, and again whenever the
+    ///   client has sent something, until it knows. It must not wait and must not call the server.
+    public init(
+        _ descriptor: Int32, _ bounds: Bounds = Bounds(), on loop: any EventLoop, kernel: Kernel,
+        log: PluginLog = .silent, admit: @escaping (Arrival) -> Verdict
+    ) throws(SystemError) {
+        self.descriptor = descriptor
+        self.bounds = bounds
+        self.loop = loop
+        self.kernel = kernel
+        self.log = log
+        self.admit = admit
+        buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)
+        admission = Admission(connections: bounds.connections, leavesHalf: bounds.leavesHalf)
+        reserve = Self.openReserve()
+        do throws(SystemError) {
+            try loop.add(descriptor, for: .readable, self)
+        } catch {
+            if reserve >= 0 { close(reserve) }
+            isStopped = true
+            throw error
+        }
+    }
+
+    deinit {
+        stop()
+        buffer.deallocate()
+    }
+
+    /// Ends all connections and closes the socket.
+    public func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        loop.remove(descriptor)
+        loop.wake(self, at: nil)
+        close(descriptor)
+        if reserve >= 0 { close(reserve) }
+        for newcomer in newcomers.values { newcomer.end() }
+        newcomers.removeAll()
+        for connection in connections.values { connection.end("the daemon ends") }
+    }
+
+    /// Serves another socket from now on. Up to so many clients that wait at the former one are taken along.
+    func move(to new: Int32, takingAlong backlog: Int32) throws(SystemError) {
+        try loop.add(new, for: .readable, self)
+        for _ in 0...backlog {
+            let accepted = accept()
+            guard accepted >= 0 else { break }
+            adopt(accepted)
+        }
+        loop.remove(descriptor)
+        close(descriptor)
+        descriptor = new
+    }
+
+    /// How many connections there are, known clients and others.
+    public var connectionCount: Int { connections.count + newcomers.count }
+
+    // MARK: Accepting
+
+    public func ready(_ descriptor: Int32, for readiness: Readiness) {
+        for _ in 0..<Self.acceptsPerTurn {
+            let accepted = accept()
+            if accepted >= 0 {
+                adopt(accepted)
+                continue
+            }
+            switch errno {
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE: guard turnAway(errno) else { return }
+            default: return
+            }
+        }
+    }
+
+    /// A client that waits, or -1.
+    private func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
+
+    private func adopt(_ accepted: Int32) {
+        if let refusal = admission.refusal(accepted, beside: connectionCount) {
+            close(accepted)
+            return tell(refusal)
+        }
+        log.debug("connection \(accepted): \(SocketClient(accepted))")
+        judge(Arrival(descriptor: accepted, bytes: []))
+    }
+
+    /// Asks who a client is, and does what follows from it.
+    func judge(_ arrival: Arrival) {
+        let accepted = arrival.descriptor
+        switch admit(arrival) {
+        case .peer(let peer, let taken):
+            forgetNewcomer(accepted)
+            connect(accepted, as: peer, arrival.bytes.dropFirst(taken))
+        case .wait where arrival.bytes.count < Arrival.bytesMax: awaitMore(accepted)
+        case .wait: refuse(accepted, "it has not said who it is in \(Arrival.bytesMax) bytes")
+        case .refusal(let reason): refuse(accepted, reason)
+        }
+    }
+
+    private func connect(_ accepted: Int32, as peer: Peer, _ bytes: ArraySlice<UInt8>) {
+        let connection = SocketConnection(accepted, of: self)
+        do throws(SystemError) {
+            try loop.add(accepted, for: .readable, connection)
+        } catch {
+            close(accepted)
+            return tell(.none(error.code))
+        }
+        connections[accepted] = connection
+        connection.begin(kernel.connect(connection, as: peer), with: bytes)
+    }
+
+    private func awaitMore(_ accepted: Int32) {
+        if newcomers[accepted] != nil { return }
+        do throws(SystemError) {
+            newcomers[accepted] = try Newcomer(accepted, of: self)
+        } catch {
+            close(accepted)
+            tell(.none(error.code))
+        }
+    }
+
+    /// Closes the connection of a client that could not be admitted.
+    func refuse(_ accepted: Int32, _ reason: String) {
+        forgetNewcomer(accepted)
+        close(accepted)
+        tell(.unknown(reason))
+    }
+
+    private func forgetNewcomer(_ accepted: Int32) { newcomers.removeValue(forKey: accepted)?.leave() }
+
+    private func tell(_ refusal: Admission.Refusal) {
+        admission.tell(refusal, beside: connectionCount, at: loop.now, log)
+    }
+
+    /// No descriptor is left. Left in the backlog, the client would wake the loop again and again; it is
+    /// let in through the reserve and shown out. False if even that is impossible for now.
+    private func turnAway(_ code: Int32) -> Bool {
+        tell(.none(code))
+        guard reserve >= 0 else {
+            loop.change(descriptor, to: [])
+            loop.wake(self, at: loop.now.advanced(byMilliseconds: Self.pauseMilliseconds))
+            return false
+        }
+        close(reserve)
+        let accepted = accept()
+        if accepted >= 0 { close(accepted) }
+        reserve = Self.openReserve()
+        return accepted >= 0
+    }
+
+    /// The pause is over.
+    public func wake(at now: Moment) {
+        reserve = Self.openReserve()
+        loop.change(descriptor, to: .readable)
+    }
+
+    private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+    /// A connection has ended.
+    func forget(_ accepted: Int32) { connections[accepted] = nil }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+
+/// A transport on a unix socket, all of whose clients are one ``Peer``. It has a name, its keys and a door.
+public protocol UnixSocketTransport: Transport, Surveying, Restoring {
+    /// The socket, made with the transport and opened when it starts.
+    var door: UnixDoor { get }
+}
+
+extension UnixSocketTransport {
+    public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) { try door.survey(warn) }
+    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        try door.open(on: loop, kernel: kernel)
+    }
+    public func restore() { door.restore() }
+    public func stop() { door.close() }
+}
+
+/// The socket of a ``UnixSocketTransport``.
+public final class UnixDoor {
+    private let configuration: ConfigurationBlock
+    private let settings: SocketSettings
+    private let peer: Peer
+    private var listener: SocketListener?
+
+    /// A block of ``SocketSettings/keys(path:mode:connections:)``, and who comes in through the socket.
+    public init(_ configuration: ConfigurationBlock, for peer: Peer) throws(ConfigurationError) {
+        settings = try SocketSettings(configuration)
+        self.configuration = configuration
+        self.peer = peer
+    }
+
+    func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
+        try settings.survey(of: configuration, warn)
+    }
+
+    func open(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: configuration.log)
+    }
+
+    func restore() { listener?.restoreFile() }
+
+    func close() {
+        listener?.stop()
+        listener = nil
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import Reactor
+import Synchronization
+import Testing
+import XenStoreKernel
+
+@testable import StreamSocket
+
+/// A transport that wants to know who a client is, on a socket that is no unix socket.
+@Suite struct AdmissionTests {
+    private static let token = Array("the token\n".utf8)
+
+    /// What the transport has logged.
+    private let log = Lines()
+
+    private final class Lines: Sendable {
+        private let lines = Mutex<[String]>([])
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+        func contain(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
+    }
+
+    /// A daemon with the transport only. Its clients have so many milliseconds for the token.
+    private func start(patience: Int = 10_000) throws -> (SocketHost, LoopbackTCP) {
+        var block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys)
+            .with("token", .text(String(decoding: Self.token, as: UTF8.self))).with("patience", .number(patience))
+        block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
+        let host = try SocketHost()
+        let transport = LoopbackTCP(block)
+        try transport.start(on: host.reactor, kernel: host.kernel)
+        return (host, transport)
+    }
+
+    @Test func servesAClientThatSendsItsTokenAndRequestsAtOnce() throws {
+        let (host, transport) = try start()
+        defer { transport.stop() }
+        let client = try Reader(port: transport.port)
+        client.send(Self.token + Reader.request + Reader.request.prefix(5))
+        try host.run {
+            client.receive()
+            return client.replies == 1
+        }
+        client.send(Reader.request.dropFirst(5))
+        try host.run {
+            client.receive()
+            return client.replies == 2
+        }
+        #expect(log.contain("debug: connection") && log.contain("127.0.0.1, port "))
+    }
+
+    @Test func waitsForATokenThatComesInPieces() throws {
+        let (host, transport) = try start()
+        defer { transport.stop() }
+        let client = try Reader(port: transport.port)
+        for byte in Self.token {
+            client.send([byte])
+            var turns = 0
+            try host.run {
+                turns += 1
+                return turns == 3
+            }
+        }
+        client.send(Reader.request)
+        try host.run {
+            client.receive()
+            return client.replies == 1
+        }
+    }
+
+    @Test func endsAClientThatNeverSendsItsToken() throws {
+        let (host, transport) = try start(patience: 30)
+        defer { transport.stop() }
+        let client = try Reader(port: transport.port)
+        // It has said something, but not enough, and goes on saying it: that buys it no time.
+        client.send(Self.token.prefix(3))
+        let start = Reactor.now()
+        var turns = 0
+        try host.run(sleeping: true) {
+            turns += 1
+            client.receive()
+            return client.hasEnded
+        }
+        #expect(Reactor.now() >= start.advanced(byMilliseconds: 20))
+        #expect(turns < 20, "waiting must not make the loop spin")
+        #expect(client.replies == 0)
+        #expect(transport.server?.connectionCount == 0)
+        #expect(log.contain("warning: a client is turned away, the last one because it has not said in time who it is"))
+    }
+
+    @Test func aClientIsNotTimedOutOnceItIsKnown() throws {
+        let (host, transport) = try start(patience: 30)
+        defer { transport.stop() }
+        let client = try Reader(port: transport.port)
+        client.send(Self.token)
+        let end = Reactor.now().advanced(byMilliseconds: 60)
+        try host.run { Reactor.now() >= end }
+        client.send(Reader.request)
+        try host.run {
+            client.receive()
+            return client.replies == 1
+        }
+    }
+
+    @Test func turnsAwayAClientWithAWrongToken() throws {
+        let (host, transport) = try start()
+        defer { transport.stop() }
+        let client = try Reader(port: transport.port)
+        client.send(Array("the tokem\n".utf8) + Reader.request)
+        try host.run {
+            client.receive()
+            return client.hasEnded
+        }
+        #expect(client.replies == 0)
+        #expect(log.contain("because its token is wrong"))
+    }
+
+    @Test func forgetsAClientThatLeavesBeforeItsToken() throws {
+        let (host, transport) = try start()
+        defer { transport.stop() }
+        var client: Reader? = try Reader(port: transport.port)
+        try host.run { transport.server?.connectionCount == 1 }
+        client?.send(Self.token.prefix(3))
+        client = nil
+        try host.run { transport.server?.connectionCount == 0 }
+    }
+
+    @Test func endsAllWhenItStops() throws {
+        let (host, transport) = try start()
+        let clients = try (0..<6).map { _ in try Reader(port: transport.port) }
+        clients[0].send(Self.token)
+        try host.run { transport.server?.connectionCount == 6 }
+        transport.stop()
+        for client in clients {
+            try client.receiveToTheEnd()
+            #expect(client.hasEnded)
+        }
+        #expect(transport.server?.connectionCount == 0)
+    }
+
+    /// A hook that never knows does not make the daemon keep all that a client sends.
+    @Test func aClientThatSaysTooMuchIsTurnedAway() throws {
+        let host = try SocketHost()
+        let (listening, port) = try LoopbackTCP.listen(port: 0)
+        var most = 0
+        let server = try StreamServer(listening, on: host.reactor, kernel: host.kernel) { arrival in
+            most = max(most, arrival.bytes.count)
+            return .wait
+        }
+        defer { server.stop() }
+        let client = try Reader(port: port)
+        try #require(client.send([UInt8](repeating: 1, count: 50_000)) > Arrival.bytesMax)
+        try host.run {
+            client.receive()
+            return client.hasEnded
+        }
+        #expect(most == Arrival.bytesMax)
+    }
+}
+
+extension Reader {
+    /// A client over TCP.
+    convenience init(port: UInt16) throws {
+        let descriptor = socket(AF_INET, linux_sock_stream | linux_sock_cloexec, 0)
+        var address = sockaddr_in(port: port)
+        guard address.with({ connect(descriptor, $0, $1) }) == 0 else { throw SystemError(errno, doing: "connect") }
+        self.init(connected: descriptor)
+    }
+}
