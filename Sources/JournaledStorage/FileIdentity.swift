@@ -2,8 +2,7 @@
 import Glibc
 import XenStoreKernel
 
-/// Which file stands behind a name, so that it is noticed when another takes its place or it loses
-/// what it had.
+/// Which file has a name. With it one notices when another file takes the name, or when the file loses bytes.
 struct FileIdentity {
     private let device: dev_t
     private let inode: ino_t
@@ -25,7 +24,7 @@ struct FileIdentity {
         case truncated(missing: Int)
     }
 
-    /// What has happened to the file behind our back.
+    /// What somebody else has done to the file.
     func problem(at path: String) -> Problem? {
         var status = stat()
         guard stat(path, &status) == 0 else { return .vanished(errno) }

@@ -49,11 +49,11 @@ final class Folding: @unchecked Sendable {
 
     /// A journal of this size is folded at once.
     private static let enough = 4 << 20
-    /// So much waits that each commit gives the thread a little time.
+    /// Above this size each commit waits a little, to give the thread time.
     private static let much = 32 << 20
-    /// As much as may wait: beyond it, commits wait, too. Twice as much if they free room.
+    /// The upper bound of a journal: above it commits wait. Commits that free room have twice as much.
     private static let tooMuch = 64 << 20
-    /// What is folded at the end; more is left in the journals, so that the end does not take long.
+    /// At the end the thread folds no more than this, so that the end does not take long. The journals keep the rest.
     private static let enoughAtEnd = 8 << 20
     private static let seconds = 1
 
@@ -311,10 +311,10 @@ final class Folding: @unchecked Sendable {
         return isQuiet && journals.isOpenEmpty ? nil : Self.now(plus: Self.seconds)
     }
 
-    // MARK: What happens behind our back
+    // MARK: What others do to the files
 
-    /// Sees whether the files are still the ones that they were. Of journals it has all that they held; the
-    /// table is looked at as it is changed. False if the store is another daemon's now.
+    /// Sees whether the lock and the journals are still the files that they were, and writes journals again from
+    /// memory. The table is looked at when it is changed. False if the store is another daemon's now.
     private func look() -> Bool {
         mustLook = false
         if watch == nil {

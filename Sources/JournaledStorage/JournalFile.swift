@@ -16,7 +16,7 @@ struct JournalFile {
     private(set) var content: [UInt8]
     private var descriptor: Int32 = -1
     private var identity: FileIdentity?
-    /// The file may not hold what it should, and is written anew before anything is added.
+    /// The file may not hold what it should. It is written again before anything is added.
     private(set) var isSuspect = true
     /// The file may hold a batch that was refused, or hold it again after a power cut: of this daemon's, or of
     /// one that was killed.
@@ -93,7 +93,7 @@ struct JournalFile {
         mayHoldRefused = false
     }
 
-    /// Adds a batch that could not be written. It is in memory only, until the file can be written anew.
+    /// Adds a batch that could not be written. It is in memory only, until the file can be written again.
     mutating func keep(_ batch: [UInt8]) {
         keep(batch[...])
         isSuspect = true
@@ -114,7 +114,7 @@ struct JournalFile {
         isSuspect = true
     }
 
-    /// What has happened to the file behind our back, if something has. It is written anew then before
+    /// What somebody else has done to the file; nil if nothing. If something, the file is written again before
     /// anything is added.
     mutating func look() -> FileIdentity.Problem? {
         guard let problem = identity?.problem(at: path) else { return nil }
@@ -128,7 +128,7 @@ struct JournalFile {
         if content.count + room > allocated { try grow(for: content.count, leaving: room) }
     }
 
-    /// A batch that nobody is told of must not be found by the next daemon. Its bytes stay the file's.
+    /// The next daemon must not find a batch that was refused. The file keeps the room of its bytes.
     private mutating func retract() {
         let zeros = [UInt8](repeating: 0, count: min(Batch.headerSize, max(0, allocated - content.count)))
         if !WholeFile.write(zeros, to: descriptor, at: content.count)

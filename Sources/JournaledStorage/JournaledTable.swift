@@ -37,7 +37,7 @@ public protocol JournaledTable: AnyObject, SendableMetatype {
     static func bytesToApply(journals: Int, table: Int) -> Int
 
     /// Opens the table to change it. A table that `syncs` is to outlive a power cut. A table that is suspect holds
-    /// something that ``read(_:into:)`` did not hand over, and must be written anew before it is changed.
+    /// something that ``read(_:into:)`` did not hand over, and must be written again before it is changed.
     init(_ files: StoreFiles, syncs: Bool, isSuspect: Bool) throws(StorageError)
     /// Bytes of the table.
     var size: Int { get }

@@ -99,7 +99,7 @@ struct Journals {
 
     // MARK: The files
 
-    /// Writes anew what somebody else has removed or changed: the journals have all that their files held.
+    /// Writes files again that somebody else has removed or changed: all that they held is in memory, too.
     mutating func look(_ store: StoreFiles, _ log: PluginLog) {
         for index in files.indices {
             guard let problem = files[index].look() else { continue }

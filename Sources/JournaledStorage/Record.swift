@@ -55,9 +55,9 @@ public enum RecordOwner {
 
 /// Keys of records that are no nodes: none of them could be a path.
 enum RecordKey {
-    /// What the kernel notes stands behind this.
+    /// The keys of the kernel's notes begin with this.
     static let notePrefix = Array("note:".utf8)
-    /// What the daemon itself keeps stands behind this.
+    /// The keys of the daemon's own records begin with this.
     static let ownPrefix = Array("sxenstored:".utf8)
     /// The version of this layout, in decimal.
     static let format = Array("sxenstored:format".utf8)

@@ -55,7 +55,7 @@ extension StoreFiles {
     /// What tells one from the others.
     private struct Moment: Hashable, Comparable {
         let stamp: Substring
-        /// 1, but for those that were set aside with the same stamp.
+        /// 1, except for a second and later store with the same stamp.
         var number = 1
 
         private static let shape = "0000-00-00T00-00-00Z"

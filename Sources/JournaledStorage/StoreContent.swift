@@ -9,7 +9,7 @@ public final class StoreContent {
     private var index: [Bytes: Int] = [:]
     private(set) var records: [(key: Bytes, data: UnsafeRawBufferPointer?)] = []
     private(set) var isInterrupted = false
-    /// The table holds something that does not count, and has to be written anew.
+    /// The table holds something that does not count: it must be written again.
     private(set) var isAltered = false
     private(set) var tableSize = 0
     /// Batches that are not in the table, oldest first, and in which journal they are.
@@ -62,7 +62,7 @@ public final class StoreContent {
     }
 
     /// Takes how large the table is, whether the daemon before this one has died while it changed the table, and
-    /// whether the file holds something that does not count and has to be written anew.
+    /// whether the file holds something that does not count and must be written again.
     public func describe(size: Int, isInterrupted: Bool = false, isAltered: Bool = false) {
         (tableSize, self.isInterrupted, self.isAltered) = (size, isInterrupted, isAltered)
     }

@@ -61,7 +61,7 @@ final class StoreLock {
         return try take(files)
     }
 
-    /// Removes the file, for those who leave nothing behind. The lock lasts on.
+    /// Removes the file; the lock still holds. For a tool that must not leave files.
     func removeFile() { unlink(files.lock) }
 
     deinit {

@@ -2,7 +2,7 @@
 import Glibc
 import XenStoreKernel
 
-/// Whether there is place for one more client, and what the log is told of those who are turned away.
+/// Decides whether there is room for one more client, and logs which clients are turned away.
 struct Admission {
     /// Clients at a time; 0 for any number.
     let connections: Int
@@ -23,7 +23,7 @@ struct Admission {
         case unknown(String)
     }
 
-    /// A line a minute is enough for whoever reads the log.
+    /// A line a minute is enough for a reader of the log.
     private static let pauseMilliseconds: UInt64 = 60_000
     private static let ownDescriptors = 32
 
@@ -44,7 +44,7 @@ struct Admission {
         return Int(descriptor) >= all - left ? .scarce(all) : nil
     }
 
-    /// Tells the log, unless it was told of others just before.
+    /// Logs it, unless a line about others was written just before.
     mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: PluginLog) {
         untold += 1
         if let lastLine, now < lastLine.advanced(byMilliseconds: Self.pauseMilliseconds) { return }

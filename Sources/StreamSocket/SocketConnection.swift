@@ -125,7 +125,7 @@ final class SocketConnection: Link, ReadinessHandler {
         var wanted: Readiness = []
         if !isBroken {
             if awaitsRoom { wanted.insert(.writable) }
-            // The end of a half-closed connection would be told of again and again.
+            // The loop would report the end of a half-closed connection again and again.
             if session.isReading, !isHalfClosed { wanted.insert(.readable) }
         }
         guard wanted != interest else { return }

@@ -69,7 +69,7 @@ struct SocketFile {
         if mkdir(parent, 0o755) != 0, errno != EEXIST { throw SystemError(errno, doing: "make the folder '\(parent)'") }
     }
 
-    /// Removes what a daemon that didn't end in an orderly way has left behind, and nothing else.
+    /// Removes the socket of a daemon that did not end in an orderly way, and nothing else.
     private static func makeWay(for address: UnixAddress) throws(SystemError) {
         let path = address.path
         guard let status = try? status(of: path) else { return }

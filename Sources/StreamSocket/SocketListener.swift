@@ -65,8 +65,7 @@ public final class SocketListener {
         }
     }
 
-    /// Listens on another socket of the same path. Whoever has connected before the file went must not be lost with
-    /// the former one.
+    /// Listens on a new socket at the same path. Clients that have connected to the former one are not lost.
     private func renew() throws(SystemError) {
         let new = try ListeningSocket(settings)
         do throws(SystemError) {

@@ -5,9 +5,9 @@ import XenStoreKernel
 /// What the operator decides about a listening socket, and the keys it is decided with.
 public struct SocketSettings: Sendable {
     public var path: String
-    /// Permission bits of the socket's file: whoever may write to it may connect.
+    /// Permission bits of the socket's file. A process that may write to the file may connect.
     public var mode: UInt32
-    /// User and group of the file, by name or number; nil leaves it to whoever runs the daemon.
+    /// User and group of the file, by name or number; nil for those that the daemon runs as.
     public var owner: String?
     public var group: String?
     /// Connections that may wait to be accepted.

@@ -4,13 +4,13 @@ import JournaledStorage
 import Synchronization
 import XenStoreKernel
 
-/// The smallest table that there can be: one plain file, which is written anew for each outcome. It begins with a
+/// The smallest table that there can be: one plain file, which is written as a whole for each outcome. It begins with a
 /// line of text; then comes, for each record, the length of the key, the length of the data, and both.
 ///
 /// It uses only what the library shows to everybody: a third storage needs no more than this.
 final class SnapshotTable: JournaledTable {
     static var name: String { "snapshot" }
-    static var summary: String { "The store lives in one plain file, written anew each time." }
+    static var summary: String { "The store lives in one plain file, written as a whole each time." }
 
     private let files: StoreFiles
     private let syncs: Bool

@@ -5,9 +5,9 @@
 
     /// Brings the copy of a table to where its last whole transaction has left it.
     ///
-    /// libtdb can take back a transaction itself, but leaves what the transaction has written behind the
-    /// former end of the file, and takes that for damage later. Nor does it know files that have grown for
-    /// a transaction that never began, of which power loss may keep any part.
+    /// libtdb can take back a transaction itself, but it leaves the bytes that the transaction has written past the
+    /// former end of the file, and takes them for damage later. Nor does it know files that have grown for a
+    /// transaction that never began, of which power loss may keep any part.
     struct Leftovers {
         private let descriptor: Int32
         private(set) var byteCount: Int
@@ -27,7 +27,7 @@
             try takeBack()
             let end = try endOfRecords(from: Layout.firstRecord(hashSize: hashSize))
             if end < byteCount { try cut(to: end) }
-            // It may lie behind the end; whoever has no such place makes one.
+            // The place may be past the end of the file. libtdb makes a new one if there is none.
             if area + Layout.recordSize > byteCount { try put(0, at: Layout.recoveryOffset) }
         }
 
@@ -63,8 +63,8 @@
             try cut(to: end)
         }
 
-        /// Where the records end that follow each other from here on. What is behind the last one holds
-        /// nothing: each record that counts is in a chain, and libtdb misses those that are not there.
+        /// The end of the records that follow each other from `start` on. Bytes past the last one hold nothing: each
+        /// record that counts is in a chain, and libtdb misses those that are not there.
         private func endOfRecords(from start: Int) throws(TableProblem) -> Int {
             guard byteCount > 0 else { return 0 }
             guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {

@@ -11,7 +11,7 @@
     /// and for every tool that knows TDB.
     ///
     /// libtdb does not map the file: what is truncated or unreadable below a mapping kills the process,
-    /// while a read that fails is an error. It does not lock either, as it would wait for whoever holds a
+    /// while a read that fails is an error. It does not lock either, as it would wait for a process that holds a
     /// lock, such as a `tdbdump` whose output nobody reads: ``apply(_:unless:)`` takes the locks of all
     /// tools at once, or fails.
     public final class TableFile {
@@ -19,7 +19,7 @@
         private let files: StoreFiles
         private var place: TablePlace
         private let syncs: Bool
-        /// The file may not hold what it should, or hold more: it is written anew before it is changed.
+        /// The file may not hold what it should, or hold more. It is written again before it is changed.
         private var isSuspect: Bool
         /// The file's name may not outlive a power cut yet.
         private var isNameOpen = false
@@ -62,7 +62,7 @@
             try lock()
             defer { unlock() }
             do throws(TableFailure) { try applyLocked(outcome, isHurried) } catch {
-                // What libtdb knows of the file may be wrong now; opened anew it recovers.
+                // What libtdb knows of the file may be wrong now. It recovers when it opens the file again.
                 closeHandle()
                 throw error
             }
@@ -97,7 +97,7 @@
             let failure = isCommitted ? TableFailure.system("sync", path, EIO) : Self.failure(handle, "write", path)
             // libtdb does not tell whether it could take its marker back.
             guard isCommitted, checkSync(), marker() == 0 else {
-                // The file is written anew without the transaction, here or at the next start.
+                // The file is written again without the transaction, here or at the next start.
                 isSuspect = true
                 if !isCommitted { keepMarker() }
                 closeHandle()
@@ -107,7 +107,7 @@
             try identify()
         }
 
-        // MARK: Writing the table anew
+        // MARK: Writing the whole table
 
         /// A transaction's cost grows with what was ever removed: libtdb looks for room in one long list, record
         /// by record. Where much has changed, writing everything in sequence is far cheaper.
@@ -157,7 +157,7 @@
             do throws(StorageError) { try place.follow(descriptor) } catch { throw .failed(error) }
         }
 
-        /// Cuts off what the file has grown by for a transaction that never began: room behind the last
+        /// Cuts off what the file has grown by for a transaction that never began: room after the last
         /// record that libtdb does not know of would be a gap later.
         private func shrink() {
             var none: UInt32 = 0
@@ -228,9 +228,9 @@
 
         private func unlock() { FileLock.drop(descriptor) }
 
-        // MARK: What happens behind our back
+        // MARK: What others do to the file
 
-        /// Writes the file anew if its name is gone or has another, or it may be wrong. Fails if it has lost
+        /// Writes the file again if its name is gone or has another, or it may be wrong. Fails if it has lost
         /// something, or what has the name is no store.
         private func makeSound() throws(TableFailure) {
             do throws(StorageError) {
@@ -340,7 +340,7 @@
 
     /// What all of the process has to agree on about libtdb.
     enum LibTDB {
-        /// libtdb keeps one list of all that is open and does not lock it: whoever opens or closes a file,
+        /// libtdb keeps one list of all that is open and does not lock it: a thread that opens or closes a file,
         /// of whatever kind, holds this.
         static let opening = Mutex(())
     }

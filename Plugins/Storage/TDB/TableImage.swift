@@ -63,8 +63,8 @@
 
         /// Checks all of the table and calls `body` with each record.
         ///
-        /// Where a transaction was taken back but for what it has left behind the table's former end, that
-        /// is seen only now: `startOver` is called, and then `body` once more with all records.
+        /// A transaction that was taken back may have left bytes past the table's former end. Only this finds them:
+        /// it calls `startOver` then, and `body` once more with all records.
         func forEachRecord(
             _ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void, startOver: () -> Void = {}
         ) throws(TableProblem) {
