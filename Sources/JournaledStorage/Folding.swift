@@ -286,7 +286,7 @@ final class Folding: @unchecked Sendable {
         switch result {
         case .success(let last):
             if let failure { log.warning("\(failure); that is in order again") }
-            if let mended = table.takeMended() { log.warning("\(mended); it has been written anew") }
+            if let mended = table.takeMended() { log.warning("\(mended); it has been written again") }
             if isObstacleSaid { log.notice("'\(files.table)' is up to date again") }
             tableSize = table.size
             (failure, obstacle, isObstacleSaid) = (nil, nil, false)

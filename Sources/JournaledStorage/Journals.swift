@@ -107,9 +107,9 @@ struct Journals {
             do throws(StorageError) {
                 try store.makeFolder()
                 try files[index].restore(leaving: 0)
-                log.warning("\(what); it has been written anew")
+                log.warning("\(what); it has been written again")
             } catch {
-                log.error("\(what), and cannot be written anew: \(error)")
+                log.error("\(what), and cannot be written again: \(error)")
                 let count = Batch.count(in: files[index].content, store: self.store)
                 if count > 0 { unsaved = ((unsaved?.count ?? 0) + count, unsaved?.reason ?? error) }
             }

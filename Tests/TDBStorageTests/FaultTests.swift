@@ -29,7 +29,7 @@
             try shelf.serve { $0.write("/old", "x") }
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
                 unlink(shelf.path)
-                try shelf.wait(for: "the table to be written anew from what is open") {
+                try shelf.wait(for: "the table to be written again from what is open") {
                     access(shelf.path, F_OK) == 0 && shelf.log.contain("No such file or directory; it has been written")
                 }
                 #expect(table.write("/new", "x") == .ok)
@@ -47,7 +47,7 @@
                 table.write("/old", "x")
                 for name in TemporaryFolder.names(in: folder) { unlink("\(folder)/\(name)") }
                 if withFolder { rmdir(folder) }
-                try shelf.wait(for: "all of it to be written anew") {
+                try shelf.wait(for: "all of it to be written again") {
                     ["store", "store.lock", "store.journal-0"].allSatisfy { access("\(folder)/\($0)", F_OK) == 0 }
                 }
                 #expect(throws: StorageError.self) { try shelf.serve(values) { _ in } }
@@ -115,9 +115,9 @@
                 for name in shelf.names where name.contains("journal") {
                     if removed { unlink(shelf.folder.file(name)) } else { cut(shelf.folder.file(name), 40) }
                 }
-                try shelf.wait(for: "the journal to be written anew") {
+                try shelf.wait(for: "the journal to be written again") {
                     let what = removed ? "No such file or directory" : "bytes are missing"
-                    return shelf.log.contain("\(what); it has been written anew")
+                    return shelf.log.contain("\(what); it has been written again")
                 }
                 #expect(table.write("/second", "x") == .ok)
             }
@@ -135,7 +135,7 @@
                 try shelf.put(bytes, "-copy")
                 rename(shelf.path + "-copy", shelf.path)
                 try shelf.wait(for: "the other one to be set aside") { shelf.asides.count == 1 }
-                try shelf.wait(for: "the table to be written anew") { access(shelf.path, F_OK) == 0 }
+                try shelf.wait(for: "the table to be written again") { access(shelf.path, F_OK) == 0 }
                 #expect(table.write("/second", "x") == .ok)
             }
             #expect(try WholeFile.read(shelf.folder.file(shelf.asides[0])) == bytes)

@@ -210,7 +210,7 @@
             #expect(shelf.asides.count == 1)
         }
 
-        /// A power cut has left one record of a table that was being written anew, and not all of it.
+        /// A power cut has left one record of a table that was being written again, and not all of it.
         @Test(arguments: ["/client/a", "note:domain/5"])
         func aTornDraftIsOurs(key: String) throws {
             try shelf.serve { #expect($0.write("/a", "b") == .ok) }

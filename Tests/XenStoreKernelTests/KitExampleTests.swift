@@ -14,6 +14,14 @@ import XenStoreWire
         #expect(guest.takeMessages() == [])
     }
 
+    @Test func aCaller() throws {
+        let host = try EmbeddedHost(storage: FailingStorage())
+        let guest = host.guest(5)
+        #expect(guest.write("data/name", "value") == .ok)
+        #expect(guest.read("data/name") == .text("value"))
+        #expect(guest.read("/local/domain/0/name") == .error(.ENOENT))
+    }
+
     /// In place of an author's storage, and of the folder that it keeps its files in.
     private func MyStorage(_ folder: FailingStorage) throws -> any Storage { folder }
 

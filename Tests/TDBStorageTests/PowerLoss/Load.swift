@@ -106,7 +106,7 @@
             disk.fail(1, of: [.written], on: "journal", .removal(of: name))
             try ask(0, inTransaction: [(.write, "/x\0\(random.next())")])
             if disk.log(from: before).entries.contains(where: { $0.kind == .unlinked && $0.names == [name] }) {
-                try wait("\(name) is written anew") {
+                try wait("\(name) is written again") {
                     let entries = disk.log(from: before).entries
                     let renamed = entries.firstIndex { $0.kind == .renamed && $0.names.last == name }
                     return renamed.map { entries[$0...].contains { $0.kind == .synced && $0.file == 0 } } ?? false

@@ -46,7 +46,7 @@
             try cuts.make(count)
         }
 
-        /// A table that was written anew because its name was gone has one that stays.
+        /// A table that was written again because its name was gone has one that stays.
         @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0))
         func aRestoredNameIsSafe() throws {
             let load = try Load(TemporaryFolder.inMemory(), sync: "commit", seed: 1)
