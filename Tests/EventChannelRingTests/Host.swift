@@ -6,8 +6,9 @@
 
     /// The built daemon on a simulated Xen host: the plugin's own code, Xen's libraries faked below it.
     final class Host {
-        let xen: FakeXen
+        // It goes before the host does, whose folder may have its files.
         let daemon: Daemon
+        let xen: FakeXen
         /// The toolstack.
         let tool: RawClient
 

@@ -62,7 +62,10 @@ public final class ChildProcess {
         close(lifeline)
     }
 
-    public func send(_ signal: Int32) { kill(pid, signal) }
+    /// Nothing is sent to one that has ended: its number may be another's.
+    public func send(_ signal: Int32) {
+        if status == nil { kill(pid, signal) }
+    }
 
     /// Stops it, and returns when it does nothing any more. SIGCONT has it go on, and SIGKILL ends it.
     public func freeze() throws {

@@ -35,6 +35,12 @@ public final class Daemon {
             errors: errors ?? folder.file("log"))
     }
 
+    /// Before the folder is removed: a daemon that lives makes its socket and its journals again where they are missing.
+    deinit {
+        process.send(SIGKILL)
+        _ = try? process.wait()
+    }
+
     /// Waits until the daemon serves.
     public func awaitReady() throws {
         if serves { return }

@@ -6,11 +6,12 @@
 
     /// The built daemon at work on a disk that keeps a log, and what its clients know.
     final class Load {
+        // It goes before the disk does, which has its files.
+        private(set) var daemon: Daemon
         let disk: FaultyDisk
         var histories: [History]
         /// Parts of the log in which a file was missing that somebody else had removed.
         private(set) var gaps: [Range<Int>] = []
-        private(set) var daemon: Daemon
         private var clients: [RawClient]
         private var random: Randomness
 
