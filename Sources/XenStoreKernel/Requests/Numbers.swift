@@ -45,8 +45,7 @@ extension Machine {
     }
 
     /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
-    func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer]
-    {
+    func strings(_ request: Request, _ allowed: ClosedRange<Int>) throws(WireError) -> [UnsafeRawBufferPointer] {
         var strings: [UnsafeRawBufferPointer] = []
         var rest = request.payload
         while let (text, behind) = rest.splitAtNul() {

@@ -111,8 +111,7 @@ extension Machine {
 
     /// Whether the transaction may keep what a request has added to it. If not, it is poisoned, keeps nothing,
     /// and each further request gets the same error.
-    private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError)
-    {
+    private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError) {
         if !session.hasLimits { return accounts.settleCharge(of: transaction, session) }
         try allow(.transactionNodes, amount: draft.touched.count, in: transaction, of: session)
         try allow(.transactionWork, amount: draft.work, in: transaction, of: session)
