@@ -4,7 +4,7 @@ import XenStoreKernel
 
 /// A storage with a journal before its table.
 ///
-/// A commit adds one batch to the journal, which is one write; ``Folding`` brings it into the table a little later.
+/// A commit adds one batch to the journal, which is one write; `Folding` brings it into the table a little later.
 /// So a commit costs next to nothing, whatever it costs to change a table.
 public final class JournaledStorage<Table: JournaledTable>: Storage {
     public static var name: String { Table.name }

@@ -50,8 +50,14 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
 
     /// Serves a socket that listens and does not block. The server closes it, unless this throws.
     ///
-    /// - Parameter admit: says who a client is. It is asked when the client has connected, and again whenever the
-    ///   client has sent something, until it knows. It must not wait and must not call the server.
+    /// - Parameters:
+    ///   - descriptor: the listening socket.
+    ///   - bounds: limits of the server and of its connections.
+    ///   - loop: the event loop that watches the sockets.
+    ///   - kernel: gets the clients.
+    ///   - log: gets messages about clients.
+    ///   - admit: says who a client is. The server asks when the client has connected, and again whenever the client
+    ///     has sent something, until `admit` knows. It must not wait and must not call the server.
     public init(
         _ descriptor: Int32, _ bounds: Bounds = Bounds(), on loop: any EventLoop, kernel: Kernel,
         log: PluginLog = .silent, admit: @escaping (Arrival) -> Verdict

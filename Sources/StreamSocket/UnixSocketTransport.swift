@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
 
-/// A transport on a unix socket, all of whose clients are one ``Peer``. It has a name, its keys and a door.
+/// A transport on a unix socket, all of whose clients are one `Peer`. It has a name, its keys and a door.
 public protocol UnixSocketTransport: Transport, Surveying, Restoring {
     /// The socket, made with the transport and opened when it starts.
     var door: UnixDoor { get }
