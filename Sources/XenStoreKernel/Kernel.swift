@@ -156,7 +156,7 @@ public final class Kernel {
     private func flush() {
         var index = 0
         while let session = machine.nextToFlush(&index) {
-            if !session.outbox.isEmpty || session.peer.outlivesDaemon { session.link.flush(session) }
+            if !session.outbox.isEmpty || session.outlivesDaemon { session.link.flush(session) }
             if machine.flushed(session) { session.link.close(session.endReason) }
         }
         tellReadingChanges()

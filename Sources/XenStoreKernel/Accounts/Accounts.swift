@@ -77,7 +77,7 @@ final class Accounts {
 
     /// Messages are no longer on their way to a client.
     func release(_ settled: Delivery.Settled, of session: Session) {
-        if settled.isEmpty || session.peer.isPrivileged { return }
+        if settled.isEmpty || session.isPrivileged { return }
         if settled.replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -settled.replies) }
         if settled.replyBytes > 0 { ledger.adjustMemory(of: session.domain, by: -settled.replyBytes) }
         if settled.eventBytes > 0 { ledger.adjustEvents(of: session.domain, by: -settled.eventBytes) }
@@ -88,7 +88,7 @@ final class Accounts {
     /// Whether the client may touch a node with these permissions in this way.
     @inline(__always)
     func mayAccess(_ permissions: borrowing PermissionList, _ access: Access, _ session: Session) -> Bool {
-        session.peer.isPrivileged || policiesAllow(permissions, access, session)
+        session.isPrivileged || policiesAllow(permissions, access, session)
     }
 
     private func policiesAllow(_ permissions: borrowing PermissionList, _ access: Access, _ session: Session) -> Bool {
@@ -101,7 +101,7 @@ final class Accounts {
     @inline(__always)
     func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
         if let limits = session.peer.limits { return limits.refusal(of: resource, amount: amount) }
-        if session.peer.isPrivileged { return nil }
+        if session.isPrivileged { return nil }
         for policy in policies {
             if let error = policy.refusal(of: resource, amount: amount, for: session.domain) { return error }
         }
@@ -126,14 +126,14 @@ final class Accounts {
     /// The limit of the client, 0 if it has none.
     func limit(of resource: Resource, _ session: Session) -> Int {
         if let limits = session.peer.limits { return limits.limit(of: resource) }
-        if session.peer.isPrivileged { return 0 }
+        if session.isPrivileged { return 0 }
         return Int(limits?.limit(of: resource, for: session.domain) ?? 0)
     }
 
     /// The bound on a path of this client on top of the protocol's own, 0 if there is none.
     @inline(__always)
     func pathQuota(_ session: Session) -> Int {
-        session.peer.isPrivileged ? 0 : Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
+        session.isPrivileged ? 0 : Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
     }
 
     // MARK: Complaining
@@ -178,10 +178,4 @@ final class Accounts {
 
     /// The session is gone.
     func forgetOverdrawn(_ session: Session) { overdrawn.removeAll { $0.session === session } }
-}
-
-extension Session {
-    /// Bounds apply to what this client makes the daemon keep and do.
-    @inline(__always)
-    var hasLimits: Bool { !peer.isPrivileged || peer.limits != nil }
 }

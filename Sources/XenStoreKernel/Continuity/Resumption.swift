@@ -12,7 +12,7 @@ extension Machine {
     }
 
     mutating func note(_ watch: Watch, isGone: Bool = false) {
-        guard keepsBatches, watch.session.peer.outlivesDaemon else { return }
+        guard keepsBatches, watch.session.outlivesDaemon else { return }
         let key = Array("watch/\(watch.serial)".utf8)
         if !isGone { return notes.keep(WatchNote(watch, of: watch.session.domain).bytes, under: key) }
         if !notes.withdraw(key) { notes.forget(key) }
@@ -77,7 +77,7 @@ extension Machine {
 
     /// A peer that was there before the daemon was restarted has its watches back.
     mutating func restoreWatches(of session: Session) {
-        guard session.peer.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else {
+        guard session.outlivesDaemon, let notes = handover?.watches.removeValue(forKey: session.domain) else {
             return
         }
         for note in notes.sorted(by: { $0.serial < $1.serial }) {

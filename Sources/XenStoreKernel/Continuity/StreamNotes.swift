@@ -97,7 +97,7 @@ extension Machine {
         var result: [[UInt8]: [UInt8]?] = [:]
         guard keepsBatches else { return result }
         let hasBatch = turn != nil || !notes.isEmpty
-        for session in touched where session.isOpen && session.peer.outlivesDaemon {
+        for session in touched where session.isOpen && session.outlivesDaemon {
             if mustNote(session, hasBatch: hasBatch) { note(streamOf: session, in: &result) }
         }
         return result
@@ -131,7 +131,7 @@ extension Machine {
     func streamsAreNoted(_ noted: [[UInt8]: [UInt8]?]) {
         if noted.isEmpty { return }
         for session in touched where session.isOpen && noted[StreamNote.key(session.domain)] != nil {
-            guard session.peer.outlivesDaemon else { continue }
+            guard session.outlivesDaemon else { continue }
             let sent = session.outbox.sentPosition
             let start = max(sent, session.noted.sendPosition)
             session.noted.pieces.removeFirst(session.noted.pieces.prefix { $0.upperBound <= sent }.count)
@@ -144,7 +144,7 @@ extension Machine {
 
     /// Unsent bytes are no longer what was noted: events that nobody has read in time were dropped.
     mutating func unsentChanged(of session: Session) {
-        guard keepsBatches, session.peer.outlivesDaemon else { return }
+        guard keepsBatches, session.outlivesDaemon else { return }
         forgetPieces(of: session)
         session.noted.isStale = true
         touch(session)
@@ -152,7 +152,7 @@ extension Machine {
 
     /// The session has ended, and with it its streams.
     mutating func forgetStream(of session: Session) {
-        guard keepsBatches, session.peer.outlivesDaemon else { return }
+        guard keepsBatches, session.outlivesDaemon else { return }
         forgetPieces(of: session)
         notes.forget(StreamNote.key(session.domain))
     }
@@ -171,7 +171,7 @@ extension Machine {
 extension Machine {
     /// A peer that was there before the daemon was restarted goes on where its streams have stopped.
     mutating func restoreStream(of session: Session) {
-        guard session.peer.outlivesDaemon, let note = handover?.streams.removeValue(forKey: session.domain) else {
+        guard session.outlivesDaemon, let note = handover?.streams.removeValue(forKey: session.domain) else {
             return
         }
         for position in note.pieces.keys {
@@ -189,7 +189,7 @@ extension Machine {
             if rest.isEmpty { return }
             let start = session.outbox.position
             session.outbox.extend(by: rest.count).copyMemory(from: rest)
-            if session.peer.isPrivileged { return }
+            if session.isPrivileged { return }
             accounts.ledger.adjustMemory(of: session.domain, by: rest.count)
             session.delivery.append(
                 Delivery.Mark(start: start, end: session.outbox.position, event: 0, cause: nil, kind: .rest))

@@ -5,7 +5,7 @@ import XenStoreWire
 extension Machine {
     @inline(__always)
     func mayAccess(_ list: PermissionsID, _ access: Access, _ session: Session) -> Bool {
-        session.peer.isPrivileged || accounts.mayAccess(store.permissions[list], access, session)
+        session.isPrivileged || accounts.mayAccess(store.permissions[list], access, session)
     }
 
     /// The node at `path`, if the session may access it so.
@@ -27,7 +27,7 @@ extension Machine {
     /// What to say of a node that is not there: ENOENT if the nearest ancestor grants any of the
     /// wanted access, else EACCES.
     func missing<T: Tree>(_ path: Path, _ access: Access, _ session: Session, _ tree: T) -> WireError {
-        if session.peer.isPrivileged { return .ENOENT }
+        if session.isPrivileged { return .ENOENT }
         if path.isSpecial { return .EACCES }
         if path.depth == 0 { return .ENOENT }
         let nearest = tree.content(of: tree.nearestAncestor(of: path).node).permissions

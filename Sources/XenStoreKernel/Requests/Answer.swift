@@ -29,7 +29,7 @@ struct Cause {
     static var nobody: Cause { Cause(guest: nil, replay: nil) }
 
     init(_ session: Session, replay: Replay? = nil) {
-        self.init(guest: session.peer.isPrivileged ? nil : session, replay: replay)
+        self.init(guest: session.isPrivileged ? nil : session, replay: replay)
     }
 
     private init(guest: Session?, replay: Replay?) {

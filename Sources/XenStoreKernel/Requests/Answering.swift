@@ -27,7 +27,7 @@ extension Machine {
         if answer.isEmpty { return }
         let start = session.outbox.position
         session.outbox.extend(by: answer.count).copyMemory(from: answer)
-        if !session.peer.isPrivileged { count(replyFrom: start, of: session, nil) }
+        if !session.isPrivileged { count(replyFrom: start, of: session, nil) }
         touch(session)
     }
 
@@ -38,7 +38,7 @@ extension Machine {
         if logSwitches.io { trace(isRequest: false, header, payload, session) }
         let start = session.outbox.position
         session.outbox.append(header, payload)
-        if !session.peer.isPrivileged { count(replyFrom: start, of: session, cause.outstanding) }
+        if !session.isPrivileged { count(replyFrom: start, of: session, cause.outstanding) }
     }
 
     /// The reply of an unprivileged domain counts to its memory and keeps its request outstanding.

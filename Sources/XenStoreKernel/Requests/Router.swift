@@ -9,7 +9,7 @@ struct Request {
     let transaction: UInt32
     let payload: UnsafeRawBufferPointer
 
-    var isPrivileged: Bool { session.peer.isPrivileged }
+    var isPrivileged: Bool { session.isPrivileged }
 }
 
 /// From operation to handler, in the order of checks that the protocol has: is the type known, is

@@ -70,7 +70,7 @@ extension Machine {
     }
 
     private func allowNodes<T: Tree>(_ more: Int, _ session: Session, _ tree: T) throws(WireError) {
-        if session.peer.isPrivileged { return }
+        if session.isPrivileged { return }
         let drafted = (tree as? Draft)?.nodesByOwner[session.domain] ?? 0
         try accounts.allow(.nodes, amount: accounts.ledger[session.domain].nodes + drafted + more, session)
     }
@@ -78,7 +78,7 @@ extension Machine {
     private func allowValue(
         _ value: UnsafeRawBufferPointer, growth: Int, _ list: PermissionsID, _ session: Session
     ) throws(WireError) {
-        if session.peer.isPrivileged { return }
+        if session.isPrivileged { return }
         let size = 16 + 8 * store.permissions[list].entries.count + value.count
         try accounts.allow(.nodeSize, amount: size, session)
         if growth > 0 { try accounts.allowMemory(growth, session) }
@@ -166,7 +166,7 @@ extension Machine {
     private func allowSize(of list: PermissionList, _ content: NodeContent, _ session: Session)
         throws(WireError)
     {
-        if session.peer.isPrivileged { return }
+        if session.isPrivileged { return }
         try accounts.allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
     }
 

@@ -74,7 +74,7 @@ extension Machine {
         guard session.isOpen, !session.isEnding else { return }
         session.receivedPosition &+= UInt64(bytes.count)
         // What was taken is to be noted, or to be given back to the peer as room.
-        if session.peer.outlivesDaemon { touch(session) }
+        if session.outlivesDaemon { touch(session) }
         if session.inbox.isEmpty, !session.isBacklogged {
             let done = drain(bytes, session)
             if done < bytes.count, session.isOpen, !session.isEnding {
@@ -144,7 +144,7 @@ extension Machine {
         while index < touched.count {
             let session = touched[index]
             index += 1
-            if session.isOpen, !session.peer.outlivesDaemon, !session.outbox.isEmpty { return session }
+            if session.isOpen, !session.outlivesDaemon, !session.outbox.isEmpty { return session }
         }
         return nil
     }

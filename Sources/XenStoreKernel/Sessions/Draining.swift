@@ -112,7 +112,7 @@ extension Machine {
 
     /// What keeps a session with limits from being read from, if something does.
     private func guestBlock(_ session: Session) -> BlockedReason? {
-        if reservation != nil { return session.peer.isPrivileged ? nil : .reservation }
+        if reservation != nil { return session.isPrivileged ? nil : .reservation }
         if session.heldUp > 0 { return .unreadEvents }
         let usage = accounts.held(by: session)
         if accounts.refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {

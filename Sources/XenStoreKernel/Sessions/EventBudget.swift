@@ -16,7 +16,7 @@ extension Machine {
 
     /// Whether an event of `bytes` may be queued for the session.
     mutating func admission(of bytes: Int, to session: Session) -> Admission {
-        if session.peer.isPrivileged { return isGivenUp(session, bytes) ? .dropped : .event }
+        if session.isPrivileged { return isGivenUp(session, bytes) ? .dropped : .event }
         let limit = accounts.limit(of: .eventMemory, session)
         let footprint = bytes + Delivery.Mark.overhead
         let held = accounts.ledger[session.domain].events
@@ -44,7 +44,7 @@ extension Machine {
 
     /// Something of the session's is out: there may be room for events that were beyond its budget.
     mutating func admitExcess(of session: Session) {
-        if session.delivery.excess == 0 || session.peer.isPrivileged { return }
+        if session.delivery.excess == 0 || session.isPrivileged { return }
         let limit = accounts.limit(of: .eventMemory, session)
         let room = limit == 0 ? .max : limit - accounts.ledger[session.domain].events
         let admitted = session.delivery.admit(within: room)

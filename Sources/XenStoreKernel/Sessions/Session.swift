@@ -5,6 +5,11 @@ import XenStoreWire
 /// its watches and its transactions.
 public final class Session {
     public let peer: Peer
+    /// As the peer says; apart, as they are asked for with each request.
+    let isPrivileged: Bool
+    let outlivesDaemon: Bool
+    /// Bounds apply to what this client makes the daemon keep and do.
+    let hasLimits: Bool
     /// Goes up with each connection; for the log.
     public let number: UInt64
     /// False while the session is BLOCKED or ending: its transport must not read from the peer.
@@ -71,6 +76,9 @@ public final class Session {
     init(number: UInt64, peer: Peer, link: any Link, turnGate: TurnGate, pool: BufferPool) {
         self.number = number
         self.peer = peer
+        isPrivileged = peer.isPrivileged
+        outlivesDaemon = peer.outlivesDaemon
+        hasLimits = !peer.isPrivileged || peer.limits != nil
         self.link = link
         self.turnGate = turnGate
         outbox = Outbox(pool: pool)

@@ -21,7 +21,7 @@ struct ChangeNotice {
 
 extension ChangeNotice {
     fileprivate func mayBeKnown(to session: Session, _ accounts: Accounts, _ store: Store) -> Bool {
-        if session.peer.isPrivileged { return true }
+        if session.isPrivileged { return true }
         func mayRead(_ list: PermissionsID) -> Bool {
             accounts.mayAccess(store.permissions[list], .read, session)
         }
@@ -98,7 +98,7 @@ extension Machine {
             cause: isExcess ? cause.requestThatWaits(accounts.ledger) : nil,
             kind: isExcess ? .excess : .event)
         session.delivery.append(mark)
-        if !isExcess, !session.peer.isPrivileged {
+        if !isExcess, !session.isPrivileged {
             accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint)
         }
         touch(session)
