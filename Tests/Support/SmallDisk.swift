@@ -33,11 +33,14 @@ public final class SmallDisk {
 
     public func free() { unlink(folder.file("filler")) }
 
-    /// Fails while a file is open for writing.
+    /// Waits while a file is open for writing: a process that another test has just forked has a copy of every
+    /// descriptor until it executes its program.
     public func setReadOnly(_ isSo: Bool) throws {
-        guard
-            mount("none", folder.path, "tmpfs", UInt(MS_REMOUNT | (isSo ? MS_RDONLY : 0)), nil)
-                == 0
-        else { throw Trouble.system("remount") }
+        let flags = UInt(MS_REMOUNT | (isSo ? MS_RDONLY : 0))
+        let deadline = Deadline()
+        while mount("none", folder.path, "tmpfs", flags, nil) != 0 {
+            guard errno == EBUSY, deadline.milliseconds > 0 else { throw Trouble.system("remount") }
+            sched_yield()
+        }
     }
 }
