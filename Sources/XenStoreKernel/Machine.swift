@@ -5,6 +5,9 @@ import XenStoreWire
 ///
 /// It is deterministic, and does nothing outside: time, randomness and input come from ``Kernel``, which also
 /// stores and sends. Nobody whom it asks, such as a policy or a domain transport, may call back into it.
+///
+/// A function that changes nothing is not `mutating`, except some that each request calls: to lend the machine the
+/// compiler copies all of it to the stack.
 struct Machine: ~Copyable {
     /// Whether storage wants to know what changes.
     let keepsBatches: Bool

@@ -12,7 +12,7 @@ extension Machine {
         if let watch = reply.watch { sendFirstEvent(of: watch) }
     }
 
-    func sendError(_ error: WireError, _ request: Header, _ session: Session, _ cause: Cause) {
+    mutating func sendError(_ error: WireError, _ request: Header, _ session: Session, _ cause: Cause) {
         let name = error.name
         // The literal ends with a NUL of its own, as the wire wants it.
         let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount + 1)
@@ -32,7 +32,7 @@ extension Machine {
     }
 
     @inline(__always)
-    private func append(
+    private mutating func append(
         _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ cause: Cause
     ) {
         if logSwitches.io { trace(isRequest: false, header, payload, session) }

@@ -45,7 +45,7 @@ public struct TraceEntry: Sendable {
 }
 
 extension Machine {
-    func trace(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+    mutating func trace(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         let entry = TraceEntry(
             isRequest: isRequest, session: session.number, domain: session.domain,
             operation: Operation(rawValue: header.type).map { "\($0.name)" } ?? "\(header.type)",

@@ -72,13 +72,13 @@ extension Machine {
 
     /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
     @inline(__always)
-    private func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
+    private mutating func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
         session.hasLimits
             && schedule.isTurnOver(for: session, isCostly: isCostly(session, header, payload), at: now)
     }
 
     /// Whether the request may take long, by what is known before it is carried out.
-    private func isCostly(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
+    private mutating func isCostly(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
         switch header.type {
         case Operation.transactionEnd.rawValue:
             session.transactions[header.transaction].map { $0.work * Work.change > Work.perClient } ?? false
@@ -105,13 +105,13 @@ extension Machine {
     // MARK: Blocking
 
     @inline(__always)
-    private func mustWait(_ session: Session) -> Bool {
+    private mutating func mustWait(_ session: Session) -> Bool {
         if session.outbox.count > Machine.unsentMax { return true }
         return session.hasLimits && guestBlock(session) != nil
     }
 
     /// What keeps a session with limits from being read from, if something does.
-    private func guestBlock(_ session: Session) -> BlockedReason? {
+    private mutating func guestBlock(_ session: Session) -> BlockedReason? {
         if reservation != nil { return session.isPrivileged ? nil : .reservation }
         if session.heldUp > 0 { return .unreadEvents }
         let usage = accounts.held(by: session)
@@ -151,7 +151,7 @@ extension Machine {
         }
     }
 
-    private func blockReason(_ session: Session) -> BlockedReason? {
+    private mutating func blockReason(_ session: Session) -> BlockedReason? {
         if session.outbox.count > Machine.unsentMax { return .peerNotReading }
         return session.hasLimits ? guestBlock(session) : nil
     }

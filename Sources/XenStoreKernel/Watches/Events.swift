@@ -104,7 +104,7 @@ extension Machine {
         touch(session)
     }
 
-    private func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
+    private mutating func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
         let room = session.outbox.extend(by: Header.size + length)
         guard let start = room.baseAddress else { return }
         let header = Header(type: Operation.watchEvent.rawValue, length: UInt32(length))
