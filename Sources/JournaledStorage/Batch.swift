@@ -193,19 +193,19 @@ extension Batch {
             _ = forEachChange(in: UnsafeRawBufferPointer(rebasing: journal[batch.range]), keys) {
                 outcome.records[$0] = .some($1)
             }
-            outcome.last = batch.sequence
+            (outcome.last, outcome.hasBatches) = (batch.sequence, true)
         }
         return body(&outcome)
     }
 }
 
 extension JournalOutcome {
-    /// Calls `body` when the number of the last batch is among the records: a table keeps it as one of them. It is
-    /// not if there is nothing to be kept.
+    /// Calls `body` when the number of the last batch is among the records: a table keeps it as one of them, also where
+    /// no batch has changed anything. Without a batch there is no number.
     mutating func withNumber(
         _ body: (JournalOutcome) throws(TableFailure) -> Void
     ) throws(TableFailure) {
-        if records.isEmpty { return try body(self) }
+        if !hasBatches { return try body(self) }
         let number = Array("\(last)".utf8)
         try RecordKey.folded.withBytes { (key) throws(TableFailure) in
             try number.withBytes { (number) throws(TableFailure) in

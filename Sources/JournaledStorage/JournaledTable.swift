@@ -72,6 +72,8 @@ public struct JournalOutcome {
     public internal(set) var size = 0
     /// The number of the last batch.
     var last: UInt64
+    /// There are batches that the table does not have yet.
+    var hasBatches = false
 }
 
 /// Why a table could not be changed.

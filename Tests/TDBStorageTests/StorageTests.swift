@@ -33,6 +33,16 @@
             #expect(try TDB.check(shelf.path).isGood)
         }
 
+        /// A daemon that starts commits a batch in which nothing has changed; what comes after it must not be lost.
+        @Test func aBatchWithoutChangesIsFoldedAsOthersAre() throws {
+            try shelf.serve { $0.write("/a", "1") }
+            try shelf.serveAndDie { table in
+                try shelf.waitForFold()
+                table.write("/b", "2")
+            }
+            try shelf.serve { #expect($0.read("/b") == .text("2")) }
+        }
+
         @Test func nodesAreLaidOutAsInXen() throws {
             var bytes: [UInt8] = []
             let permissions = [
