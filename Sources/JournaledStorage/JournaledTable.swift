@@ -21,8 +21,8 @@ public protocol JournaledTable: AnyObject, SendableMetatype {
     static var ownBound: String { get }
 
     /// Whether a regular file is such a table, or what damage or a power cut has left of one. If it is not, the
-    /// storage leaves the file alone.
-    static func recognizes(_ file: FileHead) -> Bool
+    /// storage leaves the file alone. A power cut may leave any part of a draft: a table that never took its place.
+    static func recognizes(_ file: FileHead, isDraft: Bool) -> Bool
     /// Makes a table with these records in place of what is there, or changes nothing and throws. The table and its
     /// name outlive a power cut when this returns.
     static func make(

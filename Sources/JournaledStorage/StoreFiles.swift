@@ -7,15 +7,15 @@ import XenStoreKernel
 public struct StoreFiles: Sendable {
     /// The path of the table.
     public let table: String
-    /// Whether a file is a table of this store's kind.
-    let recognizes: @Sendable (FileHead) -> Bool
+    /// Whether a file is a table of this store's kind, or the draft of one.
+    let recognizes: @Sendable (_ file: FileHead, _ isDraft: Bool) -> Bool
 
     /// The files of a store whose table is of this kind.
     public init<Table: JournaledTable>(_ table: String, of kind: Table.Type) {
-        self.init(table) { Table.recognizes($0) }
+        self.init(table) { Table.recognizes($0, isDraft: $1) }
     }
 
-    init(_ table: String, _ recognizes: @escaping @Sendable (FileHead) -> Bool) {
+    init(_ table: String, _ recognizes: @escaping @Sendable (FileHead, Bool) -> Bool) {
         self.table = table
         self.recognizes = recognizes
     }

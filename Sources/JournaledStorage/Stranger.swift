@@ -29,11 +29,11 @@ public struct Stranger: Error, CustomStringConvertible {
             }
         }
 
-        fileprivate func fits(_ file: FileHead, _ isTable: (FileHead) -> Bool) -> Bool {
+        fileprivate func fits(_ file: FileHead, _ isTable: (FileHead, Bool) -> Bool) -> Bool {
             switch self {
-            case .table: isTable(file)
+            case .table: isTable(file, false)
             case .journal: file.isJournal
-            case .draft: isTable(file) || file.isJournal
+            case .draft: isTable(file, true) || file.isJournal
             case .lock: file.isLock
             }
         }

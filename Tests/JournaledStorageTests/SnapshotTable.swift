@@ -34,7 +34,7 @@ final class SnapshotTable: JournaledTable {
 
     // MARK: What there is
 
-    static func recognizes(_ file: FileHead) -> Bool {
+    static func recognizes(_ file: FileHead, isDraft: Bool) -> Bool {
         guard let (bytes, isAll) = file.first(magic.count) else { return true }
         return bytes == magic || isAll && FileHead.isZero(bytes)
     }

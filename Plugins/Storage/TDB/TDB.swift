@@ -68,22 +68,25 @@
         private static let largestHead = 80 << 20
 
         /// A store's records say so. Where none is left it is enough that it is a TDB file without any record of
-        /// another program, or empty, or zeros, as power loss may leave it.
-        public static func recognizes(_ file: FileHead) -> Bool {
+        /// another program, or empty, or zeros, as power loss may leave it. In a draft there may also be keys whose
+        /// records are lost.
+        public static func recognizes(_ file: FileHead, isDraft: Bool) -> Bool {
             guard let size = file.size, size <= UInt32.max else { return false }
             for limit in [usualHead, largestHead] {
                 guard let (bytes, isAll) = file.first(limit) else { return true }
                 let owners = bytes.withUnsafeBytes(owners)
                 if owners.us { return true }
                 if !isAll && limit < largestHead { continue }
-                return !owners.others && (bytes.starts(with: TableLayout.magic) || isAll && FileHead.isZero(bytes))
+                if owners.others || owners.unknown && !isDraft { return false }
+                return bytes.starts(with: TableLayout.magic) || isAll && FileHead.isZero(bytes)
             }
             return false
         }
 
-        /// Whether there are records of a store, and of another program if there is none of a store.
-        private static func owners(of bytes: UnsafeRawBufferPointer) -> (us: Bool, others: Bool) {
-            var others = false
+        /// Whether there are records of a store; if there are none, whether there are some that could be a store's, and
+        /// some of another program.
+        private static func owners(of bytes: UnsafeRawBufferPointer) -> (us: Bool, unknown: Bool, others: Bool) {
+            var (unknown, others) = (false, false)
             var offset = TableLayout.headerSize
             while offset + TableLayout.recordSize <= bytes.count {
                 guard let record = Salvage.record(at: offset, in: bytes) else {
@@ -91,13 +94,13 @@
                     continue
                 }
                 switch record.key.owner(of: record.data) {
-                case .store: return (true, false)
-                case .unknown: break
+                case .store: return (true, false, false)
+                case .unknown: unknown = true
                 case .other: others = true
                 }
                 offset = record.end
             }
-            return (false, others)
+            return (false, unknown, others)
         }
     }
 #endif
