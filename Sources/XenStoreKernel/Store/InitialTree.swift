@@ -16,11 +16,11 @@ extension Machine {
     mutating func begin(with loader: StateLoader) -> ClosedTurn? {
         if !loader.notes.isEmpty { handover = Handover(loader.notes) }
         restoreLimits()
-        openTurn()
         for path in ["/tool", "/tool/xenstored"] as [StaticString] {
             guard let path = try? scanner.scan(UnsafeRawBufferPointer(path), home: .control),
                 !store.find(path).exists
             else { continue }
+            openTurn()
             let parent = store.find(path.parent)
             _ = store.create(
                 path, parent: parent, permissions: store.permissions.retain(Machine.ofControl),
