@@ -76,14 +76,15 @@ public struct ChangeBatch: ~Copyable {
             }
         }
         let (stored, removed) = store.changes(since: snapshot)
-        var walk = PathWalk(store)
-        for id in removed { try body(.removed(path: walk.path(of: id))) }
+        let walk = store.walk
+        walk.restart()
+        for id in removed { try body(.removed(path: walk.path(of: id, in: store))) }
         for id in stored {
             let content = store.content(of: id)
             try body(
                 .stored(
                     NodeRecord(
-                        path: walk.path(of: id), value: content.value,
+                        path: walk.path(of: id, in: store), value: content.value,
                         permissions: store.permissions[content.permissions].entries,
                         generation: content.generation, children: store.childNames(of: id))))
         }

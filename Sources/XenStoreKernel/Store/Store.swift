@@ -25,6 +25,8 @@ final class Store {
 
     /// The root, which is always there.
     let root: NodeID
+    /// For the paths of what a turn has changed.
+    let walk = PathWalk()
 
     init(ledger: Ledger, hashing: PathHash, rootPermissions: PermissionList) {
         self.ledger = ledger
