@@ -185,6 +185,9 @@
                     table.fill()
                     try #require(shelf.bytes(".journal-0").count < 1 << 16)
                 }
+                // The table cannot grow at all, and a fold that is early would have the next daemon not start.
+                limit.rlim_cur = limit.rlim_max
+                try #require(setrlimit(resource, &limit) == 0)
                 try shelf.serve { try #require($0.read("/top/0/node-0") == .text("value of 0")) }
             }
         }
