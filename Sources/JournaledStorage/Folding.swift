@@ -240,8 +240,13 @@ final class Folding: @unchecked Sendable {
         if !(mustLook || watch == nil) || look() {
             // What has just come is not folded any sooner because somebody touched a file.
             if !isLook { journals.close() }
-            note(fold(journals.closed))
+            var closed = journals.closed
+            note(fold(closed))
             recover()
+            // To give tens of megabytes back takes milliseconds, in which commits need not wait.
+            monitor.unlock()
+            closed = []
+            monitor.lock()
         }
         if !isLook || deadline == nil { deadline = nextDeadline }
         attempts += 1

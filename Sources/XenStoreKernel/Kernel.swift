@@ -117,14 +117,20 @@ public final class Kernel {
     public func endTurn(at now: Moment) -> Wait {
         machine.beginEndOfTurn(at: now)
         if machine.hasBacklog {
-            flushAnswers()
+            // What is done by now need not wait for those who have much to be done. Where a commit is dear, only
+            // what hangs on none.
+            if storage.patience == 0 { commitAndFlush() } else { flushAnswers() }
             machine.drainBacklog()
             tellReadingChanges()
         }
         if let moment = machine.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
+        commitAndFlush()
+        return machine.finishTurn(storageLoad: storage.load)
+    }
+
+    private func commitAndFlush() {
         if let closed = machine.closeTurn() { commit(closed) }
         flush()
-        return machine.finishTurn(storageLoad: storage.load)
     }
 
     /// If storage fails, nothing has happened: those who changed something are answered EIO.
