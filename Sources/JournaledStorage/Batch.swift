@@ -10,6 +10,12 @@ struct Batch {
     private(set) var removes = false
     /// The key of the change that was added last.
     private var key: [UInt8] = []
+    /// Bytes of keys that are left out, since the keys before have them.
+    private var shared = 0
+
+    /// Bytes of the batch with whole keys: what a fold has to hold and a table has to take. Bounds count this, as
+    /// a guest can make a few bytes of a journal come to many.
+    var weight: Int { bytes.count + shared }
     /// It only notes how far the daemon got with its peers, which says nothing after the next boot.
     private(set) var isOfPeers = false
 
@@ -26,6 +32,7 @@ struct Batch {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: repeatElement(0, count: Self.headerSize))
         key.removeAll(keepingCapacity: true)
+        shared = 0
         removes = false
         isOfPeers = changes.endsWithBoot
         try changes.forEach { (change) throws(StorageError) in add(change) }
@@ -56,6 +63,7 @@ struct Batch {
     private mutating func begin(prefix: [UInt8] = [], key: UnsafeRawBufferPointer) -> Int {
         let header = bytes.count
         let shared = prefix.isEmpty ? Self.sharedLength(self.key, key) : 0
+        self.shared += shared
         self.key.removeSubrange(shared...)
         self.key.append(contentsOf: prefix)
         self.key.append(contentsOf: UnsafeRawBufferPointer(rebasing: key[shared...]))
@@ -153,13 +161,19 @@ extension Batch {
         return Found(sequence: journal.number(at: offset + 8), range: range)
     }
 
-    /// Calls `body` with each change of a batch: the key, and the record or nil if it is gone. Keys are in
-    /// `keys` as long as that is there, records in the journal. False if the batch is none after all.
-    private static func forEachChange(
-        in batch: UnsafeRawBufferPointer, _ keys: Arena, _ body: (Bytes, UnsafeRawBufferPointer?) -> Void
-    ) -> Bool {
+    /// A change as it stands in a batch.
+    private struct Entry {
+        /// How much of the key before its key begins with.
+        var shared: Int
+        var keyEnd: Slice<UnsafeRawBufferPointer>
+        /// Nil if what the key names is gone.
+        var record: UnsafeRawBufferPointer?
+    }
+
+    /// Calls `body` with each change of a batch. False if the batch is none after all.
+    private static func forEachEntry(in batch: UnsafeRawBufferPointer, _ body: (Entry) -> Void) -> Bool {
         var offset = headerSize
-        var key = UnsafeRawBufferPointer(start: nil, count: 0)
+        var keyLength = 0
         let hasWholeKeys = batch.starts(with: formerMagic)
         while offset < batch.count {
             guard batch.count - offset >= 8 else { return false }
@@ -170,12 +184,26 @@ extension Batch {
             let isGone = recordLength == gone
             let start = offset + 8 + length
             let end = start + (isGone ? 0 : Int(recordLength))
-            guard end <= batch.count, shared <= key.count else { return false }
-            key = keys.join(key[..<shared], batch[offset + 8..<start])
-            body(Bytes(key), isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end]))
+            guard end <= batch.count, shared <= keyLength else { return false }
+            keyLength = shared + length
+            body(
+                Entry(
+                    shared: shared, keyEnd: batch[offset + 8..<start],
+                    record: isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end])))
             offset = end
         }
         return true
+    }
+
+    /// The ``weight`` of all the batches in a journal of this store.
+    static func weight(of journal: [UInt8], store: UInt64) -> Int {
+        var weight = journal.count
+        journal.withUnsafeBytes { journal in
+            for batch in all(in: journal, store: store) {
+                _ = forEachEntry(in: UnsafeRawBufferPointer(rebasing: journal[batch.range])) { weight += $0.shared }
+            }
+        }
+        return weight
     }
 
     /// Calls `body` with what all the batches of a journal come to: the last word on each key. It is good only
@@ -190,8 +218,11 @@ extension Batch {
         // Growing bit by bit costs as much as all else; repeated writes to one node need less.
         outcome.records.reserveCapacity(min(journal.count / 128, 1 << 16))
         for batch in all(in: journal, store: store) where batch.sequence > folded {
-            _ = forEachChange(in: UnsafeRawBufferPointer(rebasing: journal[batch.range]), keys) {
-                outcome.records[$0] = .some($1)
+            var key = UnsafeRawBufferPointer(start: nil, count: 0)
+            _ = forEachEntry(in: UnsafeRawBufferPointer(rebasing: journal[batch.range])) { entry in
+                key = keys.join(key[..<entry.shared], entry.keyEnd)
+                outcome.records[Bytes(key)] = .some(entry.record)
+                outcome.size += entry.shared
             }
             (outcome.last, outcome.hasBatches) = (batch.sequence, true)
         }

@@ -101,14 +101,14 @@ final class Folding: @unchecked Sendable {
     func append(_ batch: inout Batch, needsSync: Bool) throws(StorageError) {
         monitor.lock()
         defer { monitor.unlock() }
-        if tableSize + journals.size + batch.bytes.count > settings.sizeMax, settings.sizeMax > 0, !batch.removes {
+        if tableSize + journals.weight + batch.weight > settings.sizeMax, settings.sizeMax > 0, !batch.removes {
             throw StorageError("'\(files.table)' would be larger than size-max allows, \(settings.sizeMax) bytes")
         }
         try makeReady(batch)
         journals.seal(&batch)
         do throws(StorageError) {
             if let unsaved = journals.unsaved { throw unsaved.reason }
-            if !batch.removes { try room.refuseIfFull(need: bytesToFold(beside: batch.bytes.count)) }
+            if !batch.removes { try room.refuseIfFull(need: bytesToFold(beside: batch.weight)) }
             try add(batch, needsSync: needsSync)
         } catch {
             scheduleAttempt()
@@ -118,7 +118,7 @@ final class Folding: @unchecked Sendable {
             }
             keep(batch, error)
         }
-        if journals.openSize >= Self.enough { monitor.tellChange() }
+        if journals.openWeight >= Self.enough { monitor.tellChange() }
         scheduleAttempt()
     }
 
@@ -137,7 +137,7 @@ final class Folding: @unchecked Sendable {
 
     /// Bytes that a fold of all that waits may need.
     private func bytesToFold(beside more: Int = 0) -> Int {
-        type(of: table).bytesToApply(journals: journals.size + more, table: tableSize)
+        type(of: table).bytesToApply(journals: journals.weight + more, table: tableSize)
     }
 
     private func keep(_ batch: Batch, _ reason: StorageError) {
@@ -164,14 +164,14 @@ final class Folding: @unchecked Sendable {
         monitor.lock()
         defer { monitor.unlock() }
         if failure != nil || obstacle != nil { return 0 }
-        return min(100, journals.openSize / (Self.much / 100))
+        return min(100, journals.openWeight / (Self.much / 100))
     }
 
     /// Folds what there is and ends the thread; at once if it is not to be orderly.
     func stop(orderly: Bool = true) {
         guard let thread else { return }
         monitor.lock()
-        ending = orderly && journals.size <= Self.enoughAtEnd ? .orderly : .atOnce
+        ending = orderly && journals.weight <= Self.enoughAtEnd ? .orderly : .atOnce
         if ending == .atOnce { isHurried.store(true, ordering: .relaxed) }
         monitor.tellChange()
         monitor.unlock()
@@ -190,12 +190,12 @@ final class Folding: @unchecked Sendable {
     private func makeReady(_ batch: Batch) throws(StorageError) {
         if failure != nil, !settings.keepsUnsaved { awaitAttempt() }
         if let failure, !settings.keepsUnsaved { throw failure }
-        if journals.openSize > Self.much, obstacle ?? failure == nil {
+        if journals.openWeight > Self.much, obstacle ?? failure == nil {
             monitor.awaitChange(until: Self.now(milliseconds: 5))
         }
         let most = batch.removes ? 2 * Self.tooMuch : Self.tooMuch
-        while journals.openSize > most, obstacle ?? failure == nil { awaitAttempt() }
-        if journals.openSize > most, let refusal = failure ?? obstacle { throw refusal }
+        while journals.openWeight > most, obstacle ?? failure == nil { awaitAttempt() }
+        if journals.openWeight > most, let refusal = failure ?? obstacle { throw refusal }
     }
 
     private func awaitAttempt() {
@@ -220,7 +220,7 @@ final class Folding: @unchecked Sendable {
             if isAttemptWanted || mustLook || ending == .orderly { return true }
             let hasTrouble = failure != nil || obstacle != nil
             if !hasTrouble, !journals.isClosedEmpty { return true }
-            if !hasTrouble, journals.openSize >= Self.enough { return true }
+            if !hasTrouble, journals.openWeight >= Self.enough { return true }
             guard let deadline else {
                 monitor.awaitChange()
                 continue
@@ -230,7 +230,7 @@ final class Folding: @unchecked Sendable {
     }
 
     /// At the end each journal has its turn, whether that works or not.
-    private var isDone: Bool { journals.size == 0 || attemptsAtEnd > 2 }
+    private var isDone: Bool { journals.weight == 0 || attemptsAtEnd > 2 }
 
     /// Folds the journal that is not being added to, or looks after the table if there is nothing.
     private func attempt() {

@@ -14,6 +14,8 @@ struct JournalFile {
     private let files: StoreFiles
     /// What the file begins with, as far as it counts.
     private(set) var content: [UInt8]
+    /// What the batches in it come to with whole keys.
+    private(set) var weight: Int
     private var descriptor: Int32 = -1
     private var identity: FileIdentity?
     /// The file may not hold what it should. It is written again before anything is added.
@@ -39,21 +41,23 @@ struct JournalFile {
     /// What a journal grows by at most.
     private static let stride = 1 << 20
 
-    init(path: String, of files: StoreFiles, content: [UInt8], syncs: Bool) {
+    init(path: String, of files: StoreFiles, content: [UInt8], weight: Int, syncs: Bool) {
         self.path = path
         self.files = files
         self.content = content
+        self.weight = weight
         self.syncs = syncs
     }
 
     /// Adds a batch, all of it or nothing. One that needs no sync is safe from a power cut with the next
     /// that does, if the journal is one that syncs. `room` bytes stay free after the batch; if a full disk
     /// does not let them, the batch is refused.
-    mutating func append(_ batch: [UInt8], needsSync: Bool, leaving room: Int) throws(StorageError) {
+    mutating func append(_ batch: Batch, needsSync: Bool, leaving room: Int) throws(StorageError) {
         try makeSound()
-        let end = content.count + batch.count
+        let bytes = batch.bytes
+        let end = content.count + bytes.count
         if end + room > allocated { try grow(for: end, leaving: room) }
-        guard WholeFile.write(batch, to: descriptor, at: content.count) else {
+        guard WholeFile.write(bytes, to: descriptor, at: content.count) else {
             let failure = errno
             lacksRoom = Self.isLackOfRoom(failure)
             retract()
@@ -68,17 +72,18 @@ struct JournalFile {
             mayHoldRefused = true
             throw .system("sync", path, failure)
         }
-        keep(batch[...])
+        add(batch)
         identity?.size = content.count
     }
 
     /// Growing a large array by doubling would copy tens of megabytes while everybody waits. Memory that is
     /// reserved takes none until it is used.
-    private mutating func keep(_ batch: ArraySlice<UInt8>) {
-        if content.count + batch.count > Self.spareMemory, content.capacity < Self.usualMost {
+    private mutating func add(_ batch: Batch) {
+        if content.count + batch.bytes.count > Self.spareMemory, content.capacity < Self.usualMost {
             content.reserveCapacity(Self.usualMost)
         }
-        content += batch
+        content += batch.bytes
+        weight += batch.weight
     }
 
     /// Makes sure that no batch is left in the file that was refused. To be called before the other journal of a
@@ -94,14 +99,15 @@ struct JournalFile {
     }
 
     /// Adds a batch that could not be written. It is in memory only, until the file can be written again.
-    mutating func keep(_ batch: [UInt8]) {
-        keep(batch[...])
+    mutating func keep(_ batch: Batch) {
+        add(batch)
         isSuspect = true
     }
 
     /// All of it is in the table.
     mutating func empty() {
         content.removeAll(keepingCapacity: content.capacity <= Self.spareMemory)
+        weight = 0
         identity?.size = 0
         if descriptor >= 0, allocated > Self.spareSize, ftruncate(descriptor, off_t(Self.spareSize)) == 0 {
             allocated = Self.spareSize

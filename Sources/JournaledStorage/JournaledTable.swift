@@ -68,7 +68,7 @@ extension JournaledTable {
 public struct JournalOutcome {
     /// The last record of each key; nil if the record is gone. The memory is good only while the outcome is applied.
     public internal(set) var records: [Bytes: UnsafeRawBufferPointer?] = [:]
-    /// Bytes of the journals.
+    /// Bytes of the journals, with whole keys.
     public internal(set) var size = 0
     /// The number of the last batch.
     var last: UInt64

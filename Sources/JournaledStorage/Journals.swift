@@ -19,19 +19,23 @@ struct Journals {
     private(set) var unsaved: (count: Int, reason: StorageError)?
 
     init(_ store: StoreFiles, _ content: StoreContent, syncs: Bool) {
-        self.store = content.identity ?? 0
+        let identity = content.identity ?? 0
+        self.store = identity
         folded = content.folded
         nextSequence = content.lastSequence &+ 1
         var contents: [[UInt8]] = [[], []]
         for pending in content.pending { contents[pending.journal] = pending.content }
-        files = zip(store.journals, contents).map { JournalFile(path: $0, of: store, content: $1, syncs: syncs) }
+        files = zip(store.journals, contents).map {
+            JournalFile(
+                path: $0, of: store, content: $1, weight: Batch.weight(of: $1, store: identity), syncs: syncs)
+        }
         open = content.pending.last?.journal ?? 0
     }
 
-    /// Bytes in both.
-    var size: Int { files[0].content.count + files[1].content.count }
-    /// Bytes in the journal that batches are added to.
-    var openSize: Int { files[open].content.count }
+    /// Bytes in both, with whole keys.
+    var weight: Int { files[0].weight + files[1].weight }
+    /// The same of the journal that batches are added to.
+    var openWeight: Int { files[open].weight }
     /// What is being folded.
     var closed: [UInt8] { files[1 - open].content }
     /// All that is in them, in order.
@@ -41,7 +45,7 @@ struct Journals {
     /// The last batch that was refused lacked room on the disk.
     var lacksRoom: Bool { files[open].lacksRoom }
 
-    /// Opens the files, as far as that works: what does not is tried again with the first batch.
+    /// Opens the files. A file that cannot be opened is tried again with the first batch.
     mutating func begin(leaving room: Int) {
         for index in files.indices { try? files[index].restore(leaving: room) }
     }
@@ -56,13 +60,13 @@ struct Journals {
 
     /// Adds a batch that was sealed, all of it or nothing. `room` bytes stay free after it.
     mutating func append(_ batch: Batch, needsSync: Bool, leaving room: Int) throws(StorageError) {
-        try files[open].append(batch.bytes, needsSync: needsSync, leaving: room)
+        try files[open].append(batch, needsSync: needsSync, leaving: room)
         nextSequence &+= 1
     }
 
     /// Keeps a batch in memory only. True if it is the first one.
     mutating func keep(_ batch: Batch, _ reason: StorageError) -> Bool {
-        files[open].keep(batch.bytes)
+        files[open].keep(batch)
         nextSequence &+= 1
         let isFirst = unsaved == nil
         unsaved = ((unsaved?.count ?? 0) + 1, unsaved?.reason ?? reason)

@@ -34,7 +34,7 @@ public struct Bytes: Hashable {
         return UnsafeRawBufferPointer(rebasing: raw.dropFirst(RecordKey.notePrefix.count))
     }
 
-    /// Whose record this is, as far as that can be seen: a table may know its own files by that.
+    /// Whose record this seems to be: a table may recognize its own files by that.
     public func owner(of record: UnsafeRawBufferPointer) -> RecordOwner {
         if raw.starts(with: RecordKey.ownPrefix) { return .store }
         let isPath = isNode && StoredPath.isValid(raw)
