@@ -9,8 +9,6 @@ import XenStoreWire
 public final class Kernel {
     private let storage: any Storage
     private(set) var machine: Machine
-    /// The last commit failed; said once in the log.
-    private var isStorageFailing = false
     private let log: (LogLevel, String) -> Void
 
     /// Makes a kernel over an empty store, or over what `storage` has kept.
@@ -138,16 +136,14 @@ public final class Kernel {
         do throws(StorageError) {
             try storage.commit(machine.batch(of: closed))
             machine.committed(closed)
-            if isStorageFailing, !storage.lacksRoom {
+            if machine.isStorageFailing, !storage.lacksRoom {
                 log(.notice, "storage \(type(of: storage).name) works again")
-                isStorageFailing = false
                 machine.isStorageFailing = false
             }
         } catch {
-            if !isStorageFailing {
+            if !machine.isStorageFailing {
                 log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
             }
-            isStorageFailing = true
             machine.isStorageFailing = true
             machine.rolledBack(closed)
         }

@@ -4,7 +4,7 @@ import XenStoreWire
 /// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
 ///
 /// It is deterministic, and does nothing outside: time, randomness and input come from ``Kernel``, which also
-/// stores and sends. Nobody whom it asks, such as a policy or a domain transport, may call back into it.
+/// stores and sends. It asks policies and the domain transport; they must not call back into it.
 ///
 /// A function that changes nothing is not `mutating`, except some that each request calls: to lend the machine the
 /// compiler copies all of it to the stack.
@@ -55,7 +55,7 @@ struct Machine: ~Copyable {
     var notes = Notes()
     /// What the daemon before this one has left, until it is taken up.
     var handover: Handover?
-    /// The last commit failed.
+    /// The last commit failed; the log says so once.
     var isStorageFailing = false
     /// The monotonic clock as of the last turn.
     var now = Moment.start { didSet { accounts.setClock(to: now) } }

@@ -45,40 +45,31 @@ final class Ledger {
 
     /// One more node, or one less, that takes `bytes`.
     func adjustNodes(of domain: DomainID, by count: Int, bytes: Int) {
-        let usage = usage(domain)
-        usage.pointee.nodes += count
-        usage.pointee.memory += bytes
-        note(usage, domain)
+        adjust(domain) { usage in
+            usage.nodes += count
+            usage.memory += bytes
+        }
     }
 
-    func adjustMemory(of domain: DomainID, by bytes: Int) {
-        let usage = usage(domain)
-        usage.pointee.memory += bytes
-        note(usage, domain)
-    }
+    func adjustMemory(of domain: DomainID, by bytes: Int) { adjust(domain) { $0.memory += bytes } }
 
     func adjustWatches(of domain: DomainID, by count: Int, bytes: Int) {
-        let usage = usage(domain)
-        usage.pointee.watches += count
-        usage.pointee.memory += bytes
-        note(usage, domain)
+        adjust(domain) { usage in
+            usage.watches += count
+            usage.memory += bytes
+        }
     }
 
-    func adjustTransactions(of domain: DomainID, by count: Int) {
-        let usage = usage(domain)
-        usage.pointee.transactions += count
-        note(usage, domain)
-    }
+    func adjustTransactions(of domain: DomainID, by count: Int) { adjust(domain) { $0.transactions += count } }
 
-    func adjustOutstanding(of domain: DomainID, by count: Int) {
-        let usage = usage(domain)
-        usage.pointee.outstanding += count
-        note(usage, domain)
-    }
+    func adjustOutstanding(of domain: DomainID, by count: Int) { adjust(domain) { $0.outstanding += count } }
 
-    func adjustEvents(of domain: DomainID, by bytes: Int) {
+    func adjustEvents(of domain: DomainID, by bytes: Int) { adjust(domain) { $0.events += bytes } }
+
+    @inline(__always)
+    private func adjust(_ domain: DomainID, _ change: (inout Usage) -> Void) {
         let usage = usage(domain)
-        usage.pointee.events += bytes
+        change(&usage.pointee)
         note(usage, domain)
     }
 

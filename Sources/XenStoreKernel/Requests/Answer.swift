@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// What a request is answered with, as a value: whoever asked the handler sends it, or compares it with what the
-/// same request was answered before.
+/// The answer to a request, as a value. The router sends it; a commit compares it with the answer that the same
+/// request got in its transaction.
 struct Answer {
     /// Lies in the store, in the scratch or in a literal: good until the next request is handled, or the store
     /// changes.

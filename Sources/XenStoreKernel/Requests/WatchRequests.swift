@@ -39,8 +39,8 @@ extension Machine {
         return reply
     }
 
-    /// The first event is for whoever asks, whether or not the node is there or may be read, and does not keep
-    /// the request outstanding.
+    /// A new watch fires at once, even if its node is missing or may not be read. This event does not keep the
+    /// request outstanding.
     mutating func sendFirstEvent(of watch: Watch) {
         var cause = Cause.nobody
         watch.path.withUnsafeBytes { send($0, to: watch, suppressingEqual: !watch.isSpecial, &cause) }

@@ -18,8 +18,8 @@ extension Machine {
             restoreWatches(of: session)
             restoreStream(of: session)
         }
-        // A peer that outlives the daemon is told that it is served, and that is noted. It is flushed before
-        // whoever has introduced it: what that one does next must find the ring in order.
+        // A peer that outlives the daemon learns that it is served, and storage notes that. It is flushed before
+        // the toolstack that has introduced it: the toolstack's next step must find the ring in order.
         if peer.outlivesDaemon {
             session.isTouched = true
             touched.insert(session, at: 0)
@@ -49,8 +49,8 @@ extension Machine {
         }
     }
 
-    /// The peer begins anew over the same wire: its watches, its transactions, and all that is on the way either
-    /// way are dropped. The session stays.
+    /// The peer begins again over the same wire. Its watches, its transactions and all unread bytes of both
+    /// directions are dropped. The session stays.
     mutating func reset(_ session: Session) {
         guard session.isOpen else { return }
         removeWatches(of: session)

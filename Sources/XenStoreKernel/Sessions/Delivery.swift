@@ -102,8 +102,8 @@ struct Delivery {
         }
     }
 
-    /// Events that were beyond the budget fit into `room` bytes of it now, the oldest first. Whoever waits for
-    /// them waits no longer. Returns how many bytes they take, and whom nobody else makes wait.
+    /// Events that were beyond the budget fit into `room` bytes of it now, the oldest first. Requests that wait for
+    /// them wait no longer. Returns how many bytes they take, and the sessions that may be read again.
     mutating func admit(within room: Int) -> (bytes: Int, freed: [Session]) {
         var taken = 0
         var freed: [Session] = []
