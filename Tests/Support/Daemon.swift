@@ -94,7 +94,10 @@ public final class Daemon {
     }
 
     /// How many files and sockets the daemon has open.
-    public var openDescriptors: Int { TemporaryFolder.names(in: "/proc/\(process.pid)/fd").count }
+    public var openDescriptors: Int { descriptorNumbers.count }
+
+    /// The numbers of all that the daemon has open.
+    public var descriptorNumbers: [Int] { TemporaryFolder.names(in: "/proc/\(process.pid)/fd").compactMap { Int($0) } }
 
     /// Ends the daemon as a service manager does, and returns its exit status.
     public func stop() throws -> Int32 {

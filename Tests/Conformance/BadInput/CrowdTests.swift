@@ -41,7 +41,8 @@ import Testing
         let crowd = try (0..<200).map { _ in try daemon.connect() }
         #expect(isServed(crowd[0]))
         #expect(!isServed(crowd[199]))
-        #expect((70...88).contains(daemon.openDescriptors))
+        // Beyond its limit it can only have what it has inherited: tests that run beside this one open files, too.
+        #expect((70...88).contains(daemon.descriptorNumbers.count { $0 < 96 }))
     }
 
     @Test(arguments: ["read-only-socket", "unix-socket"]) func noMoreAreTakenThanWasSaid(transport: String) throws {
@@ -81,7 +82,8 @@ import Testing
         let daemon = try daemon(descriptors: 64)
         for _ in 0..<20 {
             let crowd = try (0..<64).map { _ in try daemon.connectReadOnly() }
-            #expect(!isServed(crowd[63]))
+            // Which ones depends on when the daemon sees that those of the last round have gone.
+            #expect(crowd.count(where: isServed) <= 32)
         }
         let lines = try wholeLog(of: daemon).filter { $0.contains("turned away") }
         #expect(lines.count == 1, "\(lines)")
