@@ -26,7 +26,7 @@ public final class Kernel {
         try storage.load(into: loader)
         if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
         if let made = machine.begin(with: loader) {
-            try storage.commit(machine.batch(of: made))
+            try storage.commit(machine.journal.batch(of: made))
             machine.committed(made)
         }
     }
@@ -39,27 +39,27 @@ public final class Kernel {
     /// or from where the daemon before this one has noted that it got.
     public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes = StreamIndexes()) -> Session {
         defer { tellReadingChanges() }
-        return machine.connect(link, as: peer, at: indexes)
+        return machine.domains.connect(link, as: peer, at: indexes)
     }
 
     /// The peer wants to begin again over a ring that was given up since it broke the protocol: it is
     /// served again, as after INTRODUCE.
     public func reconnect(_ link: any Link, as peer: Peer) -> Session {
         defer { tellReadingChanges() }
-        return machine.reconnect(link, as: peer)
+        return machine.domains.reconnect(link, as: peer)
     }
 
     /// The peer is gone. The transport closes the connection itself; the session must not be used
     /// any more.
     public func disconnect(_ session: Session) {
-        machine.disconnect(session)
+        machine.domains.disconnect(session)
         tellReadingChanges()
     }
 
     /// The peer wants to begin again over the same ring: its watches, its transactions, and all that
     /// is on the way either way are dropped. The session stays.
     public func reset(_ session: Session) {
-        machine.reset(session)
+        machine.domains.reset(session)
         tellReadingChanges()
     }
 
@@ -68,7 +68,7 @@ public final class Kernel {
     /// Bytes have come from the peer. They are answered in place or kept; the buffer is free again
     /// when this returns.
     public func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
-        machine.receive(bytes, on: session)
+        machine.intake.receive(bytes, on: session)
         tellReadingChanges()
     }
 
@@ -94,18 +94,18 @@ public final class Kernel {
     // MARK: Domains
 
     /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
-    public func serveDomains(by transport: any DomainTransport) { machine.domainTransport = transport }
+    public func serveDomains(by transport: any DomainTransport) { machine.domains.serve(by: transport) }
 
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
     /// belongs to those that have died meanwhile. To be called once, when all transports have started.
     public func resumeDomains() {
-        machine.resumeDomains()
+        machine.domains.resume()
         tellReadingChanges()
     }
 
     /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
     public func domainsChanged() {
-        machine.domainsChanged()
+        machine.domains.refreshAll()
         tellReadingChanges()
     }
 
@@ -113,15 +113,15 @@ public final class Kernel {
 
     /// Ends a turn: what changed goes to storage, then replies and events are flushed.
     public func endTurn(at now: Moment) -> Wait {
-        machine.beginEndOfTurn(at: now)
-        if machine.hasBacklog {
+        machine.accounts.setClock(to: now)
+        if !machine.schedule.backlog.isEmpty {
             // What is done by now need not wait for those who have much to be done. Where a commit is dear, only
             // what hangs on none.
             if storage.patience == 0 { commitAndFlush() } else { flushAnswers() }
-            machine.drainBacklog()
+            machine.intake.serveBacklog()
             tellReadingChanges()
         }
-        if let moment = machine.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
+        if let moment = machine.journal.putOff(patience: storage.patience, at: now) { return .gathering(until: moment) }
         commitAndFlush()
         return machine.finishTurn(storageLoad: storage.load)
     }
@@ -134,31 +134,32 @@ public final class Kernel {
     /// If storage fails, nothing has happened: those who changed something are answered EIO.
     private func commit(_ closed: ClosedTurn) {
         do throws(StorageError) {
-            try storage.commit(machine.batch(of: closed))
+            try storage.commit(machine.journal.batch(of: closed))
             machine.committed(closed)
-            if machine.isStorageFailing, !storage.lacksRoom {
+            if machine.journal.isStorageFailing, !storage.lacksRoom {
                 log(.notice, "storage \(type(of: storage).name) works again")
-                machine.isStorageFailing = false
+                machine.journal.isStorageFailing = false
             }
         } catch {
-            if !machine.isStorageFailing {
+            if !machine.journal.isStorageFailing {
                 log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
             }
-            machine.isStorageFailing = true
+            machine.journal.isStorageFailing = true
             machine.rolledBack(closed)
         }
     }
 
     /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
     private func flushAnswers() {
+        if machine.journal.hasChanges { return }
         var index = 0
-        while let session = machine.nextAnswered(&index) { session.link.flush(session) }
+        while let session = machine.sessions.nextAnswered(&index) { session.link.flush(session) }
     }
 
     private func flush() {
         var index = 0
-        while let session = machine.nextToFlush(&index) {
-            if !session.outbox.isEmpty || session.outlivesDaemon { session.link.flush(session) }
+        while let session = machine.sessions.nextToFlush(&index) {
+            if session.hasUnsent || session.outlivesDaemon { session.link.flush(session) }
             if machine.flushed(session) { session.link.close(session.endReason) }
         }
         tellReadingChanges()
@@ -166,7 +167,7 @@ public final class Kernel {
 
     /// Links stop reading from their peers, or resume.
     private func tellReadingChanges() {
-        while let session = machine.nextReadingChange() { session.link.readingChanged(session) }
+        while let session = machine.sessions.nextReadingChange() { session.link.readingChanged(session) }
     }
 
     // MARK: Operators
@@ -176,7 +177,7 @@ public final class Kernel {
     public func reloadPolicies(_ reload: () throws -> Void) rethrows {
         let before = machine.accounts.limits?.settings ?? []
         defer {
-            machine.policiesAreReloaded(before: before)
+            machine.limits.areReloaded(before: before)
             tellReadingChanges()
         }
         try reload()
@@ -184,10 +185,10 @@ public final class Kernel {
 
     /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
     /// log.
-    public func trace(to tracer: @escaping (TraceEntry) -> Void) { machine.tracer = tracer }
+    public func trace(to tracer: @escaping (TraceEntry) -> Void) { machine.trace.tracer = tracer }
 
     /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
-    public func setLogSwitch(_ word: String) -> Bool { machine.logSwitches.set(word) }
+    public func setLogSwitch(_ word: String) -> Bool { machine.trace.switches.set(word) }
 }
 
 /// How long the event loop may sleep after a turn.

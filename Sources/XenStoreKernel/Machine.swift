@@ -4,75 +4,181 @@ import XenStoreWire
 /// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
 ///
 /// It is deterministic, and does nothing outside: time, randomness and input come from ``Kernel``, which also
-/// stores and sends. It asks policies and the domain transport; they must not call back into it.
+/// stores and sends. It composes the owners of all state; each of them uses only those that are made before it.
 ///
-/// A function that changes nothing is not `mutating`, except some that each request calls: to lend the machine the
-/// compiler copies all of it to the stack.
+/// It asks policies and the domain transport. One that called back into it would need it while it is changing: a debug
+/// build stops there.
 struct Machine: ~Copyable {
-    /// Whether storage wants to know what changes.
-    let keepsBatches: Bool
+    let trace: Trace
     let accounts: Accounts
-    let log: (LogLevel, String) -> Void
-
     let store: Store
-    var watches = WatchIndex()
-    var domains = DomainTable()
-    /// Reaches domains; nil on a machine without Xen.
-    var domainTransport: (any DomainTransport)?
-
-    /// Reads the paths of requests.
-    let scanner: PathScanner
-    /// Reads paths that the kernel itself makes while a request's path is in use.
-    let innerScanner: PathScanner
-    /// Where replies that are made up of pieces are put together.
-    let scratch: UnsafeMutableRawBufferPointer
-    let pool = BufferPool()
-
-    /// Every open session.
-    var sessions: [Session] = []
-    /// Sessions to flush when the turn ends.
-    var touched: [Session] = []
-    /// Sessions whose transports have not been told yet that they may read, or may not.
-    var readingChanges: [Session] = []
-    /// Whose request comes next.
-    var schedule = Schedule()
-    /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
-    var waiting: [Session] = []
-    var nextExpiry: Moment?
-    var sessionSerial: UInt64 = 0
-    var watchSerial: UInt64 = 0
-
-    /// The watches that a change matches; kept for its capacity.
-    var matches: [Watch] = []
-    /// A transaction that has the store to itself.
-    var reservation: Reservation?
-    /// The journal of this turn, if storage wants batches and something has changed.
-    var turn: Turn? { didSet { turnGate.isOpen = turn != nil } }
-    let turnGate = TurnGate()
-    /// Who is waited for before a turn ends.
-    var gathering = Gathering()
-    /// What storage is to keep beside the nodes; nothing if it wants no batches.
-    var notes = Notes()
-    /// What the daemon before this one has left, until it is taken up.
-    var handover: Handover?
-    /// The last commit failed; the log says so once.
-    var isStorageFailing = false
-    /// The monotonic clock as of the last turn.
-    var now = Moment.start { didSet { accounts.setClock(to: now) } }
-    var logSwitches = LogSwitches()
-    var tracer: ((TraceEntry) -> Void)?
+    let sessions = Sessions()
+    let schedule = Schedule()
+    let notes: Notes
+    let flow: FlowControl
+    let unsent: Unsent
+    let watches: Watches
+    let journal: Journal
+    let domains: Domains
+    let limits: RuntimeLimits
+    let intake: Intake
+    private let streams: Streams
+    private let transactions: Transactions
+    private let rollback: Rollback
 
     init(keepsBatches: Bool, policies: [any Policy], seed: UInt64, log: @escaping (LogLevel, String) -> Void) {
-        self.keepsBatches = keepsBatches
-        self.log = log
+        trace = Trace(log: log)
         accounts = Accounts(policies: policies, log: log)
-        let hashing = PathHash(seed: seed)
-        scanner = PathScanner(hashing: hashing)
-        innerScanner = PathScanner(hashing: hashing)
-        scratch = .allocate(byteCount: 2 * Limits.payloadMax, alignment: 16)
-        store = Store(
-            ledger: accounts.ledger, hashing: hashing, rootPermissions: PermissionList([Permission([], .control)]))
+        store = Store(ledger: accounts.ledger, hashing: PathHash(seed: seed), rootPermissions: .ofControl)
+        notes = Notes(areKept: keepsBatches)
+        streams = Streams(notes: notes, sessions: sessions)
+        flow = FlowControl(sessions: sessions, accounts: accounts, schedule: schedule)
+        unsent = Unsent(sessions: sessions, accounts: accounts, flow: flow, streams: streams, log: log)
+        watches = Watches(store: store, accounts: accounts, schedule: schedule, notes: notes)
+        transactions = Transactions(store: store, accounts: accounts, log: log)
+        journal = Journal(store: store, sessions: sessions, notes: notes, streams: streams)
+        limits = RuntimeLimits(accounts: accounts, notes: notes, sessions: sessions, unsent: unsent, flow: flow)
+
+        let events = Events(
+            watches: watches, sessions: sessions, accounts: accounts, schedule: schedule, unsent: unsent,
+            hashing: store.hashing, trace: trace)
+        let changes = Changes(
+            store: store, watches: watches, events: events, schedule: schedule, areStored: keepsBatches)
+        // One reads the paths of requests. Another one reads those that the kernel makes itself meanwhile.
+        let (scanner, innerScanner) = (PathScanner(hashing: store.hashing), PathScanner(hashing: store.hashing))
+        domains = Domains(
+            connections: Connections(
+                sessions: sessions, accounts: accounts, flow: flow, unsent: unsent, watches: watches,
+                transactions: transactions, streams: streams, notes: notes, scanner: innerScanner),
+            accounts: accounts, schedule: schedule, journal: journal, notes: notes,
+            specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
+            estates: Estates(store: store, changes: changes, ledger: accounts.ledger, scanner: scanner), log: log)
+
+        let replies = Replies(sessions: sessions, unsent: unsent, events: events, trace: trace)
+        let router = Router(
+            store: store, domains: domains, journal: journal, replies: replies, trace: trace,
+            transactions: transactions,
+            handlers: Handlers(
+                scanner: scanner, innerScanner: innerScanner, store: store, accounts: accounts, schedule: schedule,
+                flow: flow, watches: watches, events: events, changes: changes, transactions: transactions,
+                journal: journal, domains: domains, limits: limits, trace: trace))
+        intake = Intake(
+            sessions: sessions, accounts: accounts, schedule: schedule, flow: flow, router: router, log: log)
+        rollback = Rollback(
+            store: store, sessions: sessions, transactions: transactions, unsent: unsent, domains: domains,
+            journal: journal, replies: replies, router: router)
+    }
+}
+
+// MARK: - Sessions
+
+extension Machine {
+    mutating func sent(_ count: Int, on session: Session) {
+        guard session.isOpen else { return }
+        unsent.sent(count, of: session)
+        if session.blockedBy != nil { flow.reconsider(session) }
+        if session.isFinished, !session.hasUnsent { sessions.touch(session) }
     }
 
-    deinit { scratch.deallocate() }
+    mutating func receivedEnd(on session: Session) {
+        guard session.isOpen else { return }
+        session.isFinished = true
+        sessions.touch(session)
+    }
+
+    mutating func resumeSending(on session: Session) {
+        if session.isOpen, session.hasUnsent { sessions.touch(session) }
+    }
+
+    mutating func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
+        session.position.moveIndexes(from: old, to: new)
+        sessions.touch(session)
+    }
+
+    /// The session was flushed. True if it has ended with that, and its link is to be closed.
+    mutating func flushed(_ session: Session) -> Bool {
+        if !session.isOpen { return false }
+        flow.reconsider(session)
+        session.position.beginTurn()
+        let isDone = session.isFinished && !session.hasUnsent && !session.isBacklogged
+        if session.isEnding || isDone {
+            domains.disconnect(session)
+            return true
+        }
+        unsent.awaitDeadlines(of: session)
+        return false
+    }
+}
+
+// MARK: - Turns
+
+extension Machine {
+    /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
+    /// ``rolledBack(_:)`` comes next.
+    mutating func closeTurn() -> ClosedTurn? {
+        schedule.beginTurn()
+        transactions.giveUpOverdrawn()
+        return journal.close()
+    }
+
+    /// Storage has taken all that the turn has changed.
+    mutating func committed(_ closed: ClosedTurn) { journal.committed(closed) }
+
+    /// Storage has taken nothing.
+    mutating func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
+
+    /// All was flushed. Says how long the event loop may sleep.
+    mutating func finishTurn(storageLoad: Int) -> Wait {
+        schedule.storageLoad = storageLoad
+        let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
+        var deadline = min(flow.expireReservation(), unsent.expire())
+        if !schedule.backlog.isEmpty {
+            deadline = min(deadline, accounts.now.advanced(byMilliseconds: Machine.storagePause))
+        }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || hasLeftovers { return .none }
+        return deadline.map { .until($0) } ?? .forever
+    }
+
+    private func min(_ a: Moment?, _ b: Moment?) -> Moment? {
+        guard let a, let b else { return a ?? b }
+        return Swift.min(a, b)
+    }
+
+    /// How long guests wait before storage is looked at again, in milliseconds.
+    private static let storagePause: UInt64 = 2
+}
+
+// MARK: - Start
+
+extension Machine {
+    /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
+    mutating func makeLoader() -> StateLoader {
+        store.createSpecial("@introduceDomain", permissions: .ofControl)
+        // Every domain may wait for others to go (Xen 4.22).
+        store.createSpecial(
+            "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
+        return StateLoader(store: store)
+    }
+
+    /// Goes on from what storage has kept, and makes what every store has: returns that, as far as storage lacks it.
+    mutating func begin(with loader: StateLoader) -> ClosedTurn? {
+        let records = loader.notes.compactMap { key, value in Record.Key(key).flatMap { Record($0, value) } }
+        if !records.isEmpty { domains.takeOver(Handover(records)) }
+        let scanner = PathScanner(hashing: store.hashing)
+        for path in ["/tool", "/tool/xenstored"] as [StaticString] {
+            guard let path = try? scanner.scan(UnsafeRawBufferPointer(path), home: .control),
+                !store.find(path).exists
+            else { continue }
+            journal.openTurn()
+            store.create(
+                path, parent: store.find(path.parent), permissions: store.permissions.retain(.ofControl),
+                value: UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        return closeTurn()
+    }
+}
+
+extension PermissionList {
+    /// Dom0 owns the node, and nobody else may touch it.
+    fileprivate static var ofControl: PermissionList { PermissionList([Permission([], .control)]) }
 }

@@ -46,7 +46,7 @@ import XenStoreWire
         let transaction = reader.start()
         _ = reader.read("/n/0", in: transaction)
         for number in 0..<50 { house.dom0.write("/n/\(number)", String(repeating: "w", count: 2000)) }
-        #expect(house.store.versions.count < 25)
+        #expect(house.store.history.versionCount < 25)
         #expect(reader.commit(transaction) == .error(.EAGAIN))
         house.expectSound()
     }

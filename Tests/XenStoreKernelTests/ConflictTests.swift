@@ -92,8 +92,8 @@ import XenStoreWire
         let before = Contents(of: house.store)
         #expect(dom0.commit(transaction) == (one.commits ? .ok : .error(.EAGAIN)))
         if !one.commits { #expect(Contents(of: house.store) == before) }
-        #expect(house.store.snapshots.isEmpty)
-        #expect(house.store.versions.count == 0)
+        #expect(house.store.history.snapshots.isEmpty)
+        #expect(house.store.history.versionCount == 0)
         house.expectSound()
     }
 

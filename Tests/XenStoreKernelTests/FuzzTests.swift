@@ -139,9 +139,9 @@ private struct FuzzRun {
         }
         house.host.settle()
         house.expectSound(note)
-        #expect(house.store.snapshots.isEmpty, "\(note)")
-        #expect(house.store.versions.count == 0, "\(note)")
-        #expect(house.store.nodes.count == house.store.count, "\(note)")
+        #expect(house.store.history.snapshots.isEmpty, "\(note)")
+        #expect(house.store.history.versionCount == 0, "\(note)")
+        #expect(house.store.nodes.used == house.store.count, "\(note)")
         #expect(house.watchCount == 0, "\(note)")
         for domain in 0...3 as ClosedRange<UInt16> { #expect(house.usage(domain).outstanding == 0, "\(note)") }
     }

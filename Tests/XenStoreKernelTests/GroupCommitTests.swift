@@ -204,7 +204,7 @@ import XenStoreWire
         #expect(dom0.takeReplies() == [.error(.EIO)])
         #expect(dom0.read("/x") == .text("old"))
         #expect(dom0.commit(transaction) == .error(.ENOENT))
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 
@@ -228,7 +228,7 @@ import XenStoreWire
         failTurn()
         #expect(other.takeAll() == ["ERROR EIO|", "ERROR EIO|"])
         #expect(house.usage(0).transactions == 0)
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 
@@ -272,8 +272,8 @@ import XenStoreWire
             dom0.send(.transactionEnd, "T\0", in: transaction)
             if round % 2 == 0 { failTurn() } else { house.host.settle() }
         }
-        #expect(house.store.snapshots.isEmpty)
-        #expect(house.store.versions.count == 0)
-        #expect(house.store.nodes.count == house.store.count)
+        #expect(house.store.history.snapshots.isEmpty)
+        #expect(house.store.history.versionCount == 0)
+        #expect(house.store.nodes.used == house.store.count)
     }
 }

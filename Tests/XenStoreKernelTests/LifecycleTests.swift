@@ -96,7 +96,7 @@ import XenStoreTestKit
         #expect(dom0.commit(transaction) == .error(.EAGAIN))
         #expect(dom0.read("/x") == .error(.ENOENT))
         #expect(host.kernel.machine.accounts.ledger[five].nodes == 0)
-        #expect(host.kernel.machine.store.findProblems() == [])
+        #expect(StoreCheck.problems(of: host.kernel.machine.store) == [])
     }
 
     @Test func lookingADomainUpChangesNothing() {

@@ -77,7 +77,7 @@ import XenStoreWire
         }
         #expect(dom0.read("/before") == .text(""))
         #expect(dom0.read("/behind") == .error(.ENOENT))
-        #expect(house.kernel.machine.sessions.count == 1)
+        #expect(house.kernel.machine.sessions.all.count == 1)
     }
 
     @Test func anOversizedFrameInPiecesToo() {
@@ -164,9 +164,9 @@ import XenStoreWire
         caller.client.hangUp()
         house.host.settle()
         #expect("\(house.usage(5))" == "\(Usage())")
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.snapshots.isEmpty)
         #expect(house.kernel.machine.schedule.backlog.isEmpty)
-        #expect(house.kernel.machine.sessions.count == 1)
+        #expect(house.kernel.machine.sessions.all.count == 1)
         house.expectSound()
     }
 
@@ -175,7 +175,7 @@ import XenStoreWire
         first.client.hangUp()
         first.client.hangUp()
         #expect(second.read("/x") == .text("v"))
-        #expect(house.kernel.machine.sessions.count == 2)
+        #expect(house.kernel.machine.sessions.all.count == 2)
     }
 
     @Test func whoSendsNoMoreIsAnsweredAndThenClosed() {
@@ -213,7 +213,7 @@ import XenStoreWire
         house.host.settle()
         link.breakOff()
         house.host.settle()
-        #expect(house.kernel.machine.sessions.count == 2)
+        #expect(house.kernel.machine.sessions.all.count == 2)
         #expect(house.watchCount == 1)
         #expect(dom0.read("/x") == .text("v"))
         house.expectSound()

@@ -79,7 +79,7 @@ import XenStoreWire
 
     @Test(arguments: Order.allCases)
     func nothingIsKeptWhenAllAreClosed(order: Order) {
-        let before = house.store.nodes.count
+        let before = house.store.nodes.used
         var open: [UInt32] = []
         for number in 0..<30 {
             open.append(dom0.start())
@@ -88,16 +88,16 @@ import XenStoreWire
             if number % 2 == 1 { dom0.rm("/d/\(number % 5)") }
         }
         dom0.rm("/d")
-        #expect(house.store.nodes.count > before)
+        #expect(house.store.nodes.used > before)
         switch order {
         case .oldestFirst: break
         case .newestFirst: open.reverse()
         case .insideOut: open = Array(open[15...] + open[..<15].reversed())
         }
         for transaction in open { dom0.abort(transaction) }
-        #expect(house.store.nodes.count == before)
-        #expect(house.store.versions.count == 0)
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.nodes.used == before)
+        #expect(house.store.history.versionCount == 0)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 
@@ -110,8 +110,8 @@ import XenStoreWire
             dom0.write("/new/y")
             dom0.rm("/new")
         }
-        #expect(house.store.versions.count == 2, "/x and the root")
-        #expect(house.store.nodes.count == house.store.count)
+        #expect(house.store.history.versionCount == 2, "/x and the root")
+        #expect(house.store.nodes.used == house.store.count)
         #expect(dom0.read("/x", in: transaction) == .text("old"))
     }
 
@@ -124,9 +124,9 @@ import XenStoreWire
             #expect(dom0.commit(transaction) == .ok)
             dom0.rm("/a")
         }
-        #expect(house.store.snapshots.open.count == 1)
-        #expect(house.store.snapshots.open.reduce(0) { $0 + $1.created.count } == 0)
-        #expect(house.store.nodes.count == house.store.count)
+        #expect(house.store.history.snapshots.open.count == 1)
+        #expect(house.store.history.snapshots.open.reduce(0) { $0 + $1.created.count } == 0)
+        #expect(house.store.nodes.used == house.store.count)
         dom0.abort(idle)
     }
 
@@ -207,8 +207,8 @@ private struct ModelRun {
     mutating func finish() {
         while !open.isEmpty { end() }
         compare()
-        #expect(house.store.versions.count == 0, "\(note)")
-        #expect(house.store.snapshots.isEmpty, "\(note)")
-        #expect(house.store.nodes.count == house.store.count, "\(note)")
+        #expect(house.store.history.versionCount == 0, "\(note)")
+        #expect(house.store.history.snapshots.isEmpty, "\(note)")
+        #expect(house.store.nodes.used == house.store.count, "\(note)")
     }
 }

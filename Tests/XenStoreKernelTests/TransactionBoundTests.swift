@@ -56,7 +56,7 @@ import XenStoreWire
         #expect(open.memory < 1000)
         house.expectSound()
         #expect(guest.commit(transaction) == .error(.ENOMEM))
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 
@@ -158,7 +158,7 @@ import XenStoreWire
             #expect(guest.commit(transaction) == .error(.EAGAIN))
             house.dom0.rm("/local/domain/5/ground")
             #expect(Contents(of: house.store) == before)
-            #expect(house.store.snapshots.isEmpty)
+            #expect(house.store.history.snapshots.isEmpty)
             house.expectSound()
         }
     }
@@ -244,8 +244,8 @@ import XenStoreWire
             transactions.append(keeper.start())
             for number in 0..<900 { writer.write("n\(number)", value) }
         }
-        #expect(house.store.snapshots.unpaid <= 32 << 20)
-        #expect(house.store.versions.count < 20_000)
+        #expect(house.store.history.snapshots.unpaid <= 32 << 20)
+        #expect(house.store.history.versionCount < 20_000)
         keeper.write("x", in: transactions[0])
         keeper.write("x", in: transactions[29])
         #expect(keeper.commit(transactions[29]) == .ok)
@@ -264,7 +264,7 @@ import XenStoreWire
         let kept = (dom0: house.dom0.start(), guest: keeper.start())
         // More than may be unpaid.
         for number in 0..<9000 { writer.write("n\(number)", new) }
-        #expect(house.store.snapshots.unpaid < 32 << 20, "dom0 has it kept, and need not pay")
+        #expect(house.store.history.snapshots.unpaid < 32 << 20, "dom0 has it kept, and need not pay")
         #expect(house.dom0.read("/local/domain/6/n0", in: kept.dom0) == .text(old))
         #expect(house.dom0.commit(kept.dom0) == .ok)
         keeper.write("x", in: kept.guest)

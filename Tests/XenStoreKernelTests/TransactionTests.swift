@@ -133,7 +133,7 @@ import XenStoreWire
         other.write("/a", in: transaction)
         other.client.hangUp()
         #expect(dom0.list("/") == .names("tool"))
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 

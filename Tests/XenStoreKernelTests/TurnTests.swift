@@ -45,10 +45,10 @@ import XenStoreWire
         guest.send(.transactionEnd, "F\0", in: transaction)
         house.host.endTurn()
         #expect(guest.takeReplies() == [.ok])
-        #expect(house.store.versions.count > 3000)
+        #expect(house.store.history.versionCount > 3000)
         #expect(house.host.settle() == .forever)
-        #expect(house.store.versions.count == 0)
-        #expect(house.store.snapshots.isEmpty)
+        #expect(house.store.history.versionCount == 0)
+        #expect(house.store.history.snapshots.isEmpty)
         house.expectSound()
     }
 
@@ -63,8 +63,8 @@ import XenStoreWire
         house.dom0.send(.transactionEnd, "F\0", in: young)
         house.dom0.send(.transactionEnd, "F\0", in: old)
         #expect(house.host.settle() == .forever)
-        #expect(house.store.versions.count == 0)
-        #expect(house.store.nodes.count == house.store.count)
+        #expect(house.store.history.versionCount == 0)
+        #expect(house.store.nodes.used == house.store.count)
         house.expectSound()
     }
 

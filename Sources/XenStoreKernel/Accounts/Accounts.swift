@@ -13,7 +13,7 @@ final class Accounts {
     private let log: (LogLevel, String) -> Void
     private var complaints = Complaints()
     /// Whose snapshots have come to pin more since that was looked at.
-    private(set) var overdrawn: [SnapshotReader] = []
+    private(set) var overdrawn: [TransactionReader] = []
 
     init(policies: [any Policy], log: @escaping (LogLevel, String) -> Void) {
         self.policies = policies
@@ -26,7 +26,7 @@ final class Accounts {
     func held(by session: Session) -> Usage {
         guard session.peer.limits != nil else { return ledger[session.domain] }
         var usage = session.own
-        usage.memory += session.outbox.count
+        usage.memory += session.unsentCount
         return usage
     }
 
@@ -139,6 +139,8 @@ final class Accounts {
     // MARK: Complaining
 
     /// The monotonic clock as of the last turn.
+    var now: Moment { complaints.now }
+
     func setClock(to now: Moment) { complaints.now = now }
 
     /// Whether it is time to complain of this again: a guest must not be able to fill the log.
@@ -158,7 +160,7 @@ final class Accounts {
 
     /// More is kept for a transaction's snapshot, of what its client may read. Called in the middle of a change:
     /// whether that is too much is looked at after it.
-    func pinned(_ bytes: Int, by reader: SnapshotReader) {
+    func pinned(_ bytes: Int, by reader: TransactionReader) {
         adjustMemory(of: reader.session, by: bytes)
         if reader.isListed { return }
         reader.isListed = true
@@ -169,7 +171,7 @@ final class Accounts {
     var hasOverdrawn: Bool { !overdrawn.isEmpty }
 
     /// Those whose snapshots have come to pin more.
-    func takeOverdrawn() -> [SnapshotReader] {
+    func takeOverdrawn() -> [TransactionReader] {
         let readers = overdrawn
         overdrawn.removeAll(keepingCapacity: true)
         for reader in readers { reader.isListed = false }

@@ -38,3 +38,23 @@ struct DomainTable {
         for (other, domain) in domains where domain.target == id { domains[other]?.target = nil }
     }
 }
+
+extension Domain {
+    init(_ record: DomainRecord) {
+        uniqueID = record.uniqueID
+        frame = record.frame
+        port = record.port
+        features = record.features
+        target = record.target
+        isShutdownSeen = record.isShutdownSeen
+        isIntroduced = true
+    }
+}
+
+extension DomainRecord {
+    init(_ domain: Domain, _ id: DomainID) {
+        self.init(
+            id: id, uniqueID: domain.uniqueID, frame: domain.frame, port: domain.port, features: domain.features,
+            target: domain.target, isShutdownSeen: domain.isShutdownSeen)
+    }
+}

@@ -36,14 +36,3 @@ struct Gathering {
         deadline = nil
     }
 }
-
-extension Machine {
-    /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
-    mutating func putOffTurn(patience: UInt64) -> Moment? {
-        if turn == nil || isStorageFailing { return nil }
-        if patience == 0 { return nil }
-        if let moment = gathering.deadline(for: touched, patience: patience, now: now) { return moment }
-        gathering.end(touched)
-        return nil
-    }
-}

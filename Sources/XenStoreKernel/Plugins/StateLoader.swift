@@ -97,7 +97,7 @@ extension Store {
     fileprivate func changes(since snapshot: UInt64) -> (stored: [NodeID], removed: [NodeID]) {
         var numbers: [UInt32] = []
         var removed: [NodeID] = []
-        for open in snapshots.open where open.generation >= snapshot {
+        for open in history.snapshots.open where open.generation >= snapshot {
             for id in open.created where pointer(id).pointee.created > snapshot && isInTree(id) {
                 numbers.append(id.number)
             }
@@ -137,8 +137,4 @@ extension Store {
         return names
     }
 
-    func setGeneration(of id: NodeID, to moment: UInt64) {
-        pointer(id).pointee.generation = moment
-        generation = max(generation, moment)
-    }
 }

@@ -3,78 +3,103 @@ import XenStoreWire
 
 /// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
 /// are its arguments.
-extension Machine {
-    mutating func control(_ request: Request) throws(WireError) -> Answer {
-        let arguments = try strings(request, 1...64).map { String(decoding: $0, as: UTF8.self) }
+final class ControlRequests {
+    private let accounts: Accounts
+    private let domains: Domains
+    private let quotas: RuntimeLimits
+    private let store: Store
+    private let trace: Trace
+    private let scratch: Scratch
+
+    init(
+        accounts: Accounts, domains: Domains, quotas: RuntimeLimits, store: Store, trace: Trace, scratch: Scratch
+    ) {
+        self.accounts = accounts
+        self.domains = domains
+        self.quotas = quotas
+        self.store = store
+        self.trace = trace
+        self.scratch = scratch
+    }
+
+    func control(_ request: RequestContext) throws(WireError) -> Answer {
+        let arguments = try Arguments.strings(request, 1...64).map { String(decoding: $0, as: UTF8.self) }
         switch (arguments[0], arguments.dropFirst()) {
-        case ("help", []): return try reply(text: Machine.controlHelp)
+        case ("help", []): return try scratch.answer(text: ControlRequests.help)
         case ("check", []):
             check()
             return .ok
         case ("print", let words) where words.count == 1:
-            log(.notice, words.joined())
+            trace.log(.notice, words.joined())
             return .ok
-        case ("log", let words) where words.count <= 1: return try controlLog(request, words.first)
-        case ("quota", let words): return try controlQuota(request, Array(words))
-        case ("quota-soft", let words): return try controlSoftQuota(request, Array(words))
+        case ("log", let words) where words.count <= 1: return try controlLog(words.first)
+        case ("quota", let words): return try controlQuota(Array(words))
+        case ("quota-soft", let words): return try controlSoftQuota(Array(words))
         default: throw .EINVAL
         }
     }
 
-    private static let controlHelp = [
+    private static let help = [
         ("check", ""), ("log", "[on|off|+<switch>|-<switch>]"), ("print", "<string>"),
         ("quota", "[set <name> <val>|<domid>|max [-r]]"), ("quota-soft", "[set <name> <val>]"), ("help", ""),
     ].map { "\($0.padded(to: 15)) \($1)\n" }.joined()
 
-    private mutating func controlLog(_ request: Request, _ word: String?) throws(WireError) -> Answer {
+    private func controlLog(_ word: String?) throws(WireError) -> Answer {
         guard let word else {
-            let lines = logSwitches.all.map { "\($0.padded(to: 8)): \($1 ? "on" : "off")\n" }
-            return try reply(text: "Log switch settings:\n" + lines.joined())
+            let lines = trace.switches.all.map { "\($0.padded(to: 8)): \($1 ? "on" : "off")\n" }
+            return try scratch.answer(text: "Log switch settings:\n" + lines.joined())
         }
-        guard logSwitches.set(word) else { throw .EINVAL }
+        guard trace.switches.set(word) else { throw .EINVAL }
         return .ok
+    }
+
+    /// Logs what is wrong with the store and mends the counts.
+    private func check() {
+        let problems = StoreCheck.problems(of: store)
+        for problem in problems { trace.log(.error, "check: \(problem)") }
+        if problems.isEmpty { trace.log(.info, "check: \(store.count) nodes, all is well") }
     }
 
     // MARK: quota
 
     /// The limits that only make the log warn: there is one, of memory.
-    private mutating func controlSoftQuota(_ request: Request, _ words: [String]) throws(WireError) -> Answer {
+    private func controlSoftQuota(_ words: [String]) throws(WireError) -> Answer {
         guard let limits = accounts.limits else { throw .ENOSYS }
         if words.isEmpty {
             let line =
                 "\("memory".padded(to: 17)): \(padLeft(limits.limit(of: .softMemory, for: nil), to: 8)) \(Resource.softMemory.summary)\n"
-            return try reply(text: "Soft quota settings:\n" + line)
+            return try scratch.answer(text: "Soft quota settings:\n" + line)
         }
         guard words.count == 3, words[0] == "set", words[1] == "memory", let limit = UInt32(words[2]), limit != .max
         else { throw .EINVAL }
-        set(limit, of: .softMemory, for: nil, by: limits)
+        quotas.set(limit, of: .softMemory, for: nil, by: limits)
         return .ok
     }
 
-    private mutating func controlQuota(_ request: Request, _ words: [String]) throws(WireError) -> Answer {
+    private func controlQuota(_ words: [String]) throws(WireError) -> Answer {
         guard let limits = accounts.limits else { throw .ENOSYS }
         switch words {
         case []:
             let lines = Resource.allCases.map { resource in
                 "\("\(resource.name)".padded(to: 17)): \(padLeft(limits.limit(of: resource, for: nil), to: 8)) \(resource.summary)\n"
             }
-            return try reply(text: "Quota settings:\n" + lines.joined())
-        case ["max"]: return try reply(text: "Max. seen accounting values:\n" + peaks())
+            return try scratch.answer(text: "Quota settings:\n" + lines.joined())
+        case ["max"]: return try scratch.answer(text: "Max. seen accounting values:\n" + peaks())
         case ["max", "-r"]:
             accounts.ledger.resetPeaks()
-            return try reply(text: "Max. seen accounting values:\n" + peaks())
+            return try scratch.answer(text: "Max. seen accounting values:\n" + peaks())
         case _ where words.count == 3 && words[0] == "set":
             guard let resource = Resource.allCases.first(where: { "\($0.name)" == words[1] }),
                 let limit = UInt32(words[2]), limit != .max
             else { throw .EINVAL }
-            set(limit, of: resource, for: nil, by: limits)
+            quotas.set(limit, of: resource, for: nil, by: limits)
             return .ok
         case _ where words.count == 1:
             guard let number = UInt16(words[0]) else { throw .EINVAL }
             let domain = DomainID(number)
-            refresh(domain)
-            guard domains[domain] != nil else { throw .ENOENT }
-            return try reply(text: "Domain \(number):\n" + lines(of: domain, limits))
+            domains.refresh(domain)
+            if domains.known(domain) == nil { throw .ENOENT }
+            return try scratch.answer(text: "Domain \(number):\n" + lines(of: domain, limits))
         default: throw .EINVAL
         }
     }

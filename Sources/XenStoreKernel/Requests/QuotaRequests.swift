@@ -2,57 +2,85 @@
 import XenStoreWire
 
 /// GET_QUOTA and SET_QUOTA.
-extension Machine {
-    mutating func getQuota(_ request: Request) throws(WireError) -> Answer {
-        let arguments = try strings(request, 0...2)
-        guard let limits = accounts.limits else { throw .ENOSYS }
-        guard let name = arguments.last else {
-            return try reply(text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
-        }
-        guard let resource = Resource(wireName: name) else { throw .EINVAL }
-        let domain = arguments.count == 2 ? try knownDomain(arguments[0]) : nil
-        return try reply(text: "\(limits.limit(of: resource, for: domain))")
+final class QuotaRequests {
+    private let accounts: Accounts
+    private let domains: Domains
+    private let quotas: RuntimeLimits
+    private let scratch: Scratch
+
+    init(accounts: Accounts, domains: Domains, quotas: RuntimeLimits, scratch: Scratch) {
+        self.accounts = accounts
+        self.domains = domains
+        self.quotas = quotas
+        self.scratch = scratch
     }
 
-    mutating func setQuota(_ request: Request) throws(WireError) -> Answer {
-        let arguments = try strings(request, 2...3)
+    func get(_ request: RequestContext) throws(WireError) -> Answer {
+        let strings = try Arguments.strings(request, 0...2)
         guard let limits = accounts.limits else { throw .ENOSYS }
-        guard let resource = Resource(wireName: arguments[arguments.count - 2]) else { throw .EINVAL }
-        let (value, _) = arguments[arguments.count - 1].leadingNumber
+        guard let name = strings.last else {
+            return try scratch.answer(text: Resource.allCases.map { "\($0.name)" }.joined(separator: " "))
+        }
+        guard let resource = Resource(wireName: name) else { throw .EINVAL }
+        let domain = strings.count == 2 ? try knownDomain(strings[0]) : nil
+        return try scratch.answer(text: "\(limits.limit(of: resource, for: domain))")
+    }
+
+    func set(_ request: RequestContext) throws(WireError) -> Answer {
+        let strings = try Arguments.strings(request, 2...3)
+        guard let limits = accounts.limits else { throw .ENOSYS }
+        guard let resource = Resource(wireName: strings[strings.count - 2]) else { throw .EINVAL }
+        let (value, _) = strings[strings.count - 1].leadingNumber
         // The largest number means "not set" in Xen's own interface.
         guard let limit = UInt32(exactly: value), limit != .max else { throw .EINVAL }
-        let domain = arguments.count == 3 ? try knownDomain(arguments[0]) : nil
-        set(limit, of: resource, for: domain, by: limits)
+        let domain = strings.count == 3 ? try knownDomain(strings[0]) : nil
+        quotas.set(limit, of: resource, for: domain, by: limits)
         return .ok
     }
 
-    /// Sets a limit at run time: noted for the next daemon, and looked at by whom it has blocked.
-    mutating func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
-        note(limits.setLimit(limit, of: resource, for: domain), of: resource, for: domain)
+    /// A domain that the kernel has to do with, or ENOENT.
+    private func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+        let id = try Arguments.domainID(text)
+        domains.refresh(id)
+        if domains.known(id) == nil { throw .ENOENT }
+        return id
+    }
+}
+
+/// Limits that change at run time: noted for the next daemon, and looked at by those whom they have blocked.
+final class RuntimeLimits {
+    private let accounts: Accounts
+    private let notes: Notes
+    private let sessions: Sessions
+    private let unsent: Unsent
+    private let flow: FlowControl
+
+    init(accounts: Accounts, notes: Notes, sessions: Sessions, unsent: Unsent, flow: FlowControl) {
+        self.accounts = accounts
+        self.notes = notes
+        self.sessions = sessions
+        self.unsent = unsent
+        self.flow = flow
+    }
+
+    func set(_ limit: UInt32, of resource: Resource, for domain: DomainID?, by limits: any LimitTable) {
+        notes.keep(.limit(limits.setLimit(limit, of: resource, for: domain)))
         reconsiderBlocked()
     }
 
     /// Policies have taken over a changed configuration. Of the limits that were set at run time `before`, storage
     /// forgets those that do not stand any more.
-    mutating func policiesAreReloaded(before: [LimitSetting]) {
+    func areReloaded(before: [LimitSetting]) {
         let standing = Set(accounts.limits?.settings ?? [])
-        for gone in before where !standing.contains(gone) { note(nil, of: gone.resource, for: gone.domain) }
+        for gone in before where !standing.contains(gone) { notes.forget(.limit(gone.resource, gone.domain)) }
         reconsiderBlocked()
     }
 
-    private mutating func reconsiderBlocked() {
-        for session in sessions {
-            admitExcess(of: session)
-            if session.blockedBy != nil { reconsider(session) }
+    private func reconsiderBlocked() {
+        for session in sessions.all {
+            unsent.admitExcess(of: session)
+            if session.blockedBy != nil { flow.reconsider(session) }
         }
-    }
-
-    /// A domain that the kernel has to do with, or ENOENT.
-    mutating func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
-        let id = try domainID(text)
-        refresh(id)
-        guard domains[id] != nil else { throw .ENOENT }
-        return id
     }
 }
 

@@ -10,8 +10,6 @@ struct Outbox: ~Copyable {
     private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
-    /// How many bytes were ever appended: the position in the stream where the next message begins.
-    private(set) var position: UInt64 = 0
 
     init(pool: BufferPool) { self.pool = pool }
 
@@ -19,18 +17,15 @@ struct Outbox: ~Copyable {
 
     @inline(__always) var count: Int { end &- start }
     @inline(__always) var isEmpty: Bool { start == end }
-    /// The position in the stream of the first byte that has not gone out.
-    var sentPosition: UInt64 { position &- UInt64(count) }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[start..<end]) }
 
-    /// Room for `count` more bytes, which count as appended and must all be written.
+    /// Room for `count` more bytes, all of which must be written.
     @inline(__always)
     mutating func extend(by count: Int) -> UnsafeMutableRawBufferPointer {
         if buffer.count &- end < count { makeRoom(for: count) }
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end..<(end &+ count)])
         end &+= count
-        position &+= UInt64(count)
         return room
     }
 
@@ -55,25 +50,21 @@ struct Outbox: ~Copyable {
         let dropped = self.count - count
         guard dropped > 0 else { return }
         end -= dropped
-        position &-= UInt64(dropped)
         if start == end { empty() }
     }
 
-    /// Drops bytes that have not begun to go out, in one pass: `ranges` are positions in the stream,
-    /// in order. Returns how many bytes that were.
-    mutating func remove(_ ranges: [Range<UInt64>]) -> Int {
-        let origin = sentPosition
+    /// Drops bytes in one pass: `ranges` are places in ``bytes``, in order. Returns how many bytes that were.
+    mutating func remove(_ ranges: [Range<Int>]) -> Int {
         guard let base = buffer.baseAddress, let first = ranges.first else { return 0 }
-        var to = start + Int(first.lowerBound - origin)
+        var to = start + first.lowerBound
         for (index, range) in ranges.enumerated() {
-            let from = start + Int(range.upperBound - origin)
-            let next = index + 1 < ranges.count ? start + Int(ranges[index + 1].lowerBound - origin) : end
+            let from = start + range.upperBound
+            let next = index + 1 < ranges.count ? start + ranges[index + 1].lowerBound : end
             move(base + from, to: base + to, count: next - from)
             to += next - from
         }
         let removed = end - to
         end = to
-        position &-= UInt64(removed)
         if start == end { empty() }
         return removed
     }

@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// Whose request comes next. All guests together have a budget of work in each turn; those who have asked for
 /// little go first, and what may cost much comes last. dom0 does not wait for guests.
-struct Schedule {
+final class Schedule {
     /// Sessions with whole frames that had no place in this turn.
     private(set) var backlog = Backlog()
     /// Which of those are being served.
@@ -21,21 +21,21 @@ struct Schedule {
 
     /// Counts work of the request in hand.
     @inline(__always)
-    mutating func spend(_ work: Int) { requestWork &+= work }
+    func spend(_ work: Int) { requestWork &+= work }
 
     @inline(__always)
-    mutating func begin(_ session: Session) { session.effort.begin(turn: turn) }
+    func begin(_ session: Session) { session.effort.begin(turn: turn) }
 
     @inline(__always)
-    mutating func beginRequest(payload: Int) { requestWork = Work.request &+ payload &>> Work.payloadShift }
+    func beginRequest(payload: Int) { requestWork = Work.request &+ payload &>> Work.payloadShift }
 
     @inline(__always)
-    mutating func endRequest(of session: Session) {
+    func endRequest(of session: Session) {
         session.effort.add(requestWork)
         if session.hasLimits { guestWork &+= requestWork }
     }
 
-    mutating func beginTurn() {
+    func beginTurn() {
         guestWork = 0
         turn &+= 1
     }
@@ -70,7 +70,7 @@ struct Schedule {
     // MARK: Waiting
 
     /// Whole frames are left: they get their turn after the others.
-    mutating func putOff(_ session: Session, isCostly: Bool, at now: Moment) {
+    func putOff(_ session: Session, isCostly: Bool, at now: Moment) {
         if session.isBacklogged { return }
         session.isBacklogged = true
         backlog.append(session, urgency(of: session, isCostly: isCostly, at: now))
@@ -83,19 +83,19 @@ struct Schedule {
     }
 
     /// Those who wait with this urgency, as far as this turn may serve them: each is taken by ``next(of:_:)``.
-    mutating func beginServing(_ urgency: Backlog.Urgency) -> ArraySlice<Session> {
+    func beginServing(_ urgency: Backlog.Urgency) -> ArraySlice<Session> {
         served = urgency
         return backlog.take(urgency, atMost: backlog.count(urgency))
     }
 
-    mutating func next(of waiting: inout ArraySlice<Session>, _ urgency: Backlog.Urgency) -> Session? {
+    func next(of waiting: inout ArraySlice<Session>, _ urgency: Backlog.Urgency) -> Session? {
         guard hasRoom(for: urgency), let session = waiting.popFirst() else { return nil }
         session.isBacklogged = false
         return session
     }
 
     /// Those who had no place go on waiting, before those who have come meanwhile.
-    mutating func endServing(_ waiting: ArraySlice<Session>, _ urgency: Backlog.Urgency) {
+    func endServing(_ waiting: ArraySlice<Session>, _ urgency: Backlog.Urgency) {
         if !waiting.isEmpty { backlog.putBack(waiting, urgency) }
         served = nil
     }

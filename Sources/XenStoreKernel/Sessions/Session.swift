@@ -18,11 +18,11 @@ public final class Session {
     let link: any Link
     private let turnGate: TurnGate
     var inbox = Inbox()
-    var outbox: Outbox
+    private var outbox: Outbox
     var delivery = Delivery()
+    /// How far its two streams have got.
+    var position: StreamPosition
 
-    /// Watches, by a hash of path and token.
-    var watches: [UInt64: [Watch]] = [:]
     var transactions: [UInt32: Transaction] = [:]
     var lastTransaction: UInt32 = 0
     /// Transactions in a row that failed because of others.
@@ -37,14 +37,6 @@ public final class Session {
     var endReason = EndReason.answered
     /// The peer sends no more: the session ends when all is answered and sent.
     var isFinished = false
-    /// How many bytes have ever come from the peer.
-    var receivedPosition: UInt64 = 0
-    /// What the peer's indexes were when the session's positions in both streams were 0.
-    var origin = StreamIndexes()
-    /// What storage knows of the session's streams, if the peer outlives the daemon.
-    var noted = NotedStream()
-    /// Where this turn's answers begin in the stream, as far as they may have to be taken back.
-    var turnStart: UInt64 = 0
     /// The last commit that it had a part in.
     var lastCommit: UInt64 = 0
     /// In the kernel's list of sessions to flush when the turn ends.
@@ -73,7 +65,9 @@ public final class Session {
     /// Its place in the kernel's list of sessions.
     var place = 0
 
-    init(number: UInt64, peer: Peer, link: any Link, turnGate: TurnGate, pool: BufferPool) {
+    init(
+        number: UInt64, peer: Peer, link: any Link, at indexes: StreamIndexes, turnGate: TurnGate, pool: BufferPool
+    ) {
         self.number = number
         self.peer = peer
         isPrivileged = peer.isPrivileged
@@ -81,6 +75,7 @@ public final class Session {
         hasLimits = !peer.isPrivileged || peer.limits != nil
         self.link = link
         self.turnGate = turnGate
+        position = StreamPosition(at: indexes)
         outbox = Outbox(pool: pool)
     }
 
@@ -89,14 +84,16 @@ public final class Session {
     /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
     /// left: nobody sees an answer that might have to be taken back.
     public var unsent: UnsafeRawBufferPointer {
-        guard turnGate.isOpen, isTouched, turnStart >= outbox.sentPosition else { return outbox.bytes }
-        return UnsafeRawBufferPointer(
-            rebasing: outbox.bytes.prefix(Int(turnStart - outbox.sentPosition)))
+        guard turnGate.isOpen, isTouched, position.turnStart >= position.sent else { return outbox.bytes }
+        return UnsafeRawBufferPointer(rebasing: outbox.bytes.prefix(Int(position.turnStart - position.sent)))
     }
+
+    /// Up to where the streams have got: what was taken includes what this turn has taken.
+    public var indexes: StreamIndexes { position.indexes }
 
     public var state: SessionState {
         if let blockedBy { return .blocked(blockedBy) }
-        return inbox.isEmpty && outbox.isEmpty ? .ok : .busy
+        return inbox.isEmpty && !hasUnsent ? .ok : .busy
     }
 
     /// The domain whose rights this one shares (SET_TARGET).
@@ -106,9 +103,52 @@ public final class Session {
     var client: Client { Client(domain: peer.domain, target: target) }
 
     var domain: DomainID { peer.domain }
-}
 
-/// Whether a turn has changed something that storage has yet to take: then nobody may see what it has answered.
-final class TurnGate {
-    var isOpen = false
+    /// For the log: who this is.
+    var name: String { "domain \(peer.domain.rawValue), \(peer.transport) \(number)" }
+
+    // MARK: The stream to the peer
+
+    /// Bytes that wait to be sent.
+    @inline(__always) var unsentCount: Int { outbox.count }
+    @inline(__always) var hasUnsent: Bool { !outbox.isEmpty }
+
+    /// Appends a whole message.
+    @inline(__always)
+    func append(_ header: Header, _ payload: UnsafeRawBufferPointer) {
+        outbox.append(header, payload)
+        position.make(Header.size &+ payload.count)
+    }
+
+    /// Room for `count` more bytes, all of which must be written.
+    func extend(by count: Int) -> UnsafeMutableRawBufferPointer {
+        position.make(count)
+        return outbox.extend(by: count)
+    }
+
+    /// The first `count` unsent bytes have gone out.
+    func consume(_ count: Int) {
+        let count = min(count, outbox.count)
+        outbox.consume(count)
+        position.send(count)
+    }
+
+    /// Drops what was made at or after a place in the stream.
+    func truncate(to place: UInt64) {
+        let count = Int(position.made - place)
+        outbox.truncate(to: outbox.count - count)
+        position.takeBack(count)
+    }
+
+    /// Drops unsent bytes that have not begun to go out: `ranges` are places in the stream, in order.
+    func remove(_ ranges: [Range<UInt64>]) {
+        let start = position.sent
+        position.takeBack(outbox.remove(ranges.map { Int($0.lowerBound - start)..<Int($0.upperBound - start) }))
+    }
+
+    /// What was made from one place in the stream to another, as long as it is all unsent.
+    func made(from start: UInt64, to end: UInt64) -> [UInt8] {
+        guard isOpen, start >= position.sent, end >= start, end <= position.made else { return [] }
+        return Array(outbox.bytes[Int(start - position.sent)..<Int(end - position.sent)])
+    }
 }

@@ -43,6 +43,9 @@ final class Watch {
             && self.token.withUnsafeBytes { $0.isEqual(to: token) }
     }
 
+    @inline(__always)
+    func isOn(_ path: UnsafeRawBufferPointer) -> Bool { self.path.withUnsafeBytes { $0.isEqual(to: path) } }
+
     /// Whether a change `levels` below the watched path is near enough.
     func reaches(_ levels: Int) -> Bool { depth.map { levels <= $0 } ?? true }
 }

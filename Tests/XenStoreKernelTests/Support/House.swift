@@ -62,7 +62,7 @@ final class House {
 
     /// Records an issue for whatever contradicts itself in the daemon. `note` says when and where.
     func expectSound(_ note: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation) {
-        let problems = store.findProblems() + kernel.machine.findMiscounts()
+        let problems = StoreCheck.problems(of: store) + kernel.machine.findMiscounts()
         if !problems.isEmpty {
             Issue.record("\(note()): \(problems.joined(separator: "; "))", sourceLocation: sourceLocation)
         }
@@ -73,7 +73,7 @@ extension Machine {
     /// Where the ledger differs from what domains hold by a fresh count.
     func findMiscounts() -> [String] {
         var counted: [DomainID: Usage] = [:]
-        store.forEachUsedNode { id in
+        store.nodes.forEachUsedNode { id in
             let node = store.pointer(id).pointee
             guard node.isLive, node.created != Node.unborn else { return }
             let list = store.permissions[node.permissions]
@@ -81,9 +81,9 @@ extension Machine {
             counted[list.owner, default: Usage()].memory +=
                 16 + 8 * list.entries.count + Int(node.valueLength) + store.path(of: id).count
         }
-        for session in sessions where session.peer.limits == nil {
+        for session in sessions.all where session.peer.limits == nil {
             let pending = session.peer.isPrivileged ? [] : session.delivery.pending
-            let watches = session.watches.values.flatMap { $0 }
+            let watches = watches.watches(of: session)
             counted[session.domain, default: Usage()].watches += watches.count
             counted[session.domain, default: Usage()].transactions += session.transactions.count
             counted[session.domain, default: Usage()].memory +=

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Sessions begin and end, with all that belongs to them.
+final class Connections {
+    private let sessions: Sessions
+    private let accounts: Accounts
+    private let flow: FlowControl
+    private let unsent: Unsent
+    private let watches: Watches
+    private let transactions: Transactions
+    private let streams: Streams
+    private let notes: Notes
+    private let scanner: PathScanner
+
+    init(
+        sessions: Sessions, accounts: Accounts, flow: FlowControl, unsent: Unsent, watches: Watches,
+        transactions: Transactions, streams: Streams, notes: Notes, scanner: PathScanner
+    ) {
+        self.sessions = sessions
+        self.accounts = accounts
+        self.flow = flow
+        self.unsent = unsent
+        self.watches = watches
+        self.transactions = transactions
+        self.streams = streams
+        self.notes = notes
+        self.scanner = scanner
+    }
+
+    /// Begins a session. A peer that was there before the daemon was restarted finds in `left` what belongs to it.
+    func open(_ link: any Link, as peer: Peer, at indexes: StreamIndexes, goingOnFrom left: Handover?) -> Session {
+        let session = sessions.open(link, as: peer, at: indexes)
+        guard session.outlivesDaemon else { return session }
+        if let left {
+            restoreWatches(of: session, left)
+            restoreStream(of: session, left)
+        }
+        // The peer learns that it is served, and storage notes that. It is flushed before the toolstack that has
+        // introduced it: the toolstack's next step must find the ring in order.
+        sessions.touchFirst(session)
+        return session
+    }
+
+    /// Ends a session. Nothing of it stays.
+    func end(_ session: Session) {
+        guard session.isOpen else { return }
+        sessions.remove(session)
+        flow.endReservation(of: session)
+        watches.removeAll(of: session)
+        transactions.dropAll(of: session)
+        // They do not keep it alive.
+        accounts.forgetOverdrawn(session)
+        dropInbox(of: session)
+        unsent.drop(all: session)
+        streams.forget(session)
+    }
+
+    /// The peer begins again over the same wire. Its watches, its transactions and all unread bytes of both
+    /// directions are dropped. The session stays.
+    func reset(_ session: Session) {
+        guard session.isOpen else { return }
+        watches.removeAll(of: session)
+        transactions.dropAll(of: session)
+        dropInbox(of: session)
+        unsent.sent(session.unsentCount, of: session)
+        session.position.beginTurn()
+        session.position.restartIndexes()
+        sessions.touch(session)
+        flow.reconsider(session)
+    }
+
+    private func dropInbox(of session: Session) {
+        session.inbox.clear()
+        accounts.settleInbox(of: session)
+    }
+
+    // MARK: Going on
+
+    private func restoreWatches(of session: Session, _ left: Handover) {
+        for record in left.takeWatches(of: session.domain) {
+            record.path.withBytes { path in
+                guard let path = try? scanner.scan(path, home: .control, specials: true) else { return }
+                watches.restore(record, on: path, of: session)
+            }
+        }
+    }
+
+    /// The streams go on where they have stopped.
+    private func restoreStream(of session: Session, _ left: Handover) {
+        guard let rest = left.takeStream(of: session.domain) else { return }
+        for place in rest.pieces.keys { notes.forget(.unsent(session.domain, at: place)) }
+        guard let stream = rest.stream else { return }
+        session.lastTransaction = stream.lastTransaction
+        for number in stream.transactions where number != 0 && session.transactions[number] == nil {
+            transactions.restore(number, of: session)
+        }
+        let bytes = rest.unsent
+        let sent = session.position.sentSince(stream.indexes)
+        // Beyond that, later turns that needed no note were sent whole: the indexes say it all.
+        guard sent <= bytes.count else { return }
+        session.position.resume(taken: stream.indexes.taken)
+        stream.inbox.withUnsafeBytes { if !$0.isEmpty { session.inbox.append($0) } }
+        bytes[sent...].withUnsafeBytes { rest in
+            if rest.isEmpty { return }
+            let start = session.position.made
+            session.extend(by: rest.count).copyMemory(from: rest)
+            unsent.count(restFrom: start, of: session)
+        }
+        accounts.settleInbox(of: session)
+        session.position.beginTurn()
+        flow.reconsider(session)
+    }
+}

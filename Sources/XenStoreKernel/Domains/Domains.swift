@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Domains come, shut down, are resumed and go.
+final class Domains {
+    private let connections: Connections
+    private let accounts: Accounts
+    private let schedule: Schedule
+    private let journal: Journal
+    private let notes: Notes
+    private let specials: SpecialEvents
+    private let estates: Estates
+    private let log: (LogLevel, String) -> Void
+    private var table = DomainTable()
+    /// Reaches domains; nil on a machine without Xen.
+    private var transport: (any DomainTransport)?
+    /// What the daemon before this one has left, until it is taken up.
+    private var left: Handover?
+
+    init(
+        connections: Connections, accounts: Accounts, schedule: Schedule, journal: Journal, notes: Notes,
+        specials: SpecialEvents, estates: Estates, log: @escaping (LogLevel, String) -> Void
+    ) {
+        self.connections = connections
+        self.accounts = accounts
+        self.schedule = schedule
+        self.journal = journal
+        self.notes = notes
+        self.specials = specials
+        self.estates = estates
+        self.log = log
+    }
+
+    // MARK: Looking
+
+    /// What is known of a domain. Only ``refresh(_:)`` asks the hypervisor.
+    func known(_ id: DomainID) -> Domain? { table[id] }
+
+    func isIntroduced(_ id: DomainID) -> Bool { table[id]?.isIntroduced == true }
+
+    /// Whether there is somebody to introduce domains to.
+    var canIntroduce: Bool { transport != nil }
+
+    /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,
+    /// every number may be a domain's: permissions can be set on a machine without Xen.
+    func mayExist(_ id: DomainID) -> Bool { transport == nil || table[id] != nil }
+
+    // MARK: Asking the hypervisor
+
+    /// Takes in what the hypervisor says of a domain that a request names: a domain that is new gets a
+    /// record, one that has died is destroyed. Of introduced domains VIRQ_DOM_EXC tells.
+    ///
+    /// This changes the store, and so comes before a request is handled and before a snapshot is opened that
+    /// may be gone back to: what is undone with that must not bring a dead domain's nodes back (XSA-322).
+    func refresh(_ id: DomainID) {
+        if !isIntroduced(id) { askHypervisor(about: id) }
+    }
+
+    private func askHypervisor(about id: DomainID) {
+        guard let hypervisor = transport?.hypervisor, id != .control else { return }
+        schedule.spend(Work.question)
+        let state = hypervisor.state(of: id).flatMap { $0.isDead ? nil : $0 }
+        if let known = table[id], known.uniqueID != state?.uniqueID { destroy(id) }
+        if let state, table[id] == nil { table[id] = Domain(uniqueID: state.uniqueID) }
+    }
+
+    /// The domains that a SET_PERMS names, of whom the hypervisor may have to be asked. A guest must not have it
+    /// asked about more of them than it may name.
+    func named(in payload: UnsafeRawBufferPointer, by session: Session) -> [DomainID] {
+        guard transport != nil, let (_, entries) = payload.splitAtNul() else { return [] }
+        let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
+        if accounts.refusal(of: .nodePermissions, amount: count, session) != nil { return [] }
+        var named: [DomainID] = []
+        var rest = entries
+        while let (text, next) = rest.splitAtNul() {
+            if let entry = Permission(wire: text), entry.domain != .any { named.append(entry.domain) }
+            rest = next
+        }
+        return named
+    }
+
+    /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
+    func refreshAll() {
+        guard let hypervisor = transport?.hypervisor else { return }
+        var shutDown = false
+        for id in table.guests {
+            guard let domain = table[id] else { continue }
+            let state = hypervisor.state(of: id)
+            guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
+                destroy(id)
+                continue
+            }
+            if state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen {
+                log(.info, "domain \(id.rawValue) has shut down")
+                change(id) { $0.isShutdownSeen = true }
+                specials.announce(.releaseDomain, form: .domain(id))
+                shutDown = true
+            }
+        }
+        if shutDown { specials.announce(.releaseDomain, form: .plain) }
+    }
+
+    // MARK: Changing
+
+    /// Changes what is known of a domain, if anything is, and notes it for the next daemon.
+    func change(_ id: DomainID, _ body: (inout Domain) -> Void) {
+        guard var domain = table[id] else { return }
+        body(&domain)
+        table[id] = domain
+        if domain.isIntroduced, id != .control { notes.keep(.domain(DomainRecord(domain, id))) }
+    }
+
+    // MARK: Coming
+
+    /// The transport that reaches domains has started.
+    func serve(by transport: any DomainTransport) { self.transport = transport }
+
+    /// A client has connected: a domain's peer, or dom0's over a socket.
+    func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
+        let session = connections.open(link, as: peer, at: indexes, goingOnFrom: left)
+        // A transport that reaches domains without a toolstack, such as the test kit's.
+        if transport == nil {
+            if table[peer.domain] == nil { table[peer.domain] = Domain(isIntroduced: true) }
+            if !peer.isPrivileged { table[peer.domain]?.session = session }
+        }
+        return session
+    }
+
+    /// The peer wants to begin anew over a ring that was given up since it broke the protocol: it is
+    /// served again, as after INTRODUCE.
+    func reconnect(_ link: any Link, as peer: Peer) -> Session {
+        let session = connect(link, as: peer, at: StreamIndexes())
+        if let domain = table[peer.domain] { session.features = domain.features }
+        table[peer.domain]?.session = session
+        return session
+    }
+
+    /// The peer begins again over the same wire: see ``Connections/reset(_:)``.
+    func reset(_ session: Session) { connections.reset(session) }
+
+    /// The client is gone. Its domain stays.
+    func disconnect(_ session: Session) {
+        if table[session.domain]?.session === session { table[session.domain]?.session = nil }
+        connections.end(session)
+    }
+
+    /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
+    /// that is refused, the old connection is served on.
+    func introduce(_ id: DomainID, frame: UInt64, port: UInt32) throws(WireError) {
+        guard let transport else { throw .ENOSYS }
+        // Its number may have belonged to another domain, whose death nobody has reported.
+        askHypervisor(about: id)
+        guard let domain = table[id] else { throw .ENOENT }
+        let isNew = !domain.isIntroduced
+        let wire =
+            isNew
+            ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
+            : try transport.reintroduce(id, frame: frame, port: port, features: domain.features)
+        if let old = domain.session { disconnect(old) }
+        attach(wire, to: id, domain.features)
+        change(id) { domain in
+            domain.isIntroduced = true
+            domain.frame = frame
+            domain.port = port
+        }
+        log(.info, "domain \(id.rawValue) \(isNew ? "introduced" : "introduced again"), event channel \(port)")
+        if isNew { specials.announce(.introduceDomain, of: id) }
+    }
+
+    /// Begins a domain's session over its wire.
+    private func attach(_ wire: DomainWire, to id: DomainID, _ features: Feature) {
+        let session = connect(wire.link, as: wire.peer, at: wire.indexes)
+        session.features = features
+        table[id]?.session = session
+        wire.link.connected(session)
+    }
+
+    // MARK: Going
+
+    /// A domain is gone: so are its connection, its nodes wherever they are, and every right that
+    /// was given to it (XSA-322, XSA-419). Who waits for that is told, if the domain was introduced.
+    func destroy(_ id: DomainID) {
+        guard let domain = table[id] else { return }
+        // Its watches go first: it must not hear of its own end.
+        if let session = domain.session { disconnect(session) }
+        table[id] = nil
+        table.forgetTarget(id)
+        accounts.limits?.forget(id)
+        notes.forget(.domain(id))
+        for resource in Resource.allCases { notes.forget(.limit(resource, id)) }
+        if domain.isIntroduced {
+            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes")
+        }
+        journal.openTurn()
+        let dead = DeadDomain(id: id, mustTell: domain.isIntroduced)
+        journal.note(dead)
+        if domain.isIntroduced { transport?.release(id) }
+        clear(dead)
+    }
+
+    /// Removes what is left of a dead domain in the store, and tells of its end. Done again when the turn in which it
+    /// has died is taken back: it stays dead, whatever storage does.
+    func clear(_ dead: DeadDomain) {
+        estates.remove(dead.id, mustTell: dead.mustTell)
+        if dead.mustTell { specials.announce(.releaseDomain, of: dead.id) }
+    }
+
+    // MARK: Going on
+
+    /// What an earlier daemon has left is taken up from now on, until ``resume()``.
+    func takeOver(_ left: Handover) {
+        self.left = left
+        restoreLimits(left.limits)
+    }
+
+    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
+    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    func resume() {
+        guard let left, let transport else { return }
+        for record in left.takeDomains() {
+            let state = transport.hypervisor.state(of: record.id)
+            table[record.id] = Domain(record)
+            if let state, !state.isDead, state.uniqueID == record.uniqueID {
+                resume(record, by: transport)
+            } else {
+                destroy(record.id)
+            }
+        }
+        // Domains that were never introduced may own nodes, or have rights to some.
+        for id in estates.heirs where id != .control && id != .any {
+            refresh(id)
+            if table[id] != nil { continue }
+            table[id] = Domain()
+            destroy(id)
+        }
+        for key in left.unclaimed { notes.forget(key) }
+        forgetLimitsOfTheDead()
+        self.left = nil
+        // Some may have shut down when nobody was there to be told.
+        refreshAll()
+    }
+
+    private func resume(_ record: DomainRecord, by transport: any DomainTransport) {
+        do throws(WireError) {
+            let wire = try transport.resume(
+                record.id, frame: record.frame, port: record.port, features: record.features)
+            attach(wire, to: record.id, record.features)
+        } catch {
+            log(
+                .error,
+                "domain \(record.id.rawValue) cannot be served again: its ring cannot be mapped or its event channel not bound"
+            )
+        }
+    }
+
+    /// Limits that were set at run time are in force again, unless the configuration has changed meanwhile.
+    private func restoreLimits(_ settings: [LimitSetting]) {
+        guard let limits = accounts.limits else { return }
+        for setting in settings where !limits.restore(setting) {
+            let domain = setting.domain
+            notes.forget(.limit(setting.resource, domain))
+            log(
+                .notice,
+                "the limit \(setting.resource.name)\(domain.map { " of domain \($0.rawValue)" } ?? "") is "
+                    + "\(limits.limit(of: setting.resource, for: domain)) now, not \(setting.limit) as was set at run "
+                    + "time: the configuration has changed")
+        }
+    }
+
+    /// Limits of domains that are gone, and were never introduced.
+    private func forgetLimitsOfTheDead() {
+        for setting in accounts.limits?.settings ?? [] {
+            guard let id = setting.domain, id != .control else { continue }
+            refresh(id)
+            if table[id] != nil { continue }
+            accounts.limits?.forget(id)
+            notes.forget(.limit(setting.resource, id))
+        }
+    }
+}

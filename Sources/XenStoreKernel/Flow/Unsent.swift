@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Counts what is on its way to clients, and bounds the events that wait for a reader.
+///
+/// An unprivileged reader has a budget of its own for events, apart from its memory: a writer must not use up its
+/// victim's memory. Beyond the budget a guest that causes events waits until they are read, but no longer than the
+/// event time-out. Then they are dropped, and so is all else beyond the budget until the reader reads again. An
+/// event never takes the place of one on another path: kernels ignore events that they do not expect.
+final class Unsent {
+    private let sessions: Sessions
+    private let accounts: Accounts
+    private let flow: FlowControl
+    private let streams: Streams
+    private let log: (LogLevel, String) -> Void
+    /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
+    private var waiting: [Session] = []
+    private var nextExpiry: Moment?
+
+    /// Unsent bytes above which a privileged client that does not read its events is given up.
+    private static let givenUpMax = 32 * 1024 * 1024
+
+    init(
+        sessions: Sessions, accounts: Accounts, flow: FlowControl, streams: Streams,
+        log: @escaping (LogLevel, String) -> Void
+    ) {
+        self.sessions = sessions
+        self.accounts = accounts
+        self.flow = flow
+        self.streams = streams
+        self.log = log
+    }
+
+    // MARK: Out
+
+    /// `count` of the session's bytes have gone out.
+    @inline(__always)
+    func sent(_ count: Int, of session: Session) {
+        session.consume(count)
+        if !session.delivery.isEmpty { settle(session, upTo: session.position.sent) }
+    }
+
+    /// The session ends: nothing of it is on its way any more.
+    func drop(all session: Session) {
+        settle(session, upTo: .max)
+        session.consume(session.unsentCount)
+    }
+
+    private func settle(_ session: Session, upTo place: UInt64) {
+        let settled = session.delivery.settle(upTo: place)
+        if settled.eventBytes > 0 { session.isDeaf = false }
+        release(settled, of: session)
+        admitExcess(of: session)
+    }
+
+    /// Takes back what was made for the session at or after `place`, with all that was counted for it.
+    func truncate(_ session: Session, to place: UInt64) {
+        guard session.position.made > place else { return }
+        session.truncate(to: place)
+        release(session.delivery.truncate(to: place), of: session)
+    }
+
+    private func release(_ settled: Delivery.Settled, of session: Session) {
+        accounts.release(settled, of: session)
+        for other in settled.freed { flow.reconsider(other) }
+    }
+
+    // MARK: In
+
+    /// Counts what was made for the session from `start` on as a reply. The reply of an unprivileged domain counts to
+    /// its memory and keeps its request outstanding.
+    @inline(__always)
+    func count(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
+        if !session.isPrivileged { countForGuest(replyFrom: start, of: session, outstanding) }
+    }
+
+    private func countForGuest(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
+        let end = session.position.made
+        accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
+        if let outstanding {
+            outstanding.addOne()
+        } else {
+            accounts.ledger.adjustOutstanding(of: session.domain, by: 1)
+        }
+        session.delivery.append(Delivery.Mark(start: start, end: end, event: 0, cause: outstanding, kind: .reply))
+    }
+
+    /// Counts what was made for the session from `start` on as something that an earlier daemon has left to be sent.
+    func count(restFrom start: UInt64, of session: Session) {
+        if session.isPrivileged { return }
+        let end = session.position.made
+        accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
+        session.delivery.append(Delivery.Mark(start: start, end: end, event: 0, cause: nil, kind: .rest))
+    }
+
+    // MARK: Events
+
+    /// What becomes of an event.
+    enum Admission {
+        case event
+        case excess
+        case dropped
+    }
+
+    /// Whether an event of `bytes` may be queued for the session.
+    func admission(of bytes: Int, to session: Session) -> Admission {
+        if session.isPrivileged { return isGivenUp(session, bytes) ? .dropped : .event }
+        let limit = accounts.limit(of: .eventMemory, session)
+        let footprint = bytes + Delivery.Mark.overhead
+        let held = accounts.ledger[session.domain].events
+        // One finds room in any budget: otherwise nobody could be told of anything.
+        if limit == 0 || held == 0 || held + footprint <= limit { return .event }
+        // As much again for those that somebody waits for and for dom0's, who waits for nobody.
+        if !session.isDeaf, session.delivery.excess + footprint <= limit { return .excess }
+        countDropped(1, of: session)
+        return .dropped
+    }
+
+    /// A privileged client that has not read for long is given up, so that it knows.
+    private func isGivenUp(_ session: Session, _ bytes: Int) -> Bool {
+        let limit = session.peer.limits.map { $0.memory } ?? 0
+        if session.unsentCount + bytes <= (limit > 0 ? limit : Unsent.givenUpMax) { return false }
+        log(.warning, "\(session.name): does not read its events, \(session.unsentCount) bytes wait; closing")
+        session.isEnding = true
+        session.endReason = .peerNotReading
+        sessions.touch(session)
+        return true
+    }
+
+    /// Something of the session's is out: there may be room for events that were beyond its budget.
+    func admitExcess(of session: Session) {
+        if session.delivery.excess == 0 || session.isPrivileged { return }
+        let limit = accounts.limit(of: .eventMemory, session)
+        let room = limit == 0 ? .max : limit - accounts.ledger[session.domain].events
+        let admitted = session.delivery.admit(within: room)
+        accounts.ledger.adjustEvents(of: session.domain, by: admitted.bytes)
+        for other in admitted.freed { flow.reconsider(other) }
+    }
+
+    // MARK: Expiry
+
+    /// Remembers that events of this session have to be dropped if they do not get out.
+    func awaitDeadlines(of session: Session) {
+        if session.delivery.excess == 0 { return }
+        let timeout = accounts.limit(of: .eventTimeout, session)
+        if timeout == 0 { return }
+        session.delivery.setDeadlines(accounts.now.advanced(byMilliseconds: UInt64(timeout) * 1000))
+        if session.isWaiting { return }
+        guard let deadline = session.delivery.nextDeadline(sent: session.position.sent) else { return }
+        session.isWaiting = true
+        waiting.append(session)
+        nextExpiry = min(nextExpiry ?? deadline, deadline)
+    }
+
+    /// Drops the events whose time is over and says when to look again.
+    func expire() -> Moment? {
+        guard let due = nextExpiry else { return nil }
+        let now = accounts.now
+        if now < due { return due }
+        nextExpiry = nil
+        let all = waiting
+        waiting = []
+        for session in all {
+            let sent = session.position.sent
+            let (gone, freed) = session.delivery.takeExpired(at: now, sent: sent)
+            if !gone.isEmpty { drop(gone, of: session) }
+            for other in freed { flow.reconsider(other) }
+            let deadline = session.isOpen ? session.delivery.nextDeadline(sent: sent) : nil
+            session.isWaiting = deadline != nil
+            guard let deadline else { continue }
+            nextExpiry = min(nextExpiry ?? deadline, deadline)
+            waiting.append(session)
+        }
+        return nextExpiry
+    }
+
+    private func drop(_ events: [Range<UInt64>], of session: Session) {
+        session.isDeaf = true
+        session.remove(events)
+        session.position.beginTurn()
+        streams.unsentChanged(of: session)
+        countDropped(events.count, of: session)
+        flow.reconsider(session)
+    }
+
+    private func countDropped(_ count: Int, of session: Session) {
+        session.droppedEvents += count
+        guard accounts.mayComplain(of: session.domain, .eventsDropped) else { return }
+        log(
+            .warning,
+            "domain \(session.domain.rawValue) does not read its events: \(session.droppedEvents) were dropped so far")
+    }
+}

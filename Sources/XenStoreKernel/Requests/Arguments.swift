@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+extension UnsafeRawBufferPointer {
+    /// The decimal number that the text begins with, as C's `strtol` reads it: blanks and a sign
+    /// may stand before it. 0 if there is none. Numbers beyond `Int` are as far as that goes.
+    var leadingNumber: (value: Int, isWholeText: Bool) {
+        var at = 0
+        while at < count, self[at] == 32 || (9...13).contains(self[at]) { at += 1 }
+        var isNegative = false
+        if at < count, self[at] == UInt8(ascii: "-") || self[at] == UInt8(ascii: "+") {
+            isNegative = self[at] == UInt8(ascii: "-")
+            at += 1
+        }
+        let first = at
+        var value = 0
+        while at < count, self[at] >= 48, self[at] <= 57 {
+            let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = tens.addingReportingOverflow(Int(self[at] - 48))
+            value = overflow || carry ? Int.max : sum
+            at += 1
+        }
+        let hasDigits = at > first
+        return (isNegative ? -value : value, at == count && (hasDigits || count == 0))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// A machine frame number, as toolstacks spell it: decimal, `0x1f`, `-1` for none. C xenstored takes
+    /// whatever stands there, since it maps the ring by the domain's own grant: so there is no error.
+    var frameNumber: UInt64 {
+        let text = String(decoding: self, as: UTF8.self)
+        let isHexadecimal = text.hasPrefix("0x") || text.hasPrefix("0X")
+        if let number = isHexadecimal ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text) { return number }
+        return UInt64(bitPattern: Int64(leadingNumber.value))
+    }
+}
+
+/// The parts of a request's payload.
+final class Arguments {
+    private let scanner: PathScanner
+    private let accounts: Accounts
+
+    init(scanner: PathScanner, accounts: Accounts) {
+        self.scanner = scanner
+        self.accounts = accounts
+    }
+
+    /// A path as the client means it, or EINVAL. `specials`: see ``PathScanner``. Good until the next path is read.
+    @inline(__always)
+    func path(_ text: UnsafeRawBufferPointer, of session: Session, specials: Bool = false) throws(WireError) -> Path {
+        try scanner.scan(text, home: session.domain, specials: specials, quota: accounts.pathQuota(session))
+    }
+
+    /// The path of a request whose payload is one path and its NUL, and nothing else.
+    @inline(__always)
+    func onlyPath(_ request: RequestContext, specials: Bool = false) throws(WireError) -> Path {
+        try path(Arguments.onlyText(request), of: request.session, specials: specials)
+    }
+
+    /// The payload without its NUL, which must be its last byte and its only one.
+    @inline(__always)
+    static func onlyText(_ request: RequestContext) throws(WireError) -> UnsafeRawBufferPointer {
+        let payload = request.payload
+        let length = payload.count &- 1
+        guard length >= 0, payload[length] == 0 else { throw .EINVAL }
+        // Those who read the text find a second NUL: neither paths nor numbers hold one.
+        return UnsafeRawBufferPointer(rebasing: payload[..<length])
+    }
+
+    /// A domain's number as toolstacks spell it, or EINVAL.
+    static func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
+        let (value, isWhole) = text.leadingNumber
+        guard isWhole, let number = UInt16(exactly: value) else { throw .EINVAL }
+        return DomainID(number)
+    }
+
+    /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
+    static func strings(
+        _ request: RequestContext, _ allowed: ClosedRange<Int>
+    ) throws(WireError) -> [UnsafeRawBufferPointer] {
+        var strings: [UnsafeRawBufferPointer] = []
+        var rest = request.payload
+        while let (text, behind) = rest.splitAtNul() {
+            strings.append(text)
+            // More than anyone needs; a payload full of NULs must not cost a list of its length.
+            if strings.count > allowed.upperBound { throw .EINVAL }
+            rest = behind
+        }
+        guard allowed.contains(strings.count) else { throw .EINVAL }
+        return strings
+    }
+}

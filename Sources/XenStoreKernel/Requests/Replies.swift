@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Replies go into the stream to their client.
+final class Replies {
+    private let sessions: Sessions
+    private let unsent: Unsent
+    private let events: Events
+    private let trace: Trace
+
+    init(sessions: Sessions, unsent: Unsent, events: Events, trace: Trace) {
+        self.sessions = sessions
+        self.unsent = unsent
+        self.events = events
+        self.trace = trace
+    }
+
+    @inline(__always)
+    func send(_ answer: Answer, to request: Header, _ session: Session, _ cause: Cause) {
+        let header = Header(
+            type: request.type, request: request.request, transaction: request.transaction,
+            length: UInt32(truncatingIfNeeded: answer.payload.count))
+        append(header, answer.payload, to: session, cause)
+        if let watch = answer.watch { events.sendFirst(of: watch) }
+    }
+
+    func send(_ error: WireError, to request: Header, _ session: Session, _ cause: Cause) {
+        let name = error.name
+        // The literal ends with a NUL of its own, as the wire wants it.
+        let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount + 1)
+        let header = Header(
+            type: Operation.error.rawValue, request: request.request, transaction: request.transaction,
+            length: UInt32(payload.count))
+        append(header, payload, to: session, cause)
+    }
+
+    @inline(__always)
+    private func append(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ cause: Cause
+    ) {
+        trace.note(isRequest: false, header, payload, session)
+        let start = session.position.made
+        session.append(header, payload)
+        unsent.count(replyFrom: start, of: session, cause.outstanding)
+        sessions.touch(session)
+    }
+
+    /// Appends an answer that was taken back with its turn and stands all the same.
+    func sendAgain(_ answer: UnsafeRawBufferPointer, to session: Session) {
+        if answer.isEmpty { return }
+        let start = session.position.made
+        session.extend(by: answer.count).copyMemory(from: answer)
+        unsent.count(replyFrom: start, of: session, nil)
+        sessions.touch(session)
+    }
+}

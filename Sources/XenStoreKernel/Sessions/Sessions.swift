@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// All open sessions, and those to which something is to be done at the end of the turn.
+final class Sessions {
+    /// Every open session, in no order.
+    private(set) var all: [Session] = []
+    /// Sessions to flush when the turn ends.
+    private(set) var touched: [Session] = []
+    /// Sessions whose transports have not been told yet that they may read, or may not.
+    private var readingChanges: [Session] = []
+    private var serial: UInt64 = 0
+    private let turnGate = TurnGate()
+    private let pool = BufferPool()
+
+    // MARK: Coming and going
+
+    func open(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
+        serial += 1
+        let session = Session(number: serial, peer: peer, link: link, at: indexes, turnGate: turnGate, pool: pool)
+        session.place = all.count
+        all.append(session)
+        return session
+    }
+
+    func remove(_ session: Session) {
+        session.isOpen = false
+        session.isReading = false
+        let last = all.removeLast()
+        if last === session { return }
+        all[session.place] = last
+        last.place = session.place
+    }
+
+    // MARK: Turns
+
+    /// A turn has changed something that storage has yet to take, or has not: see ``Session/unsent``.
+    func setGate(isOpen: Bool) { turnGate.isOpen = isOpen }
+
+    /// What touched sessions are answered from here on may have to be taken back.
+    func beginTurn() {
+        for session in touched { session.position.beginTurn() }
+    }
+
+    // MARK: Flushing
+
+    /// Remembers that the session has something to flush.
+    @inline(__always)
+    func touch(_ session: Session) {
+        if session.isTouched { return }
+        session.isTouched = true
+        touched.append(session)
+    }
+
+    /// The session is flushed before all others that are touched by now.
+    func touchFirst(_ session: Session) {
+        session.isTouched = true
+        touched.insert(session, at: 0)
+    }
+
+    /// The next touched session that can be flushed although the turn is not over: its peer does not outlive the
+    /// daemon, and so storage need not know how far its stream is.
+    func nextAnswered(_ index: inout Int) -> Session? {
+        while index < touched.count {
+            let session = touched[index]
+            index += 1
+            if session.isOpen, !session.outlivesDaemon, session.hasUnsent { return session }
+        }
+        return nil
+    }
+
+    /// The next session to be flushed at the end of a turn. Flushing may touch further sessions: one that ends
+    /// frees what others waited for.
+    func nextToFlush(_ index: inout Int) -> Session? {
+        while index < touched.count {
+            let session = touched[index]
+            index += 1
+            session.isTouched = false
+            if session.isOpen { return session }
+        }
+        // Of one, which is usual, that is much cheaper.
+        if touched.count == 1 { touched.removeLast() } else { touched.removeAll(keepingCapacity: true) }
+        return nil
+    }
+
+    // MARK: Reading
+
+    /// The session may be read from now, or not any more.
+    @inline(__always)
+    func setReading(_ isReading: Bool, of session: Session) {
+        if isReading == session.isReading { return }
+        session.isReading = isReading
+        readingChanges.append(session)
+    }
+
+    /// The next session whose transport is to be told that it may read, or may not.
+    func nextReadingChange() -> Session? {
+        while let session = readingChanges.popLast() {
+            if session.isOpen { return session }
+        }
+        return nil
+    }
+}
+
+/// Whether a turn has changed something that storage has yet to take: then nobody may see what it has answered.
+final class TurnGate {
+    var isOpen = false
+}

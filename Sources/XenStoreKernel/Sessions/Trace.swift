@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// The daemon's log, and in it every message as long as the switch `io` is on.
+final class Trace {
+    let log: (LogLevel, String) -> Void
+    var switches = LogSwitches()
+    /// Gets every message instead of the log.
+    var tracer: ((TraceEntry) -> Void)?
+
+    init(log: @escaping (LogLevel, String) -> Void) { self.log = log }
+
+    @inline(__always)
+    func note(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        if switches.io { write(isRequest: isRequest, header, payload, session) }
+    }
+
+    private func write(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        let entry = TraceEntry(
+            isRequest: isRequest, session: session.number, domain: session.domain,
+            operation: Operation(rawValue: header.type).map { "\($0.name)" } ?? "\(header.type)",
+            payload: String(decoding: payload.map { $0 < 32 ? 32 : $0 }, as: UTF8.self))
+        if let tracer { return tracer(entry) }
+        log(.info, "io: \(isRequest ? "IN" : "OUT") \(session.name) \(entry.operation) (\(entry.payload))")
+    }
+}
+
+/// What CONTROL `log` turns on and off: the classes of the daemon's trace.
+struct LogSwitches {
+    /// Every request, reply and event.
+    var io = false
+    private var others: [(name: String, isOn: Bool)] = [("obj", false), ("wrl", false), ("acc", false), ("tdb", false)]
+
+    /// In the order in which they are shown.
+    var all: [(String, Bool)] {
+        [(others[0].name, others[0].isOn), ("io", io)] + others.dropFirst().map { ($0.name, $0.isOn) }
+    }
+
+    /// `on`, `off`, `+name` or `-name`; false for anything else, which changes nothing.
+    mutating func set(_ word: String) -> Bool {
+        switch word {
+        case "on": io = true
+        case "off":
+            io = false
+            for index in others.indices { others[index].isOn = false }
+        case "+io": io = true
+        case "-io": io = false
+        default:
+            guard let sign = word.first, sign == "+" || sign == "-",
+                let index = others.firstIndex(where: { $0.name == word.dropFirst() })
+            else { return false }
+            others[index].isOn = sign == "+"
+        }
+        return true
+    }
+}
+
+/// One message, for a trace.
+public struct TraceEntry: Sendable {
+    /// From a client; if not, to it.
+    public var isRequest: Bool
+    /// Tells sessions apart.
+    public var session: UInt64
+    public var domain: DomainID
+    /// The name of the operation, or its number if it has none.
+    public var operation: String
+    /// Blanks stand for NULs, so that a line stays a line of text.
+    public var payload: String
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// The open transactions of all sessions: starts them, counts what they hold, and gives up those that hold too much.
+final class Transactions {
+    private let store: Store
+    private let accounts: Accounts
+    private let log: (LogLevel, String) -> Void
+
+    /// What snapshots may pin in all that nobody pays for, since none of those who look back may read it: two
+    /// guests who work together cannot fill memory with each other's old values.
+    private static let unpaidMax = 32 * 1024 * 1024
+
+    init(store: Store, accounts: Accounts, log: @escaping (LogLevel, String) -> Void) {
+        self.store = store
+        self.accounts = accounts
+        self.log = log
+    }
+
+    /// Starts a transaction, or throws the error with which a policy refuses it.
+    func start(for session: Session) throws(WireError) -> Transaction {
+        try accounts.allow(.transactions, amount: accounts.held(by: session).transactions + 1, session)
+        var number = session.lastTransaction &+ 1
+        while number == 0 || session.transactions[number] != nil { number &+= 1 }
+        session.lastTransaction = number
+        let transaction = Transaction(number: number, store: store, reader: reader(for: session, number))
+        enter(transaction, of: session)
+        session.position.markStale()
+        return transaction
+    }
+
+    /// A transaction that was open when an earlier daemon ended. What was done in it is lost, and the peer learns so
+    /// when it ends it: it has to try again, as after a conflict.
+    func restore(_ number: UInt32, of session: Session) {
+        let transaction = Transaction(number: number, store: store, reader: nil)
+        transaction.lose(of: store, reader: reader(for: session, number))
+        enter(transaction, of: session)
+    }
+
+    private func enter(_ transaction: Transaction, of session: Session) {
+        session.transactions[transaction.number] = transaction
+        accounts.adjustTransactions(of: session, by: 1)
+        accounts.settleCharge(of: transaction, session)
+    }
+
+    /// Who pays for what the transaction's snapshot pins: a client that has limits.
+    private func reader(for session: Session, _ number: UInt32) -> (any SnapshotReader)? {
+        session.hasLimits ? TransactionReader(session: session, transaction: number, accounts: accounts) : nil
+    }
+
+    // MARK: Ending
+
+    /// Drops a transaction and all it holds.
+    func drop(_ transaction: Transaction, of session: Session) {
+        session.transactions[transaction.number] = nil
+        session.position.markStale()
+        transaction.close()
+        accounts.adjustTransactions(of: session, by: -1)
+        accounts.adjustMemory(of: session, by: -transaction.charged)
+        transaction.charged = 0
+    }
+
+    func dropAll(of session: Session) {
+        for transaction in session.transactions.values { drop(transaction, of: session) }
+    }
+
+    // MARK: Losing
+
+    /// What was done in the transaction cannot be committed any more. Each further request gets `error`, if there is
+    /// one.
+    func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
+        transaction.poison(error)
+        accounts.settleCharge(of: transaction, session)
+    }
+
+    /// What was done in the transaction is forgotten. Its requests see the store as it is now.
+    func lose(_ transaction: Transaction, of session: Session) {
+        transaction.lose(of: store, reader: reader(for: session, transaction.number))
+        accounts.settleCharge(of: transaction, session)
+    }
+
+    /// The turn that began with the snapshot `moment` is about to be taken back: drops the transactions that show
+    /// what it has changed. Returns those that only see it since they were lost in this turn: they have to be shown
+    /// another store, once the turn is taken back.
+    func forget(since moment: UInt64, of sessions: [Session]) -> [(Transaction, Session)] {
+        var lost: [(Transaction, Session)] = []
+        for session in sessions {
+            for transaction in session.transactions.values {
+                if transaction.start > moment {
+                    drop(transaction, of: session)
+                } else if let draft = transaction.draft, draft.moment > moment {
+                    transaction.close()
+                    lost.append((transaction, session))
+                }
+            }
+        }
+        return lost
+    }
+
+    // MARK: What snapshots pin
+
+    /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
+    /// of all where what nobody pays for grows too large. Its END says EAGAIN.
+    @inline(__always)
+    func giveUpOverdrawn() {
+        if accounts.hasOverdrawn || store.history.snapshots.unpaid > Transactions.unpaidMax { giveUpSome() }
+    }
+
+    private func giveUpSome() {
+        for reader in accounts.takeOverdrawn() where reader.session.isOpen {
+            let session = reader.session
+            while accounts.refusal(of: .memory, amount: accounts.held(by: session).memory, session) != nil,
+                let oldest = session.oldestPinningTransaction
+            {
+                giveUp(oldest, of: session)
+            }
+        }
+        while store.history.snapshots.unpaid > Transactions.unpaidMax,
+            let reader = store.history.snapshots.oldestReader as? TransactionReader
+        {
+            guard let transaction = reader.session.transactions[reader.transaction] else { return }
+            giveUp(transaction, of: reader.session)
+        }
+    }
+
+    private func giveUp(_ transaction: Transaction, of session: Session) {
+        if accounts.mayComplain(of: session.domain, .transactionGivenUp) {
+            log(
+                .notice,
+                "\(session.name): others have changed too much under a transaction that is open for long; it has to be tried again"
+            )
+        }
+        lose(transaction, of: session)
+    }
+}
+
+extension Session {
+    /// The oldest of the transactions for which others' old values are kept.
+    fileprivate var oldestPinningTransaction: Transaction? {
+        transactions.values.filter { $0.draft.map { $0.pinned > 0 } ?? false }
+            .min { ($0.draft?.moment ?? .max) < ($1.draft?.moment ?? .max) }
+    }
+}

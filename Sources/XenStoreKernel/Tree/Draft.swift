@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// The tree as one transaction sees it: the store as it was when the transaction started, with the
+/// transaction's own changes on top. The store itself does not know of them.
+final class Draft {
+    private let store: Store
+    let serial: UInt64
+    /// The snapshot this is a draft of.
+    let moment: UInt64
+    /// Who pays for what the snapshot pins; nil if nobody has to.
+    private let reader: (any SnapshotReader)?
+    /// Changes of nodes that the snapshot shows.
+    private var shadows: [NodeID: Shadow] = [:]
+    /// Nodes that only this draft has, by the hash of their path.
+    private var added: [UInt64: NodeID] = [:]
+    private var changes: UInt64 = 0
+    /// Paths that were looked at or changed, in the order of the first time: the order of events.
+    private(set) var touched: [UInt64: Int] = [:]
+    /// How many more nodes each domain would own.
+    private(set) var nodesByOwner: [DomainID: Int] = [:]
+    /// Nodes that were looked at or changed, each time counted.
+    private(set) var work = 0
+    /// Siblings that were passed on the way and are not shown: others have made or removed them.
+    private(set) var skipped = 0
+    /// Beyond these it takes in nothing more. Whether that has come, ``isExhausted`` tells.
+    var bounds = Bounds(nodes: .max, work: .max)
+
+    struct Bounds {
+        /// Of different nodes touched.
+        var nodes: Int
+        /// Of all touches.
+        var work: Int
+    }
+
+    /// Bytes of the changed and added nodes.
+    private var changed = 0
+
+    private struct Shadow {
+        var block: UnsafeMutableRawPointer?
+        var valueLength = 0
+        var permissions: PermissionsID?
+        var generation: UInt64 = 0
+        var isRemoved = false
+        var firstAdded = NodeID.none
+        var lastAdded = NodeID.none
+    }
+
+    /// What a changed or an added node takes beside its text: the record, its place in a table, and what malloc
+    /// adds. And what a touched path takes.
+    private static let nodeOverhead = 176
+    private static let touchOverhead = 40
+
+    init(of store: Store, reader: (any SnapshotReader)? = nil) {
+        self.store = store
+        self.reader = reader
+        serial = store.nextDraftSerial()
+        moment = store.history.openSnapshot(reader: reader)
+    }
+
+    /// Bytes held, what the snapshot pins aside.
+    var memory: Int { changed + touched.count * Draft.touchOverhead }
+    /// Bytes of others' older versions that it pays for.
+    var pinned: Int { reader?.pinned ?? 0 }
+    /// The requests have touched more than they may.
+    var isExhausted: Bool { touched.count > bounds.nodes || work > bounds.work }
+    /// Whether there is anything to be committed.
+    var hasChanges: Bool { changes > 0 }
+
+    /// Drops everything the draft holds. It must not be used any more.
+    func close() {
+        for shadow in shadows.values {
+            shadow.block?.deallocate()
+            if let list = shadow.permissions { store.permissions.release(list) }
+        }
+        shadows = [:]
+        for id in added.values { store.nodes.release(id) }
+        added = [:]
+        store.history.closeSnapshot(moment, reader: reader)
+        reader?.release()
+    }
+
+    private func isAdded(_ id: NodeID) -> Bool {
+        store.pointer(id).pointee.created == Node.unborn
+    }
+
+    private func change(_ id: NodeID, _ body: (inout Shadow) -> Void) {
+        changes += 1
+        if shadows[id] == nil { changed += Draft.nodeOverhead }
+        body(&shadows[id, default: Shadow()])
+        shadows[id]?.generation = moment &+ changes
+    }
+
+    /// Notes a node and all below it as touched, each before its children: the order in which the
+    /// events of their removal are told. Stops when the draft is exhausted.
+    func noteSubtree(_ top: NodeID) {
+        var node = top
+        while node.exists, !isExhausted {
+            note(store.pointer(node).pointee.hash)
+            work += 1
+            node = next(after: node, within: top)
+        }
+    }
+
+    private func next(after id: NodeID, within top: NodeID) -> NodeID {
+        let child = firstChild(of: id)
+        if child.exists { return child }
+        var node = id
+        while node != top {
+            let sibling = nextSibling(of: node)
+            if sibling.exists { return sibling }
+            node = parent(of: node)
+        }
+        return .none
+    }
+
+    private func note(_ hash: UInt64) {
+        if touched[hash] == nil { touched[hash] = touched.count }
+    }
+
+    private func own(_ id: NodeID, _ amount: Int) {
+        let owner = store.permissions.owner(of: content(of: id).permissions)
+        nodesByOwner[owner, default: 0] += amount
+    }
+}
+
+extension Draft: Tree {
+    static var isLive: Bool { false }
+
+    func find(_ path: Path) -> NodeID {
+        note(path.hash)
+        let id = lookUp(path)
+        // Each of its ancestors was looked at to be sure.
+        work += id.exists ? max(1, path.depth) : 1
+        return id
+    }
+
+    private func lookUp(_ path: Path) -> NodeID {
+        if let id = added[path.hash], store.pointer(id).pointee.name.isEqual(to: path.name) { return id }
+        let id = store.nodes.find(path, at: moment)
+        if id.exists, let shadow = shadows[id], shadow.isRemoved { return .none }
+        return id
+    }
+
+    func content(of id: NodeID) -> NodeContent {
+        if isAdded(id) { return store.content(of: id) }
+        var content = store.history.content(of: id, at: moment)
+        guard let shadow = shadows[id] else { return content }
+        if let block = shadow.block {
+            content.value = UnsafeRawBufferPointer(start: block, count: shadow.valueLength)
+        }
+        if let permissions = shadow.permissions { content.permissions = permissions }
+        if shadow.generation > 0 { content.generation = shadow.generation }
+        return content
+    }
+
+    func name(of id: NodeID) -> UnsafeRawBufferPointer { store.name(of: id) }
+
+    func parent(of id: NodeID) -> NodeID { store.parent(of: id) }
+
+    func firstChild(of id: NodeID) -> NodeID {
+        if isAdded(id) { return store.pointer(id).pointee.firstChild }
+        let child = firstShown(from: store.pointer(id).pointee.firstChild)
+        return child.exists ? child : shadows[id]?.firstAdded ?? .none
+    }
+
+    func nextSibling(of id: NodeID) -> NodeID {
+        let next = store.pointer(id).pointee.nextSibling
+        if isAdded(id) { return next }
+        let shown = firstShown(from: next)
+        return shown.exists ? shown : shadows[parent(of: id)]?.firstAdded ?? .none
+    }
+
+    /// The first of a chain of siblings that the snapshot shows and the draft has not removed.
+    private func firstShown(from id: NodeID) -> NodeID {
+        var id = id
+        while id.exists {
+            if store.pointer(id).pointee.existed(at: moment), shadows[id]?.isRemoved != true { return id }
+            skipped += 1
+            id = store.pointer(id).pointee.nextSibling
+        }
+        return .none
+    }
+
+    func childNamesLength(of id: NodeID, limit: Int) -> Int {
+        var length = 0
+        var child = firstChild(of: id)
+        while child.exists, length <= limit {
+            length += Int(store.pointer(child).pointee.nameLength) + 1
+            child = nextSibling(of: child)
+        }
+        return length
+    }
+
+    func create(_ path: Path, parent: NodeID, permissions: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID {
+        let id = store.nodes.allocate(
+            name: path.name, value: value, hash: path.hash, pathLength: path.bytes.count, parent: parent,
+            permissions: permissions, created: Node.unborn)
+        changes += 1
+        store.pointer(id).pointee.generation = moment &+ changes
+        added[path.hash] = id
+        append(id, to: parent)
+        own(id, 1)
+        changed += Draft.nodeOverhead + path.name.count + value.count
+        work += 1
+        return id
+    }
+
+    func setValue(of id: NodeID, to value: UnsafeRawBufferPointer) {
+        if isAdded(id) {
+            changes += 1
+            changed += value.count - Int(store.pointer(id).pointee.valueLength)
+            store.nodes.replaceValue(of: store.pointer(id), by: value)
+            store.pointer(id).pointee.generation = moment &+ changes
+            return
+        }
+        change(id) { shadow in
+            changed += value.count - (shadow.block == nil ? 0 : shadow.valueLength)
+            shadow.block?.deallocate()
+            let block = NodeTable.block(value.count)
+            block.copyMemory(from: value)
+            shadow.block = block
+            shadow.valueLength = value.count
+        }
+    }
+
+    func setPermissions(of id: NodeID, to permissions: PermissionsID) {
+        own(id, -1)
+        if isAdded(id) {
+            store.permissions.release(store.pointer(id).pointee.permissions)
+            store.pointer(id).pointee.permissions = permissions
+        } else {
+            change(id) { shadow in
+                if let old = shadow.permissions { store.permissions.release(old) }
+                shadow.permissions = permissions
+            }
+        }
+        own(id, 1)
+    }
+
+    func removeLeaf(_ id: NodeID) {
+        own(id, -1)
+        let parent = parent(of: id)
+        if isAdded(id) {
+            remove(added: id, from: parent)
+        } else {
+            change(id) { $0.isRemoved = true }
+        }
+        work += 1
+        touch(parent)
+    }
+
+    private func touch(_ parent: NodeID) {
+        if isAdded(parent) {
+            changes += 1
+            store.pointer(parent).pointee.generation = moment &+ changes
+        } else {
+            change(parent) { _ in }
+        }
+    }
+
+    /// Links an added node behind its siblings: below an added parent in the parent itself, below
+    /// one of the snapshot's in its shadow.
+    private func append(_ id: NodeID, to parent: NodeID) {
+        if isAdded(parent) {
+            store.nodes.append(id, to: parent)
+            touch(parent)
+            return
+        }
+        change(parent) { shadow in
+            if shadow.lastAdded.exists {
+                store.pointer(shadow.lastAdded).pointee.nextSibling = id
+                store.pointer(id).pointee.previousSibling = shadow.lastAdded
+            } else {
+                shadow.firstAdded = id
+            }
+            shadow.lastAdded = id
+        }
+    }
+
+    private func remove(added id: NodeID, from parent: NodeID) {
+        let node = store.pointer(id).pointee
+        added[node.hash] = nil
+        changed -= Draft.nodeOverhead + Int(node.nameLength) + Int(node.valueLength)
+        if isAdded(parent) {
+            store.nodes.unlink(id)
+        } else {
+            change(parent) { shadow in
+                if shadow.firstAdded == id { shadow.firstAdded = node.nextSibling }
+                if shadow.lastAdded == id { shadow.lastAdded = node.previousSibling }
+            }
+            if node.previousSibling.exists {
+                store.pointer(node.previousSibling).pointee.nextSibling = node.nextSibling
+            }
+            if node.nextSibling.exists {
+                store.pointer(node.nextSibling).pointee.previousSibling = node.previousSibling
+            }
+        }
+        store.nodes.release(id)
+    }
+}

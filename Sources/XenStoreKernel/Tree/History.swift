@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Looking back, and going back: what open snapshots show of nodes that have changed or are gone since.
+final class History {
+    private let nodes: NodeTable
+    private var versions = Slab<NodeVersion>()
+    private(set) var snapshots = Snapshots()
+    /// What closed snapshots have left and is yet to be handed on or freed.
+    private var leftovers = Leftovers()
+
+    init(of nodes: NodeTable) { self.nodes = nodes }
+
+    /// How many older versions of nodes are kept.
+    var versionCount: Int { versions.count }
+    var hasLeftovers: Bool { !leftovers.isEmpty }
+
+    /// What the node held at `moment`.
+    func content(of id: NodeID, at moment: UInt64) -> NodeContent {
+        let node = nodes.pointer(id)
+        if node.pointee.generation <= moment { return NodeContent(node.pointee) }
+        var number = node.pointee.versions
+        while number != 0 {
+            let version = versions[number]
+            if version.pointee.generation <= moment {
+                return NodeContent(
+                    value: version.pointee.value, permissions: version.pointee.permissions,
+                    generation: version.pointee.generation)
+            }
+            number = version.pointee.older
+        }
+        preconditionFailure("a snapshot lacks a version of a node it shows")
+    }
+
+    // MARK: Snapshots
+
+    /// Opens a snapshot of the store as it is now, at no cost, and returns its moment. It must be
+    /// closed. One that is undoable can be gone back to while it is the newest.
+    func openSnapshot(undoable: Bool = false, reader: (any SnapshotReader)? = nil) -> UInt64 {
+        snapshots.open(at: nodes.generation, undoable: undoable, reader: reader)
+        return nodes.generation
+    }
+
+    /// Closes a snapshot, opened as `undoable` or not and by `reader`, and frees what only it showed.
+    ///
+    /// What others have written while a guest's snapshot was open is not the guest's work: much of it is freed
+    /// in slices, by ``freeLeftovers()``. What may have to be undone is handed on at once.
+    func closeSnapshot(_ moment: UInt64, undoable: Bool = false, reader: (any SnapshotReader)? = nil) {
+        guard let (kept, isNeeded) = snapshots.close(moment, undoable: undoable, reader: reader) else { return }
+        if kept.isEmpty { return }
+        if isNeeded || leftovers.isEmpty && kept.count <= History.littleLeft {
+            for kept in kept { handOn(kept) }
+        } else {
+            leftovers.append(kept)
+        }
+    }
+
+    /// As many leftovers of closed snapshots are freed in one turn: some tens of microseconds of work.
+    private static let sliceOfLeftovers = 512
+    /// What leaves less than this is freed at once, as part of the request that closes it.
+    private static let littleLeft = 64
+
+    /// Frees a slice of what closed snapshots have left. Returns whether there is more.
+    func freeLeftovers() -> Bool {
+        for _ in 0..<History.sliceOfLeftovers {
+            guard let kept = leftovers.takeFirst() else { return false }
+            handOn(kept)
+        }
+        return !leftovers.isEmpty
+    }
+
+    /// Keeps something for the next older snapshot that shows it, or frees it.
+    private func handOn(_ kept: Snapshots.Kept) {
+        switch kept {
+        case .node(let id):
+            let node = nodes.pointer(id).pointee
+            if let heir = snapshots.showing(from: node.created, until: node.removed) {
+                snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
+            } else if node.versions != 0 {
+                // Left by an older snapshot that was closed after this one: they come before the node.
+                leftovers.append([kept])
+            } else {
+                nodes.free(id)
+            }
+        case .version(let id, let until):
+            if let version = version(of: id, until: until)?.pointee,
+                let heir = snapshots.showing(from: version.generation, until: until)
+            {
+                snapshots.keep(kept, at: heir, bytes: version.footprint, permissions: nodes.permissions[version.permissions])
+            } else {
+                dropVersion(of: id, until: until)
+            }
+        }
+    }
+
+    /// Bytes that a removed node takes while it is kept.
+    private func footprint(of node: Node) -> Int {
+        MemoryLayout<Node>.stride + MemoryLayout<Snapshots.Kept>.stride + Int(node.nameLength) + Int(node.valueLength)
+            + 24
+    }
+
+    /// Goes back to the newest snapshot, which must be undoable and stays open. Whatever was made
+    /// since is gone, whatever was changed or removed is as it was; only the generation goes on.
+    func undoToNewestSnapshot() {
+        let (kept, created) = snapshots.takeNewest()
+        let moment = snapshots.newest
+        for id in created.reversed() {
+            let node = nodes.pointer(id).pointee
+            // Its number may have come to nothing, or to another node, since.
+            guard node.created > moment, node.created != Node.unborn, node.isLive else { continue }
+            undoCreation(of: id)
+        }
+        for kept in kept.reversed() {
+            switch kept {
+            case .node(let id): undoRemoval(of: id)
+            case .version(let id, let until): restoreVersion(of: id, until: until)
+            }
+        }
+    }
+
+    // MARK: Keeping
+
+    /// Notes that the node was made, for a snapshot that may be gone back to.
+    @inline(__always)
+    func noteCreation(of id: NodeID) {
+        if snapshots.notesCreations { snapshots.noteCreation(of: id) }
+    }
+
+    /// Keeps a node that was removed if a snapshot shows it. False if none does.
+    func keep(removed id: NodeID) -> Bool {
+        let node = nodes.pointer(id).pointee
+        if node.created > snapshots.newest { return false }
+        snapshots.keep(.node(id), bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
+        return true
+    }
+
+    /// Keeps what the node holds if a snapshot shows it. To be called before each change.
+    @inline(__always)
+    func keepVersion(of id: NodeID) {
+        if nodes.pointer(id).pointee.generation <= snapshots.newest { addVersion(of: id) }
+    }
+
+    private func addVersion(of id: NodeID) {
+        let node = nodes.pointer(id)
+        let value = node.pointee.value
+        let block = NodeTable.block(value.count)
+        block.copyMemory(from: value)
+        nodes.permissions.retain(node.pointee.permissions)
+        let version = NodeVersion(
+            generation: node.pointee.generation, block: block, valueLength: node.pointee.valueLength,
+            permissions: node.pointee.permissions, older: node.pointee.versions)
+        node.pointee.versions = versions.insert(version)
+        snapshots.keep(
+            .version(id, until: nodes.generation), bytes: version.footprint, permissions: nodes.permissions[version.permissions])
+    }
+
+    /// The version of the node that was replaced at `until`: the newest that is older than that.
+    private func version(of id: NodeID, until: UInt64) -> UnsafeMutablePointer<NodeVersion>? {
+        var number = nodes.pointer(id).pointee.versions
+        while number != 0 {
+            let version = versions[number]
+            if version.pointee.generation < until { return version }
+            number = version.pointee.older
+        }
+        return nil
+    }
+
+    private func dropVersion(of id: NodeID, until: UInt64) {
+        var link: UnsafeMutablePointer<UInt32> = pointerToVersions(of: id)
+        while link.pointee != 0 {
+            let number = link.pointee
+            let version = versions[number]
+            if version.pointee.generation < until {
+                link.pointee = version.pointee.older
+                nodes.permissions.release(version.pointee.permissions)
+                version.pointee.block.deallocate()
+                versions.remove(number)
+                return
+            }
+            link = UnsafeMutableRawPointer(version)
+                .advanced(by: MemoryLayout<NodeVersion>.offset(of: \.older) ?? 0)
+                .assumingMemoryBound(to: UInt32.self)
+        }
+    }
+
+    private func pointerToVersions(of id: NodeID) -> UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(nodes.pointer(id))
+            .advanced(by: MemoryLayout<Node>.offset(of: \.versions) ?? 0)
+            .assumingMemoryBound(to: UInt32.self)
+    }
+
+    private func restoreVersion(of id: NodeID, until: UInt64) {
+        guard let version = version(of: id, until: until)?.pointee else { return }
+        if nodes.pointer(id).pointee.isLive { nodes.charge(id, sign: -1) }
+        setContent(of: id, to: version)
+        if nodes.pointer(id).pointee.isLive { nodes.charge(id, sign: 1) }
+        dropVersion(of: id, until: until)
+    }
+
+    private func setContent(of id: NodeID, to version: NodeVersion) {
+        let node = nodes.pointer(id)
+        let block = NodeTable.block(Int(node.pointee.nameLength) + version.value.count)
+        block.copyMemory(from: node.pointee.name)
+        (block + Int(node.pointee.nameLength)).copyMemory(from: version.value)
+        node.pointee.block.deallocate()
+        node.pointee.block = block
+        node.pointee.valueLength = version.valueLength
+        nodes.permissions.retain(version.permissions)
+        nodes.permissions.release(node.pointee.permissions)
+        node.pointee.permissions = version.permissions
+        node.pointee.generation = version.generation
+    }
+
+    // MARK: Going back, step by step
+
+    private func undoCreation(of id: NodeID) {
+        let node = nodes.pointer(id).pointee
+        nodes.adjustChildNames(of: node.parent, by: -(Int(node.nameLength) + 1))
+        nodes.leave(id)
+    }
+
+    private func undoRemoval(of id: NodeID) {
+        let node = nodes.pointer(id).pointee
+        nodes.unmarkRemoved(id)
+        nodes.adjustChildNames(of: node.parent, by: Int(node.nameLength) + 1)
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// All nodes: those in the tree, those that a snapshot still shows, and those that only a draft has.
+///
+/// A flat table finds a node by the hash of its path; nodes link to parent, children and siblings. Children stand in
+/// the order of their creation. The ledger counts what each domain owns here, and nowhere else.
+final class NodeTable {
+    let ledger: Ledger
+    let hashing: PathHash
+    let permissions = PermissionTable()
+    private var records = Slab<Node>()
+    private var index = HashIndex()
+    /// Goes up by one with every change of the tree.
+    private(set) var generation: UInt64 = 1
+    /// Nodes in the tree, special ones included.
+    private(set) var count = 0
+
+    /// The root, which is always there.
+    let root = NodeID(number: 1)
+
+    init(ledger: Ledger, hashing: PathHash, rootPermissions: PermissionList) {
+        self.ledger = ledger
+        self.hashing = hashing
+        let list = permissions.retain(rootPermissions)
+        insertUnlinked(name: UnsafeRawBufferPointer("/"), hash: hashing.root, permissions: list)
+    }
+
+    deinit {
+        // The blocks of names and values. Permission lists go with their table.
+        forEachUsedNode { records[$0.number].pointee.block.deallocate() }
+    }
+
+    // MARK: Looking
+
+    @inline(__always)
+    func pointer(_ id: NodeID) -> UnsafeMutablePointer<Node> { records[id.number] }
+
+    /// The node at `path`, or none.
+    @inline(__always)
+    func find(_ path: Path) -> NodeID {
+        NodeID(
+            number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
+                records[number].pointee.isLive && matches(NodeID(number: number), path)
+            })
+    }
+
+    /// The node that was at `path` at `moment`, or none.
+    func find(_ path: Path, at moment: UInt64) -> NodeID {
+        NodeID(
+            number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
+                records[number].pointee.existed(at: moment) && matches(NodeID(number: number), path)
+            })
+    }
+
+    /// Whether the node's path, read from its end, is `path`.
+    @inline(__always)
+    private func matches(_ id: NodeID, _ path: Path) -> Bool {
+        if path.isSpecial || path.depth == 0 {
+            let node = pointer(id)
+            return !node.pointee.parent.exists && node.pointee.name.isEqual(to: path.bytes)
+        }
+        var id = id
+        var end = path.bytes.count
+        while true {
+            let node = pointer(id)
+            if !node.pointee.parent.exists { return end == 0 && id == root }
+            let length = Int(node.pointee.nameLength)
+            let start = end &- length
+            if start < 1 || path.bytes[start &- 1] != UInt8(ascii: "/") { return false }
+            if !node.pointee.name.isEqual(
+                to: UnsafeRawBufferPointer(rebasing: path.bytes[start..<end]))
+            {
+                return false
+            }
+            end = start &- 1
+            id = node.pointee.parent
+        }
+    }
+
+    /// The node with a special name, such as `@releaseDomain`, or none.
+    func find(special name: StaticString) -> NodeID {
+        let name = UnsafeRawBufferPointer(name)
+        let hash = hashing.child(name, of: hashing.special)
+        return NodeID(
+            number: index.find(UInt32(truncatingIfNeeded: hash)) { records[$0].pointee.name.isEqual(to: name) })
+    }
+
+    func name(of id: NodeID) -> UnsafeRawBufferPointer { pointer(id).pointee.name }
+
+    /// The node's path, without a NUL. Not recursive: guests choose how deep a path is.
+    func path(of id: NodeID) -> [UInt8] {
+        guard pointer(id).pointee.parent.exists else { return Array(name(of: id)) }
+        return Array(unsafeUninitializedCapacity: Int(pointer(id).pointee.pathLength)) { bytes, count in
+            count = bytes.count
+            var end = count
+            var id = id
+            while id != root {
+                let name = name(of: id)
+                end -= name.count + 1
+                bytes[end] = UInt8(ascii: "/")
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[(end + 1)...])
+                    .copyMemory(from: name)
+                id = pointer(id).pointee.parent
+            }
+        }
+    }
+
+    /// How many records are in use: live nodes, kept ones, and those of drafts.
+    var used: Int { records.count }
+
+    /// Whether the node is where its path's hash leads.
+    func isIndexed(_ id: NodeID) -> Bool {
+        index.find(UInt32(truncatingIfNeeded: pointer(id).pointee.hash)) { $0 == id.number } != 0
+    }
+
+    // MARK: Content
+
+    @inline(__always)
+    func advance() { generation &+= 1 }
+
+    func setValue(of id: NodeID, to value: UnsafeRawBufferPointer) {
+        let node = pointer(id)
+        let grown = value.count - Int(node.pointee.valueLength)
+        if grown != 0 { ledger.adjustMemory(of: owner(of: id), by: grown) }
+        replaceValue(of: node, by: value)
+        node.pointee.generation = generation
+    }
+
+    func setPermissions(of id: NodeID, to list: PermissionsID) {
+        charge(id, sign: -1)
+        let node = pointer(id)
+        permissions.release(node.pointee.permissions)
+        node.pointee.permissions = list
+        node.pointee.generation = generation
+        charge(id, sign: 1)
+    }
+
+    func setGeneration(of id: NodeID, to generation: UInt64) {
+        pointer(id).pointee.generation = generation
+        self.generation = max(self.generation, generation)
+    }
+
+    func adjustChildNames(of parent: NodeID, by length: Int) {
+        let node = pointer(parent)
+        node.pointee.childNamesLength = UInt32(truncatingIfNeeded: Int(node.pointee.childNamesLength) + length)
+    }
+
+    /// The node is not in the tree any more. Its record stays.
+    func markRemoved(_ id: NodeID) {
+        pointer(id).pointee.removed = generation
+        count -= 1
+    }
+
+    /// The node is in the tree again.
+    func unmarkRemoved(_ id: NodeID) {
+        pointer(id).pointee.removed = 0
+        count += 1
+        charge(id, sign: 1)
+    }
+
+    /// The node leaves the tree as if it had never been in it.
+    func leave(_ id: NodeID) {
+        charge(id, sign: -1)
+        count -= 1
+        free(id)
+    }
+
+    // MARK: Parts
+
+    /// The root or a special node.
+    func insertUnlinked(name: UnsafeRawBufferPointer, hash: UInt64, permissions list: PermissionsID) {
+        let id = allocate(
+            name: name, value: UnsafeRawBufferPointer(start: nil, count: 0), hash: hash, pathLength: name.count,
+            parent: .none, permissions: list, created: generation)
+        enter(id, hash: hash)
+    }
+
+    /// From here on the node can be found by the hash of its path, and counts to its owner.
+    func enter(_ id: NodeID, hash: UInt64) {
+        index.insert(id.number, hash: UInt32(truncatingIfNeeded: hash))
+        count += 1
+        charge(id, sign: 1)
+    }
+
+    /// A node that is in no list and no index yet.
+    func allocate(
+        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, hash: UInt64, pathLength: Int,
+        parent: NodeID, permissions: PermissionsID, created: UInt64
+    ) -> NodeID {
+        let block = NodeTable.block(name.count + value.count)
+        block.copyMemory(from: name)
+        (block + name.count).copyMemory(from: value)
+        return NodeID(
+            number: records.insert(
+                Node(
+                    generation: created, created: created, block: block,
+                    hash: hash, parent: parent, permissions: permissions,
+                    pathLength: UInt16(truncatingIfNeeded: pathLength),
+                    nameLength: UInt16(truncatingIfNeeded: name.count),
+                    valueLength: UInt16(truncatingIfNeeded: value.count))))
+    }
+
+    /// Frees a node that nothing refers to any more but its siblings and the index.
+    func free(_ id: NodeID) {
+        let node = pointer(id)
+        index.remove(id.number, hash: UInt32(truncatingIfNeeded: node.pointee.hash))
+        unlink(id)
+        release(id)
+    }
+
+    /// Gives back what the node holds, and its number.
+    func release(_ id: NodeID) {
+        let node = pointer(id)
+        precondition(node.pointee.versions == 0, "a node with versions is still shown")
+        permissions.release(node.pointee.permissions)
+        node.pointee.block.deallocate()
+        node.pointee.created = 0
+        records.remove(id.number)
+    }
+
+    func owner(of id: NodeID) -> DomainID { permissions.owner(of: pointer(id).pointee.permissions) }
+
+    /// Counts the node to its owner, or off. Bytes are as C xenstored counts them, but for the
+    /// names of children, which count to the children.
+    func charge(_ id: NodeID, sign: Int) {
+        let node = pointer(id)
+        let list = permissions[node.pointee.permissions]
+        let bytes = 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + Int(node.pointee.pathLength)
+        ledger.adjustNodes(of: list.owner, by: sign, bytes: sign * bytes)
+    }
+
+    func append(_ id: NodeID, to parent: NodeID) {
+        guard parent.exists else { return }
+        let last = pointer(parent).pointee.lastChild
+        pointer(id).pointee.previousSibling = last
+        if last.exists {
+            pointer(last).pointee.nextSibling = id
+        } else {
+            pointer(parent).pointee.firstChild = id
+        }
+        pointer(parent).pointee.lastChild = id
+    }
+
+    func unlink(_ id: NodeID) {
+        let node = pointer(id).pointee
+        guard node.parent.exists else { return }
+        if node.previousSibling.exists {
+            pointer(node.previousSibling).pointee.nextSibling = node.nextSibling
+        } else {
+            pointer(node.parent).pointee.firstChild = node.nextSibling
+        }
+        if node.nextSibling.exists {
+            pointer(node.nextSibling).pointee.previousSibling = node.previousSibling
+        } else {
+            pointer(node.parent).pointee.lastChild = node.previousSibling
+        }
+    }
+
+    // MARK: Blocks
+
+    /// What malloc gives for `length` bytes anyway: 24, 40, 56...
+    @inline(__always)
+    private static func capacity(_ length: Int) -> Int { (length + 8 + 15) & ~15 - 8 }
+
+    static func block(_ length: Int) -> UnsafeMutableRawPointer {
+        .allocate(byteCount: max(24, capacity(length)), alignment: 8)
+    }
+
+    /// In place where the block is as large as a new one would be, so that a value that is written
+    /// again and again costs no allocation.
+    @inline(__always)
+    func replaceValue(of node: UnsafeMutablePointer<Node>, by value: UnsafeRawBufferPointer) {
+        let name = Int(node.pointee.nameLength)
+        let old = name + Int(node.pointee.valueLength)
+        let new = name + value.count
+        if max(24, NodeTable.capacity(old)) != max(24, NodeTable.capacity(new)) {
+            let block = NodeTable.block(new)
+            block.copyMemory(from: node.pointee.name)
+            node.pointee.block.deallocate()
+            node.pointee.block = block
+        }
+        (node.pointee.block + name).copyMemory(from: value)
+        node.pointee.valueLength = UInt16(truncatingIfNeeded: value.count)
+    }
+
+    /// Every node in use: live, kept, or in a draft.
+    func forEachUsedNode(_ body: (NodeID) -> Void) {
+        records.forEach { number, node in
+            if node.pointee.created != 0 { body(NodeID(number: number)) }
+        }
+    }
+}
+
+extension UnsafeMutableRawPointer {
+    @inline(__always)
+    func copyMemory(from bytes: UnsafeRawBufferPointer) {
+        if let start = bytes.baseAddress, bytes.count > 0 {
+            copyMemory(from: start, byteCount: bytes.count)
+        }
+    }
+}

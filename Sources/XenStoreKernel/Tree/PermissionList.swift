@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// A node's permissions: at least one entry. Entry 0 names the owner, and its access is what every
+/// domain without an entry of its own gets.
+public struct PermissionList: Hashable, Sendable {
+    public private(set) var entries: [Permission]
+
+    /// `entries` must not be empty; an empty list becomes one that only dom0 can use.
+    public init(_ entries: [Permission]) {
+        self.entries = entries.isEmpty ? [Permission([], .control)] : entries
+    }
+
+    public var owner: DomainID { entries[0].domain }
+
+    /// The same list with another owner. The access of entry 0 stays.
+    public func owned(by domain: DomainID) -> PermissionList {
+        var changed = self
+        changed.entries[0].domain = domain
+        changed.entries[0].isStale = false
+        return changed
+    }
+}
+
+/// A permission list that the store keeps, by number.
+struct PermissionsID: Hashable {
+    var number: UInt32
+}
+
+/// The permission lists in use, each kept once: almost all nodes share a handful of them.
+final class PermissionTable {
+    private struct Entry {
+        var list: PermissionList
+        var users: Int
+    }
+
+    private var entries: [Entry?] = []
+    private var free: [UInt32] = []
+    private var numbers: [PermissionList: PermissionsID] = [:]
+    /// The last change of owner that was asked for: guests create many nodes below one parent.
+    private var lastDerived: (from: PermissionsID, owner: DomainID, to: PermissionsID)?
+
+    subscript(id: PermissionsID) -> PermissionList {
+        guard let entry = entries[Int(id.number)] else { preconditionFailure("list not in use") }
+        return entry.list
+    }
+
+    func owner(of id: PermissionsID) -> DomainID { self[id].owner }
+
+    /// The number of a list equal to `list`, with one more user.
+    func retain(_ list: PermissionList) -> PermissionsID {
+        if let id = numbers[list] {
+            retain(id)
+            return id
+        }
+        let id: PermissionsID
+        if let number = free.popLast() {
+            id = PermissionsID(number: number)
+            entries[Int(number)] = Entry(list: list, users: 1)
+        } else {
+            id = PermissionsID(number: UInt32(entries.count))
+            entries.append(Entry(list: list, users: 1))
+        }
+        numbers[list] = id
+        return id
+    }
+
+    func retain(_ id: PermissionsID) {
+        entries[Int(id.number)]!.users += 1
+    }
+
+    func release(_ id: PermissionsID) {
+        entries[Int(id.number)]!.users -= 1
+        if entries[Int(id.number)]!.users > 0 { return }
+        if let derived = lastDerived, derived.from == id || derived.to == id { lastDerived = nil }
+        numbers[self[id]] = nil
+        entries[Int(id.number)] = nil
+        free.append(id.number)
+    }
+
+    /// What a node created below one with `parent` gets, with one more user: the parent's list,
+    /// owned by `creator` unless that is nil (a privileged connection).
+    func retainInherited(from parent: PermissionsID, creator: DomainID?) -> PermissionsID {
+        guard let creator, owner(of: parent) != creator else {
+            retain(parent)
+            return parent
+        }
+        if let derived = lastDerived, derived.from == parent, derived.owner == creator {
+            retain(derived.to)
+            return derived.to
+        }
+        let id = retain(self[parent].owned(by: creator))
+        lastDerived = (parent, creator, id)
+        return id
+    }
+
+    /// Calls `body` with every list in use.
+    func forEach(_ body: (PermissionsID, PermissionList) -> Void) {
+        for (number, entry) in entries.enumerated() {
+            if let entry { body(PermissionsID(number: UInt32(number)), entry.list) }
+        }
+    }
+}

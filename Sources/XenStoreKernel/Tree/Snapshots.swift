@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The generations that somebody may still look back at, oldest first, and what is kept for each.
+///
+/// Whatever is replaced or removed while snapshots are open is kept with the newest snapshot that
+/// shows it. When that one closes, what an older snapshot still shows goes to that, and the rest is
+/// freed: memory is bounded by what open snapshots show, however they overlap.
+struct Snapshots {
+    /// Something kept for a snapshot.
+    enum Kept {
+        /// A removed node.
+        case node(NodeID)
+        /// An older version of a node: the one that was replaced at `until`.
+        case version(NodeID, until: UInt64)
+    }
+
+    struct Snapshot {
+        var generation: UInt64
+        /// How many opened it.
+        var users: Int
+        /// How many of those may go back to it; for them the store notes what is created.
+        var undoers: Int
+        /// Those of its users who pay for what is kept.
+        var readers: [any SnapshotReader] = []
+        var kept: [Kept] = []
+        var created: [NodeID] = []
+        /// Bytes kept that none of the readers may read.
+        var unpaid = 0
+    }
+
+    private(set) var open: [Snapshot] = []
+
+    var isEmpty: Bool { open.isEmpty }
+    /// The newest generation anybody looks back at; nothing that is younger need be kept.
+    private(set) var newest: UInt64 = 0
+    private var undoers = 0
+    var notesCreations: Bool { undoers > 0 }
+    /// Bytes kept in snapshots of those who pay, and that they do not pay for.
+    private(set) var unpaid = 0
+
+    /// Opens a snapshot at `generation`, which must be the current one.
+    mutating func open(at generation: UInt64, undoable: Bool, reader: (any SnapshotReader)?) {
+        if open.last?.generation != generation {
+            open.append(Snapshot(generation: generation, users: 0, undoers: 0))
+        }
+        let last = open.count - 1
+        open[last].users += 1
+        if undoable {
+            open[last].undoers += 1
+            undoers += 1
+        }
+        if let reader { open[last].readers.append(reader) }
+        newest = generation
+    }
+
+    /// Keeps something of `bytes` with `permissions` that was there until now, for the newest snapshot.
+    mutating func keep(_ kept: Kept, bytes: Int, permissions: @autoclosure () -> PermissionList) {
+        keep(kept, at: open.count - 1, bytes: bytes, permissions: permissions())
+    }
+
+    /// Keeps something for the snapshot at `index`.
+    mutating func keep(_ kept: Kept, at index: Int, bytes: Int, permissions: @autoclosure () -> PermissionList) {
+        open[index].kept.append(kept)
+        if open[index].readers.isEmpty { return }
+        let permissions = permissions()
+        var isPaid = false
+        for reader in open[index].readers where reader.mayRead(permissions) {
+            reader.pin(bytes)
+            isPaid = true
+        }
+        if isPaid { return }
+        open[index].unpaid += bytes
+        unpaid += bytes
+    }
+
+    mutating func noteCreation(of node: NodeID) {
+        open[open.count - 1].created.append(node)
+    }
+
+    /// One user less of the snapshot at `generation`. If it was the last, returns what was kept, and whether
+    /// an older snapshot may be gone back to and needs that at once.
+    mutating func close(_ generation: UInt64, undoable: Bool, reader: (any SnapshotReader)?) -> (
+        kept: [Kept], isNeeded: Bool
+    )? {
+        guard let index = index(of: generation) else { return nil }
+        open[index].users -= 1
+        if undoable {
+            open[index].undoers -= 1
+            undoers -= 1
+        }
+        if let reader { open[index].readers.removeAll { $0 === reader } }
+        // Whoever is left need not pay, and so nothing of it is anybody's debt.
+        if open[index].readers.isEmpty {
+            unpaid -= open[index].unpaid
+            open[index].unpaid = 0
+        }
+        // What was created since is, for an older snapshot to undo, created since that one, too.
+        let isNeeded = undoers > 0 && open[..<index].contains { $0.undoers > 0 }
+        if open[index].users > 0 {
+            if open[index].undoers == 0, !isNeeded { open[index].created = [] }
+            return nil
+        }
+        let snapshot = open.remove(at: index)
+        newest = open.last?.generation ?? 0
+        if isNeeded { open[index - 1].created += snapshot.created }
+        return (snapshot.kept, isNeeded)
+    }
+
+    /// The newest open snapshot that shows what existed from `from` until before `until`.
+    func showing(from: UInt64, until: UInt64) -> Int? {
+        let index = firstIndex(from: until) - 1
+        return index >= 0 && open[index].generation >= from ? index : nil
+    }
+
+    /// Takes out what was kept and created since the newest snapshot, for undoing it.
+    mutating func takeNewest() -> (kept: [Kept], created: [NodeID]) {
+        let last = open.count - 1
+        let taken = (open[last].kept, open[last].created)
+        open[last].kept = []
+        open[last].created = []
+        for reader in open[last].readers { reader.release() }
+        unpaid -= open[last].unpaid
+        open[last].unpaid = 0
+        return taken
+    }
+
+    /// The oldest snapshot's reader who pays for what is kept, if there is one.
+    var oldestReader: (any SnapshotReader)? {
+        for snapshot in open {
+            if let reader = snapshot.readers.first { return reader }
+        }
+        return nil
+    }
+
+    private func index(of generation: UInt64) -> Int? {
+        let index = firstIndex(from: generation)
+        return index < open.count && open[index].generation == generation ? index : nil
+    }
+
+    /// The place of the first snapshot that is not older than `generation`.
+    private func firstIndex(from generation: UInt64) -> Int {
+        var low = 0
+        var high = open.count
+        while low < high {
+            let middle = (low + high) / 2
+            if open[middle].generation < generation { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// What closed snapshots have left, in the order of their closing.
+struct Leftovers {
+    private var lists: [[Snapshots.Kept]] = []
+    /// How many of the first list were taken.
+    private var taken = 0
+
+    var isEmpty: Bool { lists.isEmpty }
+
+    /// `list` must not be empty.
+    mutating func append(_ list: [Snapshots.Kept]) { lists.append(list) }
+
+    mutating func takeFirst() -> Snapshots.Kept? {
+        guard let first = lists.first else { return nil }
+        let kept = first[taken]
+        taken += 1
+        if taken == first.count {
+            lists.removeFirst()
+            taken = 0
+        }
+        return kept
+    }
+}

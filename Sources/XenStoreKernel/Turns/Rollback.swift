@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
+
+/// Takes a turn back that storage could not keep: nothing has happened, the store is as before, and those who changed
+/// something are answered EIO.
+final class Rollback {
+    private let store: Store
+    private let sessions: Sessions
+    private let transactions: Transactions
+    private let unsent: Unsent
+    private let domains: Domains
+    private let journal: Journal
+    private let replies: Replies
+    private let router: Router
+
+    init(
+        store: Store, sessions: Sessions, transactions: Transactions, unsent: Unsent, domains: Domains,
+        journal: Journal, replies: Replies, router: Router
+    ) {
+        self.store = store
+        self.sessions = sessions
+        self.transactions = transactions
+        self.unsent = unsent
+        self.domains = domains
+        self.journal = journal
+        self.replies = replies
+        self.router = router
+    }
+
+    func takeBack(_ closed: ClosedTurn) {
+        if let turn = closed.turn { takeBack(turn) }
+        journal.closeSnapshot(of: closed)
+    }
+
+    private func takeBack(_ turn: Turn) {
+        let fates = turn.entries.map { entry in fate(of: entry, in: turn) }
+        let lost = transactions.forget(since: turn.snapshot, of: sessions.all)
+        for session in sessions.touched where session.isOpen {
+            unsent.truncate(session, to: session.position.turnStart)
+        }
+        store.history.undoToNewestSnapshot()
+        for (transaction, session) in lost { transactions.lose(transaction, of: session) }
+        // What has died stays dead, whatever storage does. What this tells is true in any case.
+        for domain in turn.dead { domains.clear(domain) }
+        for (entry, fate) in zip(turn.entries, fates) where entry.session.isOpen { answerAgain(entry, fate) }
+        journal.goOn(after: turn)
+    }
+
+    /// What becomes of a request of a turn that is taken back.
+    private enum Fate {
+        /// It changed something, or saw a change: EIO.
+        case refused
+        /// It read what has been taken back: it is carried out again.
+        case repeated
+        /// It has nothing to do with the store as it was in this turn: its answer stands.
+        case kept([UInt8])
+    }
+
+    private func fate(of entry: TurnEntry, in turn: Turn) -> Fate {
+        guard let operation = Operation(rawValue: entry.header.type) else { return .repeated }
+        let answer = entry.session.made(from: entry.start, to: entry.end)
+        switch operation {
+        case .transactionEnd:
+            return entry.payload.first == UInt8(ascii: "T") ? .refused : .kept(answer)
+        case .transactionStart:
+            return hasStartedTransaction(entry, since: turn.snapshot) ? .refused : .kept(answer)
+        case _ where !operation.isOfTree:
+            return .kept(answer)
+        case _ where entry.header.transaction != 0:
+            return entry.moment.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
+        default:
+            return operation.changesTree ? .refused : .repeated
+        }
+    }
+
+    /// Whether the entry's request has started a transaction that shows what is taken back.
+    private func hasStartedTransaction(_ entry: TurnEntry, since snapshot: UInt64) -> Bool {
+        let answer = entry.session.made(from: entry.start, to: entry.end)
+        let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
+        guard let number = UInt32(exactly: number), let started = entry.session.transactions[number]
+        else { return false }
+        return started.start > snapshot
+    }
+
+    private func answerAgain(_ entry: TurnEntry, _ fate: Fate) {
+        switch fate {
+        case .refused:
+            replies.send(.EIO, to: entry.header, entry.session, Cause.nobody)
+        case .repeated:
+            entry.payload.withUnsafeBytes { router.handle(entry.header, $0, entry.session) }
+        case .kept(let answer):
+            answer.withUnsafeBytes { replies.sendAgain($0, to: entry.session) }
+        }
+    }
+}
