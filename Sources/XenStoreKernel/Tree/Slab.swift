@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Records of one size, by number, in chunks that never move. Number 0 is never given out.
-struct Slab<Record: BitwiseCopyable>: ~Copyable {
-    private var chunks: UnsafeMutablePointer<UnsafeMutablePointer<Record>>
+struct Slab<Element: BitwiseCopyable>: ~Copyable {
+    private var chunks: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
     private var chunkCount = 0
     private var chunkCapacity = 8
     /// Numbers below this have been given out at least once.
@@ -25,12 +25,12 @@ struct Slab<Record: BitwiseCopyable>: ~Copyable {
     var count: Int { Int(next) - 1 - free.count }
 
     @inline(__always)
-    subscript(number: UInt32) -> UnsafeMutablePointer<Record> {
+    subscript(number: UInt32) -> UnsafeMutablePointer<Element> {
         chunks[Int(number &>> Slab.chunkBits)] + Int(number & (Slab.chunkSize &- 1))
     }
 
     /// The number of an unused record, which is `record` from now on.
-    mutating func insert(_ record: Record) -> UInt32 {
+    mutating func insert(_ record: Element) -> UInt32 {
         if let number = free.popLast() {
             self[number].pointee = record
             return number
@@ -47,13 +47,13 @@ struct Slab<Record: BitwiseCopyable>: ~Copyable {
     }
 
     /// Calls `body` with every record that was ever given out, in use or not.
-    func forEach(_ body: (UInt32, UnsafeMutablePointer<Record>) -> Void) {
+    func forEach(_ body: (UInt32, UnsafeMutablePointer<Element>) -> Void) {
         for number in 1..<next { body(number, self[number]) }
     }
 
     private mutating func addChunk() {
         if chunkCount == chunkCapacity {
-            let larger = UnsafeMutablePointer<UnsafeMutablePointer<Record>>
+            let larger = UnsafeMutablePointer<UnsafeMutablePointer<Element>>
                 .allocate(capacity: chunkCapacity * 2)
             larger.moveInitialize(from: chunks, count: chunkCount)
             chunks.deallocate()
