@@ -4,18 +4,20 @@ import XenStoreKernel
 /// One turn's changes as they stand in a journal: a header, then for each change how long the end of its key is
 /// and how much of the key before comes in front of that, the record's length (or that it is gone), the end of
 /// the key and the record. Paths of 2,000 bytes that differ by a name would be most of a journal otherwise.
-struct Batch {
-    private(set) var bytes: [UInt8] = []
+final class Batch {
+    private var buffer = GrowingBuffer()
     /// It takes something away, and so leaves less than there was.
     private(set) var removes = false
     /// The key of the change that was added last.
-    private var key: [UInt8] = []
+    private var key = GrowingBuffer()
     /// Bytes of keys that are left out, since the keys before have them.
     private var shared = 0
 
+    /// All of it. Good until it is changed.
+    var bytes: UnsafeRawBufferPointer { buffer.bytes }
     /// Bytes of the batch with whole keys: what a fold has to hold and a table has to take. Bounds count this, as
     /// a guest can make a few bytes of a journal come to many.
-    var weight: Int { bytes.count + shared }
+    var weight: Int { buffer.count + shared }
     /// It only notes how far the daemon got with its peers, which says nothing after the next boot.
     private(set) var isOfPeers = false
 
@@ -25,73 +27,91 @@ struct Batch {
     /// What it began with where keys are whole, with a length of four bytes: an earlier version may have left
     /// such a journal.
     private static let formerMagic = Array("stas".utf8)
+    private static let entryHeaderSize = 8
     private static let gone = UInt32.max
 
+    /// A batch of its own with the same content.
+    func copy() -> Batch {
+        let copy = Batch()
+        copy.buffer.append(bytes)
+        (copy.removes, copy.shared, copy.isOfPeers) = (removes, shared, isOfPeers)
+        return copy
+    }
+
     /// Takes a turn's changes, in place of what was there.
-    mutating func take(_ changes: borrowing ChangeBatch) throws(StorageError) {
-        bytes.removeAll(keepingCapacity: true)
-        bytes.append(contentsOf: repeatElement(0, count: Self.headerSize))
-        key.removeAll(keepingCapacity: true)
+    func take(_ changes: borrowing ChangeBatch) throws(StorageError) {
+        buffer.truncate(to: 0)
+        // Sealing fills it in.
+        _ = buffer.extend(by: Self.headerSize)
+        key.truncate(to: 0)
         shared = 0
         removes = false
         isOfPeers = changes.endsWithBoot
         try changes.forEach { (change) throws(StorageError) in add(change) }
     }
 
-    private mutating func add(_ change: Change) {
+    private func add(_ change: Change) {
         switch change {
         case .stored(let node):
-            let header = begin(key: node.path)
-            let start = bytes.count
-            StoredNode.append(node, to: &bytes)
-            bytes.put(number: UInt32(truncatingIfNeeded: bytes.count - start), at: header + 4)
+            StoredNode.write(node, to: begin(key: node.path, record: StoredNode.size(of: node)))
         case .removed(let path):
             removes = true
             begin(key: path)
         case .noted(let key, let value):
-            let header = begin(prefix: RecordKey.notePrefix, key: key)
-            bytes.append(contentsOf: value)
-            bytes.put(number: UInt32(truncatingIfNeeded: value.count), at: header + 4)
+            begin(prefix: RecordKey.notePrefix, key: key, record: value.count).copyMemory(from: value)
         case .forgotten(let key):
             removes = true
             begin(prefix: RecordKey.notePrefix, key: key)
         }
     }
 
-    /// Appends the header of a change and its key, and returns where the header is.
+    /// Appends a change with the key of a note, and returns where its record of so many bytes is to be written.
     @discardableResult
-    private mutating func begin(prefix: [UInt8] = [], key: UnsafeRawBufferPointer) -> Int {
-        let header = bytes.count
-        let shared = prefix.isEmpty ? Self.sharedLength(self.key, key) : 0
+    private func begin(
+        prefix: [UInt8], key end: UnsafeRawBufferPointer, record length: Int? = nil
+    ) -> UnsafeMutableRawBufferPointer {
+        key.truncate(to: 0)
+        prefix.withUnsafeBytes { key.append($0) }
+        key.append(end)
+        return begin(sharing: 0, record: length)
+    }
+
+    /// Appends a change with the key of a node, and returns where its record of so many bytes is to be written.
+    @discardableResult
+    private func begin(key path: UnsafeRawBufferPointer, record length: Int? = nil) -> UnsafeMutableRawBufferPointer {
+        let shared = Self.sharedLength(key.bytes, path)
+        key.truncate(to: shared)
+        key.append(UnsafeRawBufferPointer(rebasing: path[shared...]))
+        return begin(sharing: shared, record: length)
+    }
+
+    private func begin(sharing shared: Int, record length: Int?) -> UnsafeMutableRawBufferPointer {
         self.shared += shared
-        self.key.removeSubrange(shared...)
-        self.key.append(contentsOf: prefix)
-        self.key.append(contentsOf: UnsafeRawBufferPointer(rebasing: key[shared...]))
-        bytes.append(number: UInt16(truncatingIfNeeded: self.key.count - shared))
-        bytes.append(number: UInt16(truncatingIfNeeded: shared))
-        bytes.append(number: Self.gone)
-        bytes.append(contentsOf: self.key[shared...])
-        return header
+        let keyEnd = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
+        let place = buffer.extend(by: Self.entryHeaderSize + keyEnd.count + (length ?? 0))
+        place.put(number: UInt16(truncatingIfNeeded: keyEnd.count), at: 0)
+        place.put(number: UInt16(truncatingIfNeeded: shared), at: 2)
+        place.put(number: length.map { UInt32(truncatingIfNeeded: $0) } ?? Self.gone, at: 4)
+        return UnsafeMutableRawBufferPointer(rebasing: place[place.put(keyEnd, at: Self.entryHeaderSize)...])
     }
 
     /// How many bytes both begin with.
-    private static func sharedLength(_ a: [UInt8], _ b: UnsafeRawBufferPointer) -> Int {
-        a.withUnsafeBytes { a in
-            let most = min(a.count, b.count)
-            var count = 0
-            while count + 8 <= most, a.number(at: count) as UInt64 == b.number(at: count) { count += 8 }
-            while count < most, a[count] == b[count] { count += 1 }
-            return count
-        }
+    private static func sharedLength(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+        let most = min(a.count, b.count)
+        var count = 0
+        while count + 8 <= most, a.number(at: count) as UInt64 == b.number(at: count) { count += 8 }
+        while count < most, a[count] == b[count] { count += 1 }
+        return count
     }
 
     /// Fills in the header. The batch is complete then.
-    mutating func seal(sequence: UInt64, store: UInt64) {
-        bytes.replaceSubrange(0..<Self.magic.count, with: Self.magic)
-        bytes.put(number: UInt32(truncatingIfNeeded: bytes.count - Self.headerSize), at: 4)
-        bytes.put(number: sequence, at: 8)
-        bytes.put(number: store, at: 16)
-        bytes.put(number: bytes.withUnsafeBytes { Self.checksum($0) }, at: 24)
+    func seal(sequence: UInt64, store: UInt64) {
+        let header = buffer.mutableBytes
+        header.put(number: Self.magic.number(at: 0) as UInt32, at: 0)
+        header.put(number: UInt32(truncatingIfNeeded: buffer.count - Self.headerSize), at: 4)
+        header.put(number: sequence, at: 8)
+        header.put(number: store, at: 16)
+        header.put(number: Self.checksum(bytes), at: 24)
     }
 
     /// Of everything but itself.
@@ -101,7 +121,9 @@ struct Batch {
             let product = (sum ^ word).multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
             sum = product.low ^ product.high &+ 0x2545_f491_4f6c_dd1d
         }
-        for offset in [0, 8, 16] { add(batch.number(at: offset)) }
+        add(batch.number(at: 0))
+        add(batch.number(at: 8))
+        add(batch.number(at: 16))
         var offset = headerSize
         while offset + 8 <= batch.count {
             add(batch.number(at: offset))
@@ -148,17 +170,25 @@ extension Batch {
         bytes.starts(with: magic) || bytes.starts(with: formerMagic)
     }
 
-    private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {
-        guard journal.count - offset >= headerSize, begins(journal[offset...]),
-            journal.number(at: offset + 16) as UInt64 == store
-        else { return nil }
+    private static func hasMagic(_ journal: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        let found: UInt32 = journal.number(at: offset)
+        return found == magic.number(at: 0) || found == formerMagic.number(at: 0)
+    }
+
+    /// What begins as a batch does, and is as long as it says.
+    private static func next(in journal: UnsafeRawBufferPointer, at offset: Int) -> Found? {
+        guard journal.count - offset >= headerSize, hasMagic(journal, at: offset) else { return nil }
         let length = Int(journal.number(at: offset + 4) as UInt32)
         guard journal.count - offset - headerSize >= length else { return nil }
-        let range = offset..<offset + headerSize + length
-        guard
-            journal.number(at: offset + 24) as UInt64 == checksum(UnsafeRawBufferPointer(rebasing: journal[range]))
+        return Found(sequence: journal.number(at: offset + 8), range: offset..<offset + headerSize + length)
+    }
+
+    private static func whole(in journal: UnsafeRawBufferPointer, at offset: Int, store: UInt64) -> Found? {
+        guard let batch = next(in: journal, at: offset), journal.number(at: offset + 16) as UInt64 == store,
+            journal.number(at: offset + 24) as UInt64
+                == checksum(UnsafeRawBufferPointer(rebasing: journal[batch.range]))
         else { return nil }
-        return Found(sequence: journal.number(at: offset + 8), range: range)
+        return batch
     }
 
     /// A change as it stands in a batch.
@@ -174,21 +204,21 @@ extension Batch {
     private static func forEachEntry(in batch: UnsafeRawBufferPointer, _ body: (Entry) -> Void) -> Bool {
         var offset = headerSize
         var keyLength = 0
-        let hasWholeKeys = batch.starts(with: formerMagic)
+        let hasWholeKeys = batch.number(at: 0) as UInt32 == formerMagic.number(at: 0)
         while offset < batch.count {
-            guard batch.count - offset >= 8 else { return false }
+            guard batch.count - offset >= entryHeaderSize else { return false }
             let length = Int(batch.number(at: offset) as UInt16)
             // The upper half of a whole key's length is 0: no key is so long.
             let shared = hasWholeKeys ? 0 : Int(batch.number(at: offset + 2) as UInt16)
             let recordLength: UInt32 = batch.number(at: offset + 4)
             let isGone = recordLength == gone
-            let start = offset + 8 + length
+            let start = offset + entryHeaderSize + length
             let end = start + (isGone ? 0 : Int(recordLength))
             guard end <= batch.count, shared <= keyLength else { return false }
             keyLength = shared + length
             body(
                 Entry(
-                    shared: shared, keyEnd: batch[offset + 8..<start],
+                    shared: shared, keyEnd: batch[offset + entryHeaderSize..<start],
                     record: isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end])))
             offset = end
         }
@@ -206,10 +236,10 @@ extension Batch {
         return weight
     }
 
-    /// Calls `body` with what all the batches of a journal come to: the last word on each key. It is good only
-    /// while `body` runs.
+    /// Calls `body` with what all the batches come to: the last word on each key. It is good only while `body` runs.
+    /// The journal has nothing but batches, as ``all(in:store:)`` has found them or a daemon has sealed them.
     static func withOutcome<Result>(
-        of journal: UnsafeRawBufferPointer, store: UInt64, after folded: UInt64,
+        of journal: UnsafeRawBufferPointer, after folded: UInt64,
         _ body: (inout JournalOutcome) -> Result
     ) -> Result {
         let keys = Arena()
@@ -217,10 +247,15 @@ extension Batch {
         var outcome = JournalOutcome(size: journal.count, last: folded)
         // Growing bit by bit costs as much as all else; repeated writes to one node need less.
         outcome.records.reserveCapacity(min(journal.count / 128, 1 << 16))
-        for batch in all(in: journal, store: store) where batch.sequence > folded {
+        var offset = 0
+        while let batch = next(in: journal, at: offset) {
+            offset = batch.range.upperBound
+            if batch.sequence <= folded { continue }
             var key = UnsafeRawBufferPointer(start: nil, count: 0)
             _ = forEachEntry(in: UnsafeRawBufferPointer(rebasing: journal[batch.range])) { entry in
-                key = keys.join(key[..<entry.shared], entry.keyEnd)
+                key =
+                    entry.shared == 0
+                    ? UnsafeRawBufferPointer(rebasing: entry.keyEnd) : keys.join(key[..<entry.shared], entry.keyEnd)
                 outcome.records[Bytes(key)] = .some(entry.record)
                 outcome.size += entry.shared
             }

@@ -98,14 +98,14 @@ final class Folding: @unchecked Sendable {
 
     /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing. Where
     /// that cannot be, and the operator wants it so, keeps it in memory and says so in the log.
-    func append(_ batch: inout Batch, needsSync: Bool) throws(StorageError) {
+    func append(_ batch: Batch, needsSync: Bool) throws(StorageError) {
         monitor.lock()
         defer { monitor.unlock() }
         if tableSize + journals.weight + batch.weight > settings.sizeMax, settings.sizeMax > 0, !batch.removes {
             throw StorageError("'\(files.table)' would be larger than size-max allows, \(settings.sizeMax) bytes")
         }
         try makeReady(batch)
-        journals.seal(&batch)
+        batch.seal(sequence: journals.nextSequence, store: journals.store)
         do throws(StorageError) {
             if let unsaved = journals.unsaved { throw unsaved.reason }
             if !batch.removes { try room.refuseIfFull(need: bytesToFold(beside: batch.weight)) }
@@ -255,9 +255,9 @@ final class Folding: @unchecked Sendable {
 
     /// Folds a journal while others go on.
     private func fold(_ journal: [UInt8]) -> Result<UInt64, TableFailure> {
-        let (store, folded) = (journals.store, journals.folded)
+        let folded = journals.folded
         monitor.unlock()
-        var result = apply(journal, of: store, after: folded)
+        var result = apply(journal, after: folded)
         monitor.lock()
         if case .failure(.full) = result {
             // Room is kept for this, and what was removed since may make it less that is to be stored.
@@ -265,16 +265,16 @@ final class Folding: @unchecked Sendable {
             let reserve = room.reserve
             monitor.unlock()
             reserve.release()
-            result = apply(all, of: store, after: folded)
+            result = apply(all, after: folded)
             _ = reserve.take()
             monitor.lock()
         }
         return result
     }
 
-    private func apply(_ journal: [UInt8], of store: UInt64, after folded: UInt64) -> Result<UInt64, TableFailure> {
+    private func apply(_ journal: [UInt8], after folded: UInt64) -> Result<UInt64, TableFailure> {
         journal.withUnsafeBytes { bytes in
-            Batch.withOutcome(of: bytes, store: store, after: folded) { outcome in
+            Batch.withOutcome(of: bytes, after: folded) { outcome in
                 do throws(TableFailure) {
                     try outcome.withNumber { (outcome) throws(TableFailure) in
                         try table.apply(outcome) { isHurried.load(ordering: .relaxed) }

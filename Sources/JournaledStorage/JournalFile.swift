@@ -36,6 +36,8 @@ struct JournalFile {
     private static let spareSize = 16 << 20
     /// An emptied journal that was larger than this gives its memory back.
     private static let spareMemory = 1 << 20
+    /// Below this a journal does not grow step by step.
+    private static let usualLeast = 256 << 10
     /// A journal is seldom larger than this, as commits wait then.
     private static let usualMost = 68 << 20
     /// What a journal grows by at most.
@@ -54,10 +56,9 @@ struct JournalFile {
     /// does not let them, the batch is refused.
     mutating func append(_ batch: Batch, needsSync: Bool, leaving room: Int) throws(StorageError) {
         try makeSound()
-        let bytes = batch.bytes
-        let end = content.count + bytes.count
+        let end = content.count + batch.bytes.count
         if end + room > allocated { try grow(for: end, leaving: room) }
-        guard WholeFile.write(bytes, to: descriptor, at: content.count) else {
+        guard WholeFile.write(batch.bytes, to: descriptor, at: content.count) else {
             let failure = errno
             lacksRoom = Self.isLackOfRoom(failure)
             retract()
@@ -79,10 +80,10 @@ struct JournalFile {
     /// Growing a large array by doubling would copy tens of megabytes while everybody waits. Memory that is
     /// reserved takes none until it is used.
     private mutating func add(_ batch: Batch) {
-        if content.count + batch.bytes.count > Self.spareMemory, content.capacity < Self.usualMost {
-            content.reserveCapacity(Self.usualMost)
-        }
-        content += batch.bytes
+        let end = content.count + batch.bytes.count
+        if end > Self.spareMemory, content.capacity < Self.usualMost { content.reserveCapacity(Self.usualMost) }
+        if content.capacity < Self.usualLeast { content.reserveCapacity(Self.usualLeast) }
+        content.append(contentsOf: batch.bytes)
         weight += batch.weight
     }
 

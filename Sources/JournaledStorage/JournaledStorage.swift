@@ -29,7 +29,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
     private var folding: Folding?
     /// What was changed while there is nowhere to store it.
     private var standby: Standby?
-    private var batch = Batch()
+    private let batch = Batch()
     /// Nanoseconds that the last commit with a sync took.
     private var commitTime: UInt64 = 0
     /// When a commit was last said to be slow.
@@ -97,7 +97,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         guard let folding else { throw StorageError("'\(files.table)' is not open") }
         let needsSync = settings.syncs && !changes.endsWithBoot
         let begin = Self.now()
-        try folding.append(&batch, needsSync: needsSync)
+        try folding.append(batch, needsSync: needsSync)
         let end = Self.now()
         if needsSync { commitTime = end &- begin }
         if end &- begin > Self.slow { saySlow(end &- begin, at: end) }
@@ -119,7 +119,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         do {
             try takeLock()
             try startFolding(contentToContinue(standby))
-            for var batch in standby.batches { try folding?.append(&batch, needsSync: false) }
+            for batch in standby.batches { try folding?.append(batch, needsSync: false) }
             self.standby = nil
             log.notice("'\(files.table)' can be written again; all that has changed since the start is in it")
             return true

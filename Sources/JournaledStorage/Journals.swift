@@ -10,7 +10,8 @@ struct Journals {
     private var files: [JournalFile]
     /// The journal that batches are added to.
     private var open: Int
-    private var nextSequence: UInt64
+    /// The number of the next batch.
+    private(set) var nextSequence: UInt64
     /// The number of the last batch in the table.
     private(set) var folded: UInt64
     /// What tells the store from others.
@@ -51,9 +52,6 @@ struct Journals {
     }
 
     // MARK: Batches
-
-    /// Gives a batch the next number.
-    func seal(_ batch: inout Batch) { batch.seal(sequence: nextSequence, store: store) }
 
     /// Makes sure that the number of the next batch is not in the other journal. To be called before each batch.
     mutating func forgetRefused() throws(StorageError) { try files[1 - open].forgetRefused() }

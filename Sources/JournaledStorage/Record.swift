@@ -89,6 +89,7 @@ struct StoredNode {
     var children: UnsafeRawBufferPointer
 
     private static let headerSize = 20
+    private static let permissionSize = 8
     private static let slack = 4
 
     /// Bits of a permission entry.
@@ -105,16 +106,18 @@ struct StoredNode {
         let entries = Int(data.number(at: 8) as UInt32)
         let valueLength = Int(data.number(at: 12) as UInt32)
         let childrenLength = Int(data.number(at: 16) as UInt32)
-        guard entries > 0, entries <= data.count / 8,
-            data.count == Self.headerSize + 8 * entries + valueLength + childrenLength + Self.slack
+        guard entries > 0, entries <= data.count / Self.permissionSize,
+            data.count == Self.headerSize + Self.permissionSize * entries + valueLength + childrenLength + Self.slack
         else { return nil }
         permissions = []
         permissions.reserveCapacity(entries)
         for entry in 0..<entries {
-            guard let permission = Self.permission(data, at: Self.headerSize + 8 * entry) else { return nil }
+            guard let permission = Self.permission(data, at: Self.headerSize + Self.permissionSize * entry) else {
+                return nil
+            }
             permissions.append(permission)
         }
-        let start = Self.headerSize + 8 * entries
+        let start = Self.headerSize + Self.permissionSize * entries
         value = UnsafeRawBufferPointer(rebasing: data[start..<start + valueLength])
         children = UnsafeRawBufferPointer(rebasing: data[start + valueLength..<data.count - Self.slack])
         if let last = children.last, last != 0 { return nil }
@@ -130,22 +133,38 @@ struct StoredNode {
         return Permission(access, DomainID(domain), isStale: bits & Bit.stale != 0)
     }
 
-    /// Appends a node's record to `bytes`.
-    static func append(_ node: NodeRecord, to bytes: inout [UInt8]) {
-        bytes.append(number: node.generation)
-        bytes.append(number: UInt32(truncatingIfNeeded: node.permissions.count))
-        bytes.append(number: UInt32(truncatingIfNeeded: node.value.count))
-        bytes.append(number: UInt32(truncatingIfNeeded: node.children.count))
+    /// Bytes of a node's record.
+    static func size(of node: NodeRecord) -> Int {
+        headerSize + permissionSize * node.permissions.count + node.value.count + node.children.count + slack
+    }
+
+    /// Writes a node's record to a place of its size.
+    static func write(_ node: NodeRecord, to place: UnsafeMutableRawBufferPointer) {
+        place.put(number: node.generation, at: 0)
+        place.put(number: UInt32(truncatingIfNeeded: node.permissions.count), at: 8)
+        place.put(number: UInt32(truncatingIfNeeded: node.value.count), at: 12)
+        place.put(number: UInt32(truncatingIfNeeded: node.children.count), at: 16)
+        var end = headerSize
         for permission in node.permissions {
             var bits: UInt32 = permission.isStale ? Bit.stale : 0
             if permission.access.contains(.read) { bits |= Bit.read }
             if permission.access.contains(.write) { bits |= Bit.write }
-            bytes.append(number: UInt32(permission.domain.rawValue))
-            bytes.append(number: bits)
+            place.put(number: UInt32(permission.domain.rawValue), at: end)
+            place.put(number: bits, at: end + 4)
+            end += permissionSize
         }
-        bytes.append(contentsOf: node.value)
-        bytes.append(contentsOf: node.children)
-        bytes.append(number: UInt32(0))
+        end = place.put(node.value, at: end)
+        end = node.children.withUnsafeBytes { place.put($0, at: end) }
+        place.put(number: UInt32(0), at: end)
+    }
+
+    /// A node's record.
+    static func bytes(of node: NodeRecord) -> [UInt8] {
+        let size = size(of: node)
+        return [UInt8](unsafeUninitializedCapacity: size) { place, filled in
+            write(node, to: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(place)[..<size]))
+            filled = size
+        }
     }
 
     /// The names of the children in order.
@@ -164,17 +183,6 @@ extension UnsafeRawBufferPointer {
 }
 
 extension [UInt8] {
-    @inlinable
-    package mutating func append(number: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
-    }
-
-    /// Overwrites the bytes from `offset` on. They must be there.
-    @inlinable
-    package mutating func put(number: some FixedWidthInteger, at offset: Int) {
-        Swift.withUnsafeBytes(of: number.littleEndian) { replaceSubrange(offset..<offset + $0.count, with: $0) }
-    }
-
     /// `withUnsafeBytes` that knows which errors `body` throws.
     @inlinable
     package func withBytes<Result, Failure: Error>(

@@ -40,14 +40,13 @@ struct RepairedTree {
     /// The records of all nodes.
     var records: [(key: [UInt8], data: [UInt8])] {
         nodes.map { path, node in
-            var data: [UInt8] = []
-            path.withBytes { path in
+            let data = path.withBytes { path in
                 node.value.withBytes { value in
                     let names: [UInt8] = node.children.flatMap { $0 + [0] }
-                    let record = NodeRecord(
-                        path: path, value: value, permissions: node.permissions,
-                        generation: node.generation, children: names)
-                    StoredNode.append(record, to: &data)
+                    return StoredNode.bytes(
+                        of: NodeRecord(
+                            path: path, value: value, permissions: node.permissions,
+                            generation: node.generation, children: names))
                 }
             }
             return (path, data)

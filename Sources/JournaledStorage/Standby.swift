@@ -18,7 +18,7 @@ struct Standby {
 
     mutating func add(_ batch: Batch) {
         if isGivenUp { return }
-        batches.append(batch)
+        batches.append(batch.copy())
         size += batch.bytes.count
         if size <= Self.sizeMax { return }
         batches = []

@@ -80,7 +80,7 @@ public final class StoreContent {
         pending.sort { $0.sequences.lowerBound < $1.sequences.lowerBound }
         for journal in pending {
             journal.content.withBytes { content in
-                Batch.withOutcome(of: content, store: store, after: folded) {
+                Batch.withOutcome(of: content, after: folded) {
                     for (key, data) in $0.records { set(key, data) }
                 }
             }

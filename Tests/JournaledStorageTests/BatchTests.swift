@@ -17,13 +17,37 @@ import XenStoreTestKit
         let keys = levels * (levels + 1)
         #expect(batch.bytes.count < keys / 4)
         #expect(batch.weight > keys)
-        #expect(Batch.weight(of: batch.bytes, store: Scales.store) == batch.weight)
-        batch.bytes.withUnsafeBytes { journal in
-            Batch.withOutcome(of: journal, store: Scales.store, after: 0) { outcome in
-                #expect(outcome.size == batch.weight)
-                #expect(outcome.records.count > levels)
-            }
+        #expect(Batch.weight(of: Array(batch.bytes), store: Scales.store) == batch.weight)
+        Batch.withOutcome(of: batch.bytes, after: 0) { outcome in
+            #expect(outcome.size == batch.weight)
+            #expect(outcome.records.count > levels)
         }
+    }
+
+    /// A daemon of another version reads these bytes.
+    @Test func aBatchHasEachByteInItsPlace() throws {
+        let scales = Scales()
+        let dom0 = try EmbeddedHost(storage: scales).caller(0)
+        #expect(dom0.write("/ab/cd", "v") == .ok)
+        let magic = Array("sta2".utf8)
+        let permissions: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0]
+        let header: [UInt8] =
+            magic + [138, 0, 0, 0] + [2, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 0, 0, 0, 0, 0]
+            + [47, 166, 196, 169, 95, 208, 86, 230]
+        let root: [UInt8] =
+            [1, 0, 0, 0, 40, 0, 0, 0] + Array("/".utf8) + [6, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 0, 0, 0, 0, 0]
+            + [8, 0, 0, 0] + permissions + Array("tool\0ab\0".utf8) + [0, 0, 0, 0]
+        let parent: [UInt8] =
+            [2, 0, 1, 0, 35, 0, 0, 0] + Array("ab".utf8) + [7, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 0, 0, 0, 0, 0]
+            + [3, 0, 0, 0] + permissions + Array("cd\0".utf8) + [0, 0, 0, 0]
+        let node: [UInt8] =
+            [3, 0, 3, 0, 33, 0, 0, 0] + Array("/cd".utf8) + [7, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 0, 1, 0, 0, 0]
+            + [0, 0, 0, 0] + permissions + Array("v".utf8) + [0, 0, 0, 0]
+        #expect(Array(scales.batch.bytes) == header + root + parent + node)
+
+        #expect(dom0.rm("/ab/cd") == .ok)
+        let gone: [UInt8] = [6, 0, 0, 0, 255, 255, 255, 255] + Array("/ab/cd".utf8)
+        #expect(Array(scales.batch.bytes.dropFirst(Batch.headerSize).prefix(gone.count)) == gone)
     }
 
     @Test func aBatchInPlaceOfAnotherWeighsNoMoreThanItself() throws {
@@ -42,7 +66,7 @@ private final class Scales: Storage {
     static let summary = "Weighs batches, for tests."
     static let keys: [ConfigurationKey] = []
 
-    private(set) var batch = Batch()
+    let batch = Batch()
     private var number: UInt64 = 0
 
     init() {}

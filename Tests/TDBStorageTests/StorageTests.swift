@@ -44,16 +44,15 @@
         }
 
         @Test func nodesAreLaidOutAsInXen() throws {
-            var bytes: [UInt8] = []
             let permissions = [
                 Permission([], DomainID(3)), Permission([.read, .write], DomainID(0x1234), isStale: true),
             ]
-            Array("/a".utf8).withUnsafeBytes { path in
+            let bytes = Array("/a".utf8).withUnsafeBytes { path in
                 [UInt8](arrayLiteral: 1, 0).withUnsafeBytes { value in
-                    let node = NodeRecord(
-                        path: path, value: value, permissions: permissions, generation: 0x0102,
-                        children: Array("b\0cd\0".utf8))
-                    StoredNode.append(node, to: &bytes)
+                    StoredNode.bytes(
+                        of: NodeRecord(
+                            path: path, value: value, permissions: permissions, generation: 0x0102,
+                            children: Array("b\0cd\0".utf8)))
                 }
             }
             let expected: [UInt8] =

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Bytes that are put one after the other, in memory that is kept for those that come next. To append to an array
+/// costs many times what these few bytes do.
+struct GrowingBuffer: ~Copyable {
+    private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 10, alignment: 8)
+    private(set) var count = 0
+
+    deinit { room.deallocate() }
+
+    /// Good until more is put.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: room.baseAddress, count: count) }
+
+    /// The same, to overwrite them.
+    var mutableBytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: room.baseAddress, count: count)
+    }
+
+    /// Room for so many bytes more. They count as put, and must all be written.
+    @inline(__always)
+    mutating func extend(by more: Int) -> UnsafeMutableRawBufferPointer {
+        if room.count &- count < more { grow(for: count + more) }
+        let place = UnsafeMutableRawBufferPointer(rebasing: room[count..<count &+ more])
+        count &+= more
+        return place
+    }
+
+    @inline(__always)
+    mutating func append(_ bytes: UnsafeRawBufferPointer) { extend(by: bytes.count).copyMemory(from: bytes) }
+
+    /// Drops all but the first bytes.
+    mutating func truncate(to length: Int) { count = min(count, length) }
+
+    private mutating func grow(for least: Int) {
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(least, 2 * room.count), alignment: 8)
+        larger.copyMemory(from: bytes)
+        room.deallocate()
+        room = larger
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// Overwrites the bytes from `offset` on with a little-endian number. They must be there.
+    @inline(__always)
+    func put(number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+        storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
+    }
+
+    /// Overwrites the bytes from `offset` on, and returns where they end.
+    @inline(__always)
+    func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
+        let end = offset &+ bytes.count
+        UnsafeMutableRawBufferPointer(rebasing: self[offset..<end]).copyMemory(from: bytes)
+        return end
+    }
+}
