@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
+import Synchronization
 
 /// Tells when something happens to names in a folder, on a thread of its own: it costs nothing while
 /// nothing does. What is written to a file by a descriptor that stays open is not told.
@@ -9,6 +10,7 @@ final class FolderWatch {
     /// Written to when the thread is to end.
     private let bell: Int32
     private let thread: pthread_t
+    private let watch: Watch
 
     /// What somebody else's doing looks like: a file comes, goes, or has been written to.
     private static let interest = UInt32(
@@ -17,7 +19,7 @@ final class FolderWatch {
     /// The folder itself is not what it was, or events were lost.
     private static let all = UInt32(IN_IGNORED | IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
-    /// Nil if the system does not let us.
+    /// Calls `changed` on the thread when there is news. Nil if the system does not let us.
     init?(_ folder: String, _ names: Set<String>, _ changed: @escaping @Sendable () -> Void) {
         let inotify = inotify_init1(Int32(linux_in_nonblock | linux_in_cloexec))
         let bell = eventfd(0, linux_efd_cloexec)
@@ -29,7 +31,7 @@ final class FolderWatch {
             if bell >= 0 { close(bell) }
             return nil
         }
-        (self.inotify, self.bell, self.thread) = (inotify, bell, thread)
+        (self.inotify, self.bell, self.thread, self.watch) = (inotify, bell, thread, watch)
     }
 
     deinit {
@@ -39,11 +41,22 @@ final class FolderWatch {
         close(bell)
     }
 
-    private struct Watch: Sendable {
+    /// Whether something has happened that was not taken note of yet.
+    var hasNews: Bool { watch.hasNews.load(ordering: .sequentiallyConsistent) }
+
+    /// Takes note of all that has happened. To be called before one looks at the files.
+    func forgetNews() { watch.hasNews.store(false, ordering: .sequentiallyConsistent) }
+
+    private final class Watch: Sendable {
         let inotify: Int32
         let bell: Int32
         let names: Set<String>
         let changed: @Sendable () -> Void
+        let hasNews = Atomic(false)
+
+        init(inotify: Int32, bell: Int32, names: Set<String>, changed: @escaping @Sendable () -> Void) {
+            (self.inotify, self.bell, self.names, self.changed) = (inotify, bell, names, changed)
+        }
 
         func run() {
             var events = [UInt8](repeating: 0, count: 4096)
@@ -52,7 +65,10 @@ final class FolderWatch {
                 if poll(&ready, 2, -1) < 0, errno != EINTR { return }
                 if ready[1].revents != 0 { return }
                 let count = read(inotify, &events, events.count)
-                if count > 0, events[..<count].withUnsafeBytes(isOurs) { changed() }
+                if count > 0, events[..<count].withUnsafeBytes(isOurs) {
+                    hasNews.store(true, ordering: .sequentiallyConsistent)
+                    changed()
+                }
             }
         }
 

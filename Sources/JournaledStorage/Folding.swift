@@ -36,8 +36,8 @@ final class Folding: @unchecked Sendable {
     private let isHurried = Atomic(false)
 
     private var watch: FolderWatch?
-    /// Something has happened to the files' names.
-    private var mustLook = false
+    /// ``load`` as it was when the journals last changed: each turn asks for it.
+    private let lastLoad = Atomic(0)
 
     private enum Ending {
         case none
@@ -78,6 +78,7 @@ final class Folding: @unchecked Sendable {
         // What cannot be made yet is made when it is needed.
         journals.begin(leaving: room.ofJournal)
         room.look()
+        noteLoad()
         startWatch()
         guard let made = Thread.start({ self.run() }) else {
             throw StorageError("can't start a thread: \(String(cString: strerror(errno)))")
@@ -86,15 +87,16 @@ final class Folding: @unchecked Sendable {
     }
 
     private func startWatch() {
-        watch = FolderWatch(files.folder, files.names) { [weak self] in self?.lookAfterFiles() }
+        // A weak reference to this would make each commit's own references dear.
+        watch = FolderWatch(files.folder, files.names) { [monitor] in
+            monitor.lock()
+            monitor.tellChange()
+            monitor.unlock()
+        }
     }
 
-    private func lookAfterFiles() {
-        monitor.lock()
-        mustLook = true
-        monitor.tellChange()
-        monitor.unlock()
-    }
+    /// Something has happened to the files' names.
+    private var mustLook: Bool { watch?.hasNews ?? false }
 
     /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing. Where
     /// that cannot be, and the operator wants it so, keeps it in memory and says so in the log.
@@ -119,6 +121,7 @@ final class Folding: @unchecked Sendable {
             keep(batch, error)
         }
         if journals.openWeight >= Self.enough { monitor.tellChange() }
+        noteLoad()
         scheduleAttempt()
     }
 
@@ -160,11 +163,12 @@ final class Folding: @unchecked Sendable {
     }
 
     /// How near the journal is to where commits wait, in percent. 0 if folding is not what is missing.
-    var load: Int {
-        monitor.lock()
-        defer { monitor.unlock() }
-        if failure != nil || obstacle != nil { return 0 }
-        return min(100, journals.openWeight / (Self.much / 100))
+    var load: Int { lastLoad.load(ordering: .relaxed) }
+
+    private func noteLoad() {
+        let isFolding = failure == nil && obstacle == nil
+        let load = isFolding ? min(100, journals.openWeight / (Self.much / 100)) : 0
+        lastLoad.store(load, ordering: .relaxed)
     }
 
     /// Folds what there is and ends the thread; at once if it is not to be orderly.
@@ -240,9 +244,11 @@ final class Folding: @unchecked Sendable {
         if !(mustLook || watch == nil) || look() {
             // What has just come is not folded any sooner because somebody touched a file.
             if !isLook { journals.close() }
+            noteLoad()
             var closed = journals.closed
             note(fold(closed))
             recover()
+            noteLoad()
             // To give tens of megabytes back takes milliseconds, in which commits need not wait.
             monitor.unlock()
             closed = []
@@ -321,7 +327,7 @@ final class Folding: @unchecked Sendable {
     /// Sees whether the lock and the journals are still the files that they were, and writes journals again from
     /// memory. The table is looked at when it is changed. False if the store is another daemon's now.
     private func look() -> Bool {
-        mustLook = false
+        watch?.forgetNews()
         if watch == nil {
             try? files.makeFolder()
             startWatch()
