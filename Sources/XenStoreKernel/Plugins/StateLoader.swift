@@ -79,7 +79,8 @@ public struct ChangeBatch: ~Copyable {
         let walk = store.walk
         walk.restart()
         for id in removed { try body(.removed(path: walk.path(of: id, in: store))) }
-        for id in stored {
+        for number in stored {
+            let id = NodeID(number: number)
             let content = store.content(of: id)
             try body(
                 .stored(
@@ -94,30 +95,40 @@ public struct ChangeBatch: ~Copyable {
 extension Store {
     /// Nodes that are there and were made or changed since, and nodes that were there and are gone
     /// for good: one that was made again under the same path is only stored.
-    fileprivate func changes(since snapshot: UInt64) -> (stored: [NodeID], removed: [NodeID]) {
-        var numbers: [UInt32] = []
+    fileprivate func changes(since snapshot: UInt64) -> (stored: [UInt32], removed: [NodeID]) {
+        var stored: [UInt32] = []
         var removed: [NodeID] = []
-        for open in history.snapshots.open where open.generation >= snapshot {
-            for id in open.created where pointer(id).pointee.created > snapshot && isInTree(id) {
-                numbers.append(id.number)
+        // By index: each turn comes by here, and a copy of a snapshot is three lists to hold and to let go.
+        for index in history.snapshots.open.indices where history.snapshots.open[index].generation >= snapshot {
+            for id in history.snapshots.open[index].created where pointer(id).pointee.created > snapshot && isInTree(id)
+            {
+                stored.append(id.number)
             }
-            for kept in open.kept {
+            for kept in history.snapshots.open[index].kept {
                 switch kept {
-                case .version(let id, _): if isInTree(id) { numbers.append(id.number) }
+                case .version(let id, _): if isInTree(id) { stored.append(id.number) }
                 case .node(let id): if pointer(id).pointee.existed(at: snapshot) { removed.append(id) }
                 }
             }
         }
-        // Each turn comes by here: no set, which is dearer for the few nodes that most turns change.
-        numbers.sort()
-        var stored: [NodeID] = []
-        stored.reserveCapacity(numbers.count)
-        for number in numbers where stored.last?.number != number { stored.append(NodeID(number: number)) }
+        dropRepeated(&stored)
         if !removed.isEmpty {
-            let hashes = Set(stored.map { pointer($0).pointee.hash })
+            let hashes = Set(stored.map { pointer(NodeID(number: $0)).pointee.hash })
             removed.removeAll { hashes.contains(pointer($0).pointee.hash) }
         }
         return (stored, removed)
+    }
+
+    /// Sorts, and leaves one of each. No set, which is dearer for the few nodes that most turns change.
+    private func dropRepeated(_ numbers: inout [UInt32]) {
+        if numbers.count < 2 { return }
+        numbers.sort()
+        var last = 0
+        for number in numbers.dropFirst() where number != numbers[last] {
+            last += 1
+            numbers[last] = number
+        }
+        numbers.removeSubrange((last + 1)...)
     }
 
     private func isInTree(_ id: NodeID) -> Bool {
@@ -136,5 +147,4 @@ extension Store {
         }
         return names
     }
-
 }
