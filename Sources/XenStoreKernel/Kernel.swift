@@ -159,7 +159,7 @@ public final class Kernel {
     private func flush() {
         var index = 0
         while let session = machine.sessions.nextToFlush(&index) {
-            if session.hasUnsent || session.outlivesDaemon { session.link.flush(session) }
+            if session.hasUnsent || session.outlivesDaemon { session.flush() }
             if machine.flushed(session) { session.link.close(session.endReason) }
         }
         tellReadingChanges()

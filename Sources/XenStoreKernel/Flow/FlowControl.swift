@@ -29,7 +29,15 @@ final class FlowControl {
     }
 
     /// Decides whether the session is BLOCKED, and tells its transport if that has changed.
+    @inline(__always)
     func reconsider(_ session: Session) {
+        // Of most sessions, and with each request, there is nothing to decide.
+        let isPlain = !session.hasLimits && session.blockedBy == nil && session.isReading && session.inbox.isEmpty
+        if isPlain, session.unsentCount <= FlowControl.unsentMax { return }
+        decide(session)
+    }
+
+    private func decide(_ session: Session) {
         guard session.isOpen, !session.isEnding else { return }
         // What this turn has made is about to be flushed; that alone blocks nobody.
         if !session.isTouched { setBlock(blockReason(session), of: session) }
@@ -82,6 +90,7 @@ final class FlowControl {
 
     /// Ends a reservation whose time is over, and says when to look again.
     func expireReservation() -> Moment? {
+        if !reservations.isOpen { return nil }
         let (deadline, waiting) = reservations.expire()
         for session in waiting { reconsider(session) }
         return deadline

@@ -140,8 +140,12 @@ final class Unsent {
     // MARK: Expiry
 
     /// Remembers that events of this session have to be dropped if they do not get out.
+    @inline(__always)
     func awaitDeadlines(of session: Session) {
-        if session.delivery.excess == 0 { return }
+        if session.delivery.excess > 0 { awaitDeadlinesOfExcess(of: session) }
+    }
+
+    private func awaitDeadlinesOfExcess(of session: Session) {
         let timeout = accounts.limit(of: .eventTimeout, session)
         if timeout == 0 { return }
         session.delivery.setDeadlines(accounts.now.advanced(byMilliseconds: UInt64(timeout) * 1000))
@@ -153,10 +157,13 @@ final class Unsent {
     }
 
     /// Drops the events whose time is over and says when to look again.
+    @inline(__always)
     func expire() -> Moment? {
         guard let due = nextExpiry else { return nil }
-        let now = accounts.now
-        if now < due { return due }
+        return accounts.now < due ? due : dropExpired(at: accounts.now)
+    }
+
+    private func dropExpired(at now: Moment) -> Moment? {
         nextExpiry = nil
         let all = waiting
         waiting = []

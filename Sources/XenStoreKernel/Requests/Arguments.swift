@@ -55,13 +55,12 @@ final class Arguments {
     /// The path of a request whose payload is one path and its NUL, and nothing else.
     @inline(__always)
     func onlyPath(_ request: RequestContext, specials: Bool = false) throws(WireError) -> Path {
-        try path(Arguments.onlyText(request), of: request.session, specials: specials)
+        try path(Arguments.onlyText(request.payload), of: request.session, specials: specials)
     }
 
     /// The payload without its NUL, which must be its last byte and its only one.
     @inline(__always)
-    static func onlyText(_ request: RequestContext) throws(WireError) -> UnsafeRawBufferPointer {
-        let payload = request.payload
+    static func onlyText(_ payload: UnsafeRawBufferPointer) throws(WireError) -> UnsafeRawBufferPointer {
         let length = payload.count &- 1
         guard length >= 0, payload[length] == 0 else { throw .EINVAL }
         // Those who read the text find a second NUL: neither paths nor numbers hold one.

@@ -26,7 +26,7 @@ final class DomainRequests {
     /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
     /// that was not introduced.
     private func introducedGuest(_ request: RequestContext) throws(WireError) -> DomainID {
-        let id = try Arguments.domainID(try Arguments.onlyText(request))
+        let id = try Arguments.domainID(try Arguments.onlyText(request.payload))
         if id == .control { throw .EINVAL }
         if !domains.isIntroduced(id) { throw .ENOENT }
         return id
@@ -60,12 +60,12 @@ final class DomainRequests {
     }
 
     func isIntroduced(_ request: RequestContext) throws(WireError) -> Answer {
-        let id = try Arguments.domainID(try Arguments.onlyText(request))
+        let id = try Arguments.domainID(try Arguments.onlyText(request.payload))
         return Answer(literal: id == .current || domains.isIntroduced(id) ? "T\0" : "F\0")
     }
 
     func path(_ request: RequestContext) throws(WireError) -> Answer {
-        let id = try Arguments.domainID(try Arguments.onlyText(request))
+        let id = try Arguments.domainID(try Arguments.onlyText(request.payload))
         let end = PathScanner.writeHome(of: id, to: scratch.bytes)
         scratch.bytes[end] = 0
         return try scratch.answer(end + 1)

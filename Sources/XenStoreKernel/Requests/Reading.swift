@@ -19,10 +19,11 @@ final class Reading {
         self.schedule = schedule
     }
 
+    /// Without a context: READ is asked for far more often than anything else, and has no effect.
     @inline(__always)
-    func read<T: Tree>(_ request: RequestContext, _ tree: T) throws(WireError) -> Answer {
-        let path = try arguments.onlyPath(request)
-        let id = try access.require(path, .read, request.session, tree)
+    func read<T: Tree>(_ payload: UnsafeRawBufferPointer, of session: Session, _ tree: T) throws(WireError) -> Answer {
+        let path = try arguments.path(Arguments.onlyText(payload), of: session)
+        let id = try access.require(path, .read, session, tree)
         return try Answer(tree.content(of: id).value)
     }
 

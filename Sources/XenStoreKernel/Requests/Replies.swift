@@ -15,33 +15,34 @@ final class Replies {
         self.trace = trace
     }
 
+    /// `outstanding`: the request itself, if it waits for a reader of its events.
     @inline(__always)
-    func send(_ answer: Answer, to request: Header, _ session: Session, _ cause: Cause) {
+    func send(_ answer: Answer, to request: Header, _ session: Session, _ outstanding: OutstandingRequest?) {
         let header = Header(
             type: request.type, request: request.request, transaction: request.transaction,
             length: UInt32(truncatingIfNeeded: answer.payload.count))
-        append(header, answer.payload, to: session, cause)
+        append(header, answer.payload, to: session, outstanding)
         if let watch = answer.watch { events.sendFirst(of: watch) }
     }
 
-    func send(_ error: WireError, to request: Header, _ session: Session, _ cause: Cause) {
+    func send(_ error: WireError, to request: Header, _ session: Session, _ outstanding: OutstandingRequest?) {
         let name = error.name
         // The literal ends with a NUL of its own, as the wire wants it.
         let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount + 1)
         let header = Header(
             type: Operation.error.rawValue, request: request.request, transaction: request.transaction,
             length: UInt32(payload.count))
-        append(header, payload, to: session, cause)
+        append(header, payload, to: session, outstanding)
     }
 
     @inline(__always)
     private func append(
-        _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ cause: Cause
+        _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ outstanding: OutstandingRequest?
     ) {
         trace.note(isRequest: false, header, payload, session)
         let start = session.position.made
         session.append(header, payload)
-        unsent.count(replyFrom: start, of: session, cause.outstanding)
+        unsent.count(replyFrom: start, of: session, outstanding)
         sessions.touch(session)
     }
 

@@ -42,21 +42,29 @@ final class Router {
     @inline(__always)
     private func answer(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         guard let operation = Operation(rawValue: header.type) else {
-            return replies.send(.ENOSYS, to: header, session, Cause.nobody)
+            return replies.send(.ENOSYS, to: header, session, nil)
         }
+        if operation == .read, header.transaction == 0 { return read(header, payload, session) }
         var request = RequestContext(
             session: session, operation: operation, transaction: header.transaction, payload: payload,
             cause: Cause(session))
         do throws(WireError) {
-            replies.send(try route(&request), to: header, session, request.cause)
+            replies.send(try route(&request), to: header, session, request.cause.outstanding)
         } catch {
-            replies.send(error, to: header, session, request.cause)
+            replies.send(error, to: header, session, request.cause.outstanding)
         }
     }
 
     @inline(__always)
+    private func read(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        do throws(WireError) {
+            replies.send(try reading.read(payload, of: session, store), to: header, session, nil)
+        } catch {
+            replies.send(error, to: header, session, nil)
+        }
+    }
+
     private func route(_ request: inout RequestContext) throws(WireError) -> Answer {
-        if request.transaction == 0, request.operation == .read { return try reading.read(request, store) }
         try checkRights(of: request)
         // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
         if request.operation == .setPermissions {

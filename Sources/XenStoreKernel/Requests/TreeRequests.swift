@@ -13,7 +13,7 @@ final class TreeRequests {
 
     func perform<T: Tree>(_ request: inout RequestContext, on tree: T) throws(WireError) -> Answer {
         switch request.operation {
-        case .read: try reading.read(request, tree)
+        case .read: try reading.read(request.payload, of: request.session, tree)
         case .directory: try reading.directory(request, tree)
         case .directoryPart: try reading.directoryPart(request, tree)
         case .getPermissions: try reading.getPermissions(request, tree)

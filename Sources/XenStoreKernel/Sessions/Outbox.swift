@@ -81,7 +81,12 @@ struct Outbox: ~Copyable {
         end = 0
     }
 
+    @inline(__always)
     private mutating func makeRoom(for more: Int) {
+        if buffer.baseAddress == nil { buffer = pool.take(atLeast: more) } else { enlarge(for: more) }
+    }
+
+    private mutating func enlarge(for more: Int) {
         let count = self.count
         let enough = count + more
         if enough <= buffer.count, start >= buffer.count / 2 {

@@ -104,6 +104,10 @@ public final class Session {
 
     var domain: DomainID { peer.domain }
 
+    /// Has the link send what it takes.
+    @inline(__always)
+    func flush() { link.flush(self) }
+
     /// For the log: who this is.
     var name: String { "domain \(peer.domain.rawValue), \(peer.transport) \(number)" }
 

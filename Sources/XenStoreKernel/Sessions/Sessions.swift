@@ -72,13 +72,18 @@ final class Sessions {
     /// frees what others waited for.
     func nextToFlush(_ index: inout Int) -> Session? {
         while index < touched.count {
+            // Of one, which is usual, that is much cheaper.
+            if touched.count == 1 {
+                let session = touched.removeLast()
+                session.isTouched = false
+                return session.isOpen ? session : nil
+            }
             let session = touched[index]
             index += 1
             session.isTouched = false
             if session.isOpen { return session }
         }
-        // Of one, which is usual, that is much cheaper.
-        if touched.count == 1 { touched.removeLast() } else { touched.removeAll(keepingCapacity: true) }
+        if !touched.isEmpty { touched.removeAll(keepingCapacity: true) }
         return nil
     }
 
@@ -93,7 +98,10 @@ final class Sessions {
     }
 
     /// The next session whose transport is to be told that it may read, or may not.
-    func nextReadingChange() -> Session? {
+    @inline(__always)
+    func nextReadingChange() -> Session? { readingChanges.isEmpty ? nil : takeReadingChange() }
+
+    private func takeReadingChange() -> Session? {
         while let session = readingChanges.popLast() {
             if session.isOpen { return session }
         }

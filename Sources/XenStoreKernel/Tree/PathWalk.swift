@@ -4,39 +4,56 @@ import XenStoreWire
 /// Puts paths of many nodes together. A node near the one before costs a few steps, however deep both are:
 /// guests choose how deep a path is, and one request may touch each level of it.
 final class PathWalk {
-    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.absolutePathMax + 1, alignment: 1)
-    /// The nodes of the path that `bytes` hold, without the root, and where each one's name ends.
-    private var levels: [(id: NodeID, end: Int)] = []
-    private var missing: [NodeID] = []
+    private typealias Level = (id: NodeID, end: Int)
 
-    deinit { bytes.deallocate() }
+    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.absolutePathMax + 1, alignment: 1)
+    /// From its start: the nodes of the path that `bytes` hold, without the root, and where each one's name ends. To
+    /// its end: those of the path in hand that are still to be put behind them.
+    private let levels = UnsafeMutableBufferPointer<Level>.allocate(capacity: PathWalk.levelsMax)
+    private var depth = 0
+
+    /// A level takes two bytes at least; two paths at a time.
+    private static let levelsMax = Limits.absolutePathMax + 2
+
+    deinit {
+        bytes.deallocate()
+        levels.deallocate()
+    }
 
     /// Forgets the paths before: nodes have changed since.
-    func restart() { levels.removeAll(keepingCapacity: true) }
+    func restart() { depth = 0 }
 
     /// The node's path, without a NUL. Good until the next call.
     func path(of id: NodeID, in store: Store) -> UnsafeRawBufferPointer {
-        guard store.pointer(id).pointee.parent.exists else { return store.name(of: id) }
-        var ancestor = id
-        missing.removeAll(keepingCapacity: true)
-        while ancestor != store.root, levels.last?.id != ancestor {
-            let end = Int(store.pointer(ancestor).pointee.pathLength)
-            if let last = levels.last, last.end >= end {
-                levels.removeLast()
-            } else {
-                missing.append(ancestor)
-                ancestor = store.pointer(ancestor).pointee.parent
+        let node = store.pointer(id)
+        guard node.pointee.parent.exists else { return node.pointee.name }
+        var top = id
+        var missing = PathWalk.levelsMax
+        // Each node knows where its name ends in its path, so names are written on the way up.
+        while top != store.root, depth == 0 || levels[depth - 1].id != top {
+            let node = store.pointer(top)
+            let end = Int(node.pointee.pathLength)
+            if depth > 0, levels[depth - 1].end >= end {
+                depth -= 1
+                continue
             }
+            put(node.pointee.name, endingAt: end)
+            missing -= 1
+            levels.initializeElement(at: missing, to: (top, end))
+            top = node.pointee.parent
         }
-        if ancestor == store.root { restart() }
-        for id in missing.reversed() { append(store.name(of: id), of: id) }
-        return UnsafeRawBufferPointer(rebasing: bytes[..<(levels.last?.end ?? 0)])
+        if top == store.root { depth = 0 }
+        while missing < PathWalk.levelsMax {
+            levels.initializeElement(at: depth, to: levels[missing])
+            depth += 1
+            missing += 1
+        }
+        return UnsafeRawBufferPointer(rebasing: bytes[..<(depth > 0 ? levels[depth - 1].end : 0)])
     }
 
-    private func append(_ name: UnsafeRawBufferPointer, of id: NodeID) {
-        let start = levels.last?.end ?? 0
-        bytes[start] = UInt8(ascii: "/")
-        UnsafeMutableRawBufferPointer(rebasing: bytes[(start + 1)...]).copyMemory(from: name)
-        levels.append((id, start + 1 + name.count))
+    private func put(_ name: UnsafeRawBufferPointer, endingAt end: Int) {
+        let start = end - name.count
+        bytes[start - 1] = UInt8(ascii: "/")
+        UnsafeMutableRawBufferPointer(rebasing: bytes[start..<end]).copyMemory(from: name)
     }
 }

@@ -85,7 +85,7 @@ final class Rollback {
     private func answerAgain(_ entry: TurnEntry, _ fate: Fate) {
         switch fate {
         case .refused:
-            replies.send(.EIO, to: entry.header, entry.session, Cause.nobody)
+            replies.send(.EIO, to: entry.header, entry.session, nil)
         case .repeated:
             entry.payload.withUnsafeBytes { router.handle(entry.header, $0, entry.session) }
         case .kept(let answer):
