@@ -122,7 +122,7 @@ public final class Reactor: EventLoop {
     }
 
     private func ready(within milliseconds: Int32) throws(SystemError) -> Int {
-        let count = epoll_wait(epoll, events.baseAddress, Int32(Self.eventsPerTurn), milliseconds)
+        let count = linux_epoll_wait(epoll, events.baseAddress, Int32(Self.eventsPerTurn), milliseconds)
         if count >= 0 { return Int(count) }
         if errno == EINTR { return 0 }
         throw SystemError(errno, doing: "wait for events")

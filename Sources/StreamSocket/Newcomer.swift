@@ -19,7 +19,7 @@ final class Newcomer: ReadinessHandler, TimerHandler {
     func ready(_ descriptor: Int32, for readiness: Readiness) {
         guard readiness.contains(.readable) else { return server.refuse(descriptor, Self.absence) }
         let room = Arrival.bytesMax - bytes.count
-        let count = recv(descriptor, server.buffer.baseAddress, min(room, server.buffer.count), linux_msg_dontwait)
+        let count = linux_receive(descriptor, server.buffer.baseAddress, min(room, server.buffer.count))
         if count > 0 {
             bytes += server.buffer[..<count]
             server.judge(Arrival(descriptor: descriptor, bytes: bytes))

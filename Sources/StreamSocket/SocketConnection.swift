@@ -55,7 +55,7 @@ final class SocketConnection: Link, ReadinessHandler {
     /// Receives once. If there is more, the loop says so again, and the others had their turn.
     private func receive(on session: Session, isHungUp: Bool) {
         let buffer = server.buffer
-        let count = recv(descriptor, buffer.baseAddress, buffer.count, linux_msg_dontwait)
+        let count = linux_receive(descriptor, buffer.baseAddress, buffer.count)
         if count > 0 {
             server.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
         } else if count == 0 {
@@ -87,7 +87,7 @@ final class SocketConnection: Link, ReadinessHandler {
         guard self.session != nil, !awaitsRoom, !isBroken else { return }
         let unsent = session.unsent
         guard !unsent.isEmpty else { return }
-        let count = send(descriptor, unsent.baseAddress, unsent.count, linux_msg_nosignal | linux_msg_dontwait)
+        let count = linux_send(descriptor, unsent.baseAddress, unsent.count)
         if count < 0, errno != EAGAIN, errno != EINTR {
             server.log.debug("connection \(descriptor): can't send: \(String(cString: strerror(errno)))")
             return fail(session)

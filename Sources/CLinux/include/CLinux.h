@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -50,6 +51,22 @@ static inline int linux_get_client(int descriptor, struct linux_client *client)
 {
     socklen_t size = sizeof *client;
     return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, client, &size);
+}
+
+// The C library makes a cancellation point of each call that may block, which takes a third of the call's instructions.
+// Nobody cancels a thread here.
+long syscall(long number, ...);
+static inline ssize_t linux_receive(int descriptor, void *buffer, size_t size)
+{
+    return syscall(SYS_recvfrom, descriptor, buffer, size, MSG_DONTWAIT, NULL, NULL);
+}
+static inline ssize_t linux_send(int descriptor, const void *bytes, size_t size)
+{
+    return syscall(SYS_sendto, descriptor, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+static inline int linux_epoll_wait(int epoll, struct epoll_event *events, int most, int milliseconds)
+{
+    return (int)syscall(SYS_epoll_pwait, epoll, events, most, milliseconds, NULL, (size_t)8);
 }
 
 // Swift marks fork unavailable, as it is unsafe in a process with threads. The daemon has none yet

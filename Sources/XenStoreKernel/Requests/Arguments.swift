@@ -52,6 +52,15 @@ final class Arguments {
         try scanner.scan(text, home: session.domain, specials: specials, quota: accounts.pathQuota(session))
     }
 
+    /// The same, and if no node is found at an absolute path, it may be no valid one: see ``check(_:)``.
+    @inline(__always)
+    func trustedPath(_ text: UnsafeRawBufferPointer, of session: Session) throws(WireError) -> Path {
+        try scanner.scan(text, home: session.domain, quota: accounts.pathQuota(session), isTrusted: true)
+    }
+
+    /// Throws EINVAL if the path, at which there is no node, is not valid.
+    func check(_ path: Path) throws(WireError) { try scanner.check(path.bytes) }
+
     /// The path of a request whose payload is one path and its NUL, and nothing else.
     @inline(__always)
     func onlyPath(_ request: RequestContext, specials: Bool = false) throws(WireError) -> Path {

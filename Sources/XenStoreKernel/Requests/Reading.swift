@@ -22,9 +22,15 @@ final class Reading {
     /// Without a context: READ is asked for far more often than anything else, and has no effect.
     @inline(__always)
     func read<T: Tree>(_ payload: UnsafeRawBufferPointer, of session: Session, _ tree: T) throws(WireError) -> Answer {
-        let path = try arguments.path(Arguments.onlyText(payload), of: session)
-        let id = try access.require(path, .read, session, tree)
-        return try Answer(tree.content(of: id).value)
+        let path = try arguments.trustedPath(Arguments.onlyText(payload), of: session)
+        let id = tree.find(path)
+        if !id.exists {
+            try arguments.check(path)
+            throw access.missing(path, .read, session, tree)
+        }
+        let content = tree.content(of: id)
+        if !access.isAllowed(content.permissions, .read, session) { throw .EACCES }
+        return try Answer(content.value)
     }
 
     func directory<T: Tree>(_ request: RequestContext, _ tree: T) throws(WireError) -> Answer {

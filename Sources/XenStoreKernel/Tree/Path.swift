@@ -77,16 +77,21 @@ final class PathScanner {
 
     /// The path in `text` (without its NUL) as `domain` means it, or EINVAL.
     ///
+    /// An absolute path is taken for valid at first if it `isTrusted`: when a node is found, its names are the same
+    /// and are known to be valid. When none is found, ``check(_:)`` has to be asked.
+    ///
     /// `specials` says whether a name that starts with `@` will do here. `quota`, if not 0, bounds
     /// the path in addition to the protocol's own limits; a domain's home does not count.
     func scan(
-        _ text: UnsafeRawBufferPointer, home domain: DomainID, specials: Bool = false, quota: Int = 0
+        _ text: UnsafeRawBufferPointer, home domain: DomainID, specials: Bool = false, quota: Int = 0,
+        isTrusted: Bool = false
     ) throws(WireError) -> Path {
         guard let first = text.first else { throw .EINVAL }
         if first == UInt8(ascii: "/") {
             if text.count > Limits.absolutePathMax { throw .EINVAL }
             if quota > 0, text.count - PathScanner.homeLength(text) > quota { throw .EINVAL }
-            return try scan(absolute: text)
+            if !isTrusted { try check(text) }
+            return try split(text)
         }
         if text.count > Limits.relativePathMax || quota > 0 && text.count > quota { throw .EINVAL }
         if first == UInt8(ascii: "@") {
@@ -97,26 +102,27 @@ final class PathScanner {
         absolute[end] = UInt8(ascii: "/")
         end += 1
         UnsafeMutableRawBufferPointer(rebasing: absolute[end...]).copyMemory(from: text)
-        return try scan(
-            absolute: UnsafeRawBufferPointer(rebasing: absolute[..<(end + text.count)]))
+        let path = UnsafeRawBufferPointer(rebasing: absolute[..<(end + text.count)])
+        try check(path)
+        return try split(path)
     }
 
-    /// An absolute path of any kind.
-    private func scan(absolute text: UnsafeRawBufferPointer) throws(WireError) -> Path {
+    /// Throws EINVAL if a byte of an absolute path is none that names have.
+    func check(_ text: UnsafeRawBufferPointer) throws(WireError) {
+        for byte in text where classes[Int(byte)] != PathScanner.allowed && byte != UInt8(ascii: "/") { throw .EINVAL }
+    }
+
+    /// An absolute path of any kind. EINVAL if a component is empty: `//`, or a slash at the end.
+    private func split(_ text: UnsafeRawBufferPointer) throws(WireError) -> Path {
         let count = text.count
         guard count > 1, let bytes = text.baseAddress else { return path(text, depth: 0) }
-        let (hashes, ends, classes) = (hashes, ends, classes)
+        let (hashes, ends) = (hashes, ends)
         var depth = 0
         var hash = hashing.root
         var start = 1
         while true {
-            var end = start
-            while end < count, classes[Int(bytes.load(fromByteOffset: end, as: UInt8.self))] == PathScanner.allowed {
-                end &+= 1
-            }
-            // An empty component, which is `//` or a slash at the end, or a byte that no name has.
+            let end = PathScanner.end(ofComponentFrom: start, in: bytes, count)
             if end == start { throw .EINVAL }
-            if end < count, bytes.load(fromByteOffset: end, as: UInt8.self) != UInt8(ascii: "/") { throw .EINVAL }
             hash = hashing.child(UnsafeRawBufferPointer(start: bytes + start, count: end &- start), of: hash)
             depth &+= 1
             hashes[depth] = hash
@@ -124,6 +130,21 @@ final class PathScanner {
             if end == count { return path(text, depth: depth) }
             start = end &+ 1
         }
+    }
+
+    /// Where the next slash is, or the end.
+    @inline(__always)
+    private static func end(ofComponentFrom start: Int, in bytes: UnsafeRawPointer, _ count: Int) -> Int {
+        var end = start
+        while end &+ 8 <= count {
+            // A byte that is a slash becomes 0. The lowest 0 borrows from its highest bit, as no byte below it does.
+            let word = bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self) ^ 0x2f2f_2f2f_2f2f_2f2f
+            let zeros = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+            if zeros != 0 { return end &+ zeros.trailingZeroBitCount &>> 3 }
+            end &+= 8
+        }
+        while end < count, bytes.load(fromByteOffset: end, as: UInt8.self) != UInt8(ascii: "/") { end &+= 1 }
+        return end
     }
 
     /// A special name: any allowed bytes, slashes included, as long as it reads like a path.
