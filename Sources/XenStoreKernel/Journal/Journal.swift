@@ -8,7 +8,9 @@ final class Journal {
     private let notes: Notes
     private let streams: Streams
     /// Nil as long as the turn has changed nothing.
-    private var turn: Turn? { didSet { sessions.setGate(isOpen: turn != nil) } }
+    private var turn: Turn?
+    /// The one to be used next.
+    private var spare: Turn?
     /// Who is waited for before a turn ends.
     private var gathering = Gathering()
     /// The last commit has failed; the log says so once.
@@ -34,9 +36,15 @@ final class Journal {
         if isKept, turn == nil { open() }
     }
 
-    private func open() {
+    private func open() { open(since: store.history.openSnapshot(undoable: true)) }
+
+    private func open(since snapshot: UInt64) {
         sessions.beginTurn()
-        turn = Turn(snapshot: store.history.openSnapshot(undoable: true))
+        sessions.setGate(isOpen: true)
+        let turn = spare ?? Turn()
+        spare = nil
+        turn.begin(snapshot: snapshot)
+        self.turn = turn
     }
 
     /// A request was handled whose answer begins at `start` in the stream to its session. `moment`: see
@@ -45,11 +53,7 @@ final class Journal {
     func note(
         _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, moment: UInt64?
     ) {
-        if turn == nil { return }
-        turn?.note(
-            TurnEntry(
-                session: session, header: header, payload: Array(payload), start: start,
-                end: session.position.made, moment: moment))
+        if let turn { turn.note(header, payload, of: session, start: start, moment: moment) }
     }
 
     /// A domain has died in this turn.
@@ -70,7 +74,10 @@ final class Journal {
         if !isKept { return nil }
         let streamNotes = streams.notes(hasBatch: hasChanges)
         if !hasChanges && streamNotes.isEmpty { return nil }
-        defer { turn = nil }
+        defer {
+            turn = nil
+            sessions.setGate(isOpen: false)
+        }
         return ClosedTurn(turn: turn, streams: streamNotes)
     }
 
@@ -85,7 +92,7 @@ final class Journal {
     func committed(_ closed: ClosedTurn) {
         notes.clear()
         streams.areNoted(closed.streams)
-        closeSnapshot(of: closed)
+        forget(closed)
     }
 
     // MARK: Taken back
@@ -93,15 +100,15 @@ final class Journal {
     /// The turn goes on until storage has taken that domains have died in it.
     func goOn(after turn: Turn) {
         if turn.dead.isEmpty { return }
-        sessions.beginTurn()
-        self.turn = Turn(snapshot: turn.snapshot)
+        open(since: turn.snapshot)
         for domain in turn.dead { self.turn?.note(DeadDomain(id: domain.id, mustTell: false)) }
     }
 
-    /// All is as before the turn. Its snapshot closes, unless the turn goes on.
-    func closeSnapshot(of closed: ClosedTurn) {
-        if let closed = closed.turn, turn == nil {
-            store.history.closeSnapshot(closed.snapshot, undoable: true)
-        }
+    /// Nothing of the turn is needed any more. Its snapshot closes, unless the turn goes on.
+    func forget(_ closed: ClosedTurn) {
+        guard let closed = closed.turn else { return }
+        if turn == nil { store.history.closeSnapshot(closed.snapshot, undoable: true) }
+        closed.clear()
+        spare = closed
     }
 }

@@ -3,19 +3,46 @@ import XenStoreWire
 
 /// What a turn has done since its first change, for a storage that can fail: enough to take it all
 /// back and answer again.
-struct Turn {
+///
+/// One object serves many turns, one after the other, so that a turn allocates nothing.
+final class Turn {
     /// The store as it was before the first change.
-    let snapshot: UInt64
+    private(set) var snapshot: UInt64 = 0
     private(set) var entries: [TurnEntry] = []
     /// Domains that have died in it.
-    fileprivate(set) var dead: [DeadDomain] = []
+    private(set) var dead: [DeadDomain] = []
+    /// The payloads of the entries, one after the other.
+    private var payloads: [UInt8] = []
 
-    init(snapshot: UInt64) { self.snapshot = snapshot }
+    /// Room for so many entries, and bytes of them, is kept from turn to turn.
+    private static let keptMax = (entries: 256, bytes: 64 * 1024)
 
-    /// Notes a request that was handled, whatever it is: if the turn is taken back, so is its answer.
-    mutating func note(_ entry: TurnEntry) { entries.append(entry) }
+    func begin(snapshot: UInt64) { self.snapshot = snapshot }
 
-    mutating func note(_ domain: DeadDomain) { dead.append(domain) }
+    func clear() {
+        entries.removeAll(keepingCapacity: entries.capacity <= Turn.keptMax.entries)
+        payloads.removeAll(keepingCapacity: payloads.capacity <= Turn.keptMax.bytes)
+        if !dead.isEmpty { dead = [] }
+    }
+
+    /// Notes a request that was handled, whatever it is: if the turn is taken back, so is its answer. The answer begins
+    /// at `start` in the stream to its session.
+    func note(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, moment: UInt64?
+    ) {
+        let place = payloads.count
+        payloads.append(contentsOf: payload)
+        entries.append(
+            TurnEntry(
+                session: session, header: header, payload: place..<payloads.count, start: start,
+                end: session.position.made, moment: moment))
+    }
+
+    func note(_ domain: DeadDomain) { dead.append(domain) }
+
+    func withPayload<Result>(of entry: TurnEntry, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        payloads.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[entry.payload])) }
+    }
 }
 
 /// A domain that has died in a turn.
@@ -29,7 +56,8 @@ struct DeadDomain {
 struct TurnEntry {
     let session: Session
     let header: Header
-    let payload: [UInt8]
+    /// Where in its turn's payloads its own is.
+    fileprivate let payload: Range<Int>
     /// Where in the stream to its session the answer begins.
     let start: UInt64
     /// Where the answer ends, with what it has caused in the same stream.

@@ -32,7 +32,7 @@ final class Writing {
     func write<T: Tree>(_ request: inout RequestContext, _ tree: T) throws(WireError) -> Answer {
         guard let (text, value) = request.payload.splitAtNul() else { throw .EINVAL }
         let session = request.session
-        let path = try arguments.path(text, of: session)
+        let path = try arguments.trustedPath(text, of: session)
         let id = tree.find(path)
         if id.exists {
             let content = tree.content(of: id)
@@ -41,6 +41,7 @@ final class Writing {
             tree.setValue(of: id, to: value)
             if T.isLive { changes.announceChange(of: id, path, &request.cause) }
         } else {
+            try arguments.check(path)
             try make(path, value, &request, tree)
         }
         return .ok

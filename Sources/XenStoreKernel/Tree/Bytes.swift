@@ -41,11 +41,31 @@ extension UnsafeRawBufferPointer {
     /// The bytes up to the first NUL, and those behind it. Nil if there is no NUL.
     @inline(__always)
     func splitAtNul() -> (text: UnsafeRawBufferPointer, rest: UnsafeRawBufferPointer)? {
-        guard let nul = firstIndex(of: 0) else { return nil }
+        guard let start = baseAddress else { return nil }
+        let nul = start.place(of: 0, from: 0, to: count)
+        if nul == count { return nil }
         return (
             UnsafeRawBufferPointer(rebasing: self[..<nul]),
             UnsafeRawBufferPointer(rebasing: self[(nul &+ 1)...])
         )
+    }
+}
+
+extension UnsafeRawPointer {
+    /// Where the first such byte is in a range of places, or the end of the range.
+    @inline(__always)
+    func place(of byte: UInt8, from start: Int, to end: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var place = start
+        while place &+ 8 <= end {
+            // Such a byte becomes 0. The lowest 0 borrows from its highest bit, as no byte below it does.
+            let word = loadUnaligned(fromByteOffset: place, as: UInt64.self) ^ (ones &* UInt64(byte))
+            let zeros = (word &- ones) & ~word & (ones &<< 7)
+            if zeros != 0 { return place &+ zeros.trailingZeroBitCount &>> 3 }
+            place &+= 8
+        }
+        while place < end, load(fromByteOffset: place, as: UInt8.self) != byte { place &+= 1 }
+        return place
     }
 }
 

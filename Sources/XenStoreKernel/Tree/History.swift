@@ -49,6 +49,7 @@ final class History {
         if kept.isEmpty { return }
         if isNeeded || leftovers.isEmpty && kept.count <= History.littleLeft {
             for kept in kept { handOn(kept) }
+            snapshots.giveBack(kept)
         } else {
             leftovers.append(kept)
         }

@@ -121,30 +121,15 @@ final class PathScanner {
         var hash = hashing.root
         var start = 1
         while true {
-            let end = PathScanner.end(ofComponentFrom: start, in: bytes, count)
+            let end = bytes.place(of: UInt8(ascii: "/"), from: start, to: count)
             if end == start { throw .EINVAL }
-            hash = hashing.child(UnsafeRawBufferPointer(start: bytes + start, count: end &- start), of: hash)
+            hash = hashing.child(bytes + start, end &- start, of: hash)
             depth &+= 1
             hashes[depth] = hash
             ends[depth] = UInt16(truncatingIfNeeded: end)
             if end == count { return path(text, depth: depth) }
             start = end &+ 1
         }
-    }
-
-    /// Where the next slash is, or the end.
-    @inline(__always)
-    private static func end(ofComponentFrom start: Int, in bytes: UnsafeRawPointer, _ count: Int) -> Int {
-        var end = start
-        while end &+ 8 <= count {
-            // A byte that is a slash becomes 0. The lowest 0 borrows from its highest bit, as no byte below it does.
-            let word = bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self) ^ 0x2f2f_2f2f_2f2f_2f2f
-            let zeros = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
-            if zeros != 0 { return end &+ zeros.trailingZeroBitCount &>> 3 }
-            end &+= 8
-        }
-        while end < count, bytes.load(fromByteOffset: end, as: UInt8.self) != UInt8(ascii: "/") { end &+= 1 }
-        return end
     }
 
     /// A special name: any allowed bytes, slashes included, as long as it reads like a path.

@@ -29,30 +29,39 @@ struct PathHash {
     /// The hash of the node `name` below the node whose path hashes to `parent`.
     @inline(__always)
     func child(_ name: UnsafeRawBufferPointer, of parent: UInt64) -> UInt64 {
+        guard let start = name.baseAddress else { return PathHash.fold(parent, multiplier ^ root) }
+        return child(start, name.count, of: parent)
+    }
+
+    /// The same for a name of `count` bytes.
+    @inline(__always)
+    func child(_ name: UnsafeRawPointer, _ count: Int, of parent: UInt64) -> UInt64 {
         var hash = parent
-        var offset = 0
-        while offset &+ 8 <= name.count {
-            hash = adding(name.loadUnaligned(fromByteOffset: offset, as: UInt64.self), to: hash)
-            offset &+= 8
+        var rest = count
+        var name = name
+        while rest >= 8 {
+            hash = adding(name.loadUnaligned(as: UInt64.self), to: hash)
+            name += 8
+            rest &-= 8
         }
-        if offset < name.count { hash = adding(PathHash.tail(of: name, from: offset), to: hash) }
-        return PathHash.fold(hash ^ UInt64(truncatingIfNeeded: name.count), multiplier ^ root)
+        if rest > 0 { hash = adding(PathHash.tail(name, rest), to: hash) }
+        return PathHash.fold(hash ^ UInt64(truncatingIfNeeded: count), multiplier ^ root)
     }
 
     @inline(__always)
     private func adding(_ word: UInt64, to hash: UInt64) -> UInt64 { PathHash.fold(hash ^ word, multiplier) }
 
-    /// The last one to seven bytes in a word. Those in the middle may be in it twice: the length, which is hashed,
-    /// too, says where each one is.
+    /// The last one to seven bytes in a word. Those in the middle may be in it twice: the length, which is also hashed,
+    /// says where each one is.
     @inline(__always)
-    private static func tail(of name: UnsafeRawBufferPointer, from offset: Int) -> UInt64 {
-        let count = name.count &- offset
+    private static func tail(_ bytes: UnsafeRawPointer, _ count: Int) -> UInt64 {
         if count >= 4 {
-            let first = name.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-            let last = name.loadUnaligned(fromByteOffset: name.count &- 4, as: UInt32.self)
+            let first = bytes.loadUnaligned(as: UInt32.self)
+            let last = bytes.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
             return UInt64(first) | UInt64(last) &<< 32
         }
-        return UInt64(name[offset]) | UInt64(name[offset &+ count / 2]) &<< 8
-            | UInt64(name[name.count &- 1]) &<< 16
+        let middle = bytes.load(fromByteOffset: count &>> 1, as: UInt8.self)
+        let last = bytes.load(fromByteOffset: count &- 1, as: UInt8.self)
+        return UInt64(bytes.load(as: UInt8.self)) | UInt64(middle) &<< 8 | UInt64(last) &<< 16
     }
 }

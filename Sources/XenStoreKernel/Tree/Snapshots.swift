@@ -29,6 +29,8 @@ struct Snapshots {
     }
 
     private(set) var open: [Snapshot] = []
+    /// The list of a snapshot that was closed, for its capacity: each turn opens one.
+    private var spare: [Kept] = []
 
     var isEmpty: Bool { open.isEmpty }
     /// The newest generation anybody looks back at; nothing that is younger need be kept.
@@ -41,7 +43,8 @@ struct Snapshots {
     /// Opens a snapshot at `generation`, which must be the current one.
     mutating func open(at generation: UInt64, undoable: Bool, reader: (any SnapshotReader)?) {
         if open.last?.generation != generation {
-            open.append(Snapshot(generation: generation, users: 0, undoers: 0))
+            open.append(Snapshot(generation: generation, users: 0, undoers: 0, kept: spare))
+            spare = []
         }
         let last = open.count - 1
         open[last].users += 1
@@ -100,11 +103,21 @@ struct Snapshots {
             if open[index].undoers == 0, !isNeeded { open[index].created = [] }
             return nil
         }
-        let snapshot = open.remove(at: index)
+        let snapshot = index == open.count - 1 ? open.removeLast() : open.remove(at: index)
         newest = open.last?.generation ?? 0
         if isNeeded { open[index - 1].created += snapshot.created }
         return (snapshot.kept, isNeeded)
     }
+
+    /// The list of a closed snapshot is not needed any more.
+    mutating func giveBack(_ kept: consuming [Kept]) {
+        if kept.capacity > Snapshots.spareMax { return }
+        kept.removeAll(keepingCapacity: true)
+        spare = kept
+    }
+
+    /// Room for so many is kept.
+    private static let spareMax = 256
 
     /// The newest open snapshot that shows what existed from `from` until before `until`.
     func showing(from: UInt64, until: UInt64) -> Int? {

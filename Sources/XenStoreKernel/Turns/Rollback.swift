@@ -29,7 +29,7 @@ final class Rollback {
 
     func takeBack(_ closed: ClosedTurn) {
         if let turn = closed.turn { takeBack(turn) }
-        journal.closeSnapshot(of: closed)
+        journal.forget(closed)
     }
 
     private func takeBack(_ turn: Turn) {
@@ -42,7 +42,7 @@ final class Rollback {
         for (transaction, session) in lost { transactions.lose(transaction, of: session) }
         // What has died stays dead, whatever storage does. What this tells is true in any case.
         for domain in turn.dead { domains.clear(domain) }
-        for (entry, fate) in zip(turn.entries, fates) where entry.session.isOpen { answerAgain(entry, fate) }
+        for (entry, fate) in zip(turn.entries, fates) where entry.session.isOpen { answerAgain(entry, of: turn, fate) }
         journal.goOn(after: turn)
     }
 
@@ -61,7 +61,7 @@ final class Rollback {
         let answer = entry.session.made(from: entry.start, to: entry.end)
         switch operation {
         case .transactionEnd:
-            return entry.payload.first == UInt8(ascii: "T") ? .refused : .kept(answer)
+            return turn.withPayload(of: entry) { $0.first == UInt8(ascii: "T") } ? .refused : .kept(answer)
         case .transactionStart:
             return hasStartedTransaction(entry, since: turn.snapshot) ? .refused : .kept(answer)
         case _ where !operation.isOfTree:
@@ -82,12 +82,12 @@ final class Rollback {
         return started.start > snapshot
     }
 
-    private func answerAgain(_ entry: TurnEntry, _ fate: Fate) {
+    private func answerAgain(_ entry: TurnEntry, of turn: Turn, _ fate: Fate) {
         switch fate {
         case .refused:
             replies.send(.EIO, to: entry.header, entry.session, nil)
         case .repeated:
-            entry.payload.withUnsafeBytes { router.handle(entry.header, $0, entry.session) }
+            turn.withPayload(of: entry) { router.handle(entry.header, $0, entry.session) }
         case .kept(let answer):
             answer.withUnsafeBytes { replies.sendAgain($0, to: entry.session) }
         }

@@ -4,7 +4,7 @@
 struct Cause {
     /// The guest whose request is carried out: its requests wait where a reader's budget is used up. Nil for
     /// dom0, and for what nobody has asked for.
-    private let guest: Session?
+    private unowned(unsafe) let guest: Session?
     /// Its request, once that waits for a reader.
     private(set) var outstanding: OutstandingRequest?
     /// Gathers the changes of a transaction that is being committed, instead of telling of each at once.
