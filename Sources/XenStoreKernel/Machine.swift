@@ -40,8 +40,7 @@ struct Machine: ~Copyable {
         limits = RuntimeLimits(accounts: accounts, notes: notes, sessions: sessions, unsent: unsent, flow: flow)
 
         let events = Events(
-            watches: watches, sessions: sessions, accounts: accounts, schedule: schedule, unsent: unsent,
-            hashing: store.hashing, trace: trace)
+            ledger: accounts.ledger, schedule: schedule, unsent: unsent, hashing: store.hashing, trace: trace)
         let changes = Changes(
             store: store, watches: watches, events: events, schedule: schedule, areStored: keepsBatches)
         // One reads the paths of requests. Another one reads those that the kernel makes itself meanwhile.
@@ -54,7 +53,7 @@ struct Machine: ~Copyable {
             specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
             estates: Estates(store: store, changes: changes, ledger: accounts.ledger, scanner: scanner), log: log)
 
-        let replies = Replies(sessions: sessions, unsent: unsent, events: events, trace: trace)
+        let replies = Replies(unsent: unsent, events: events, trace: trace)
         let router = Router(
             store: store, domains: domains, journal: journal, replies: replies, trace: trace,
             transactions: transactions,

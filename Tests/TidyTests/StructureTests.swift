@@ -13,7 +13,8 @@ import Testing
     private static func blocks(of file: SourceFile) -> [Block] {
         var blocks: [Block] = []
         var open: (name: String, isDeclaration: Bool, start: Int)?
-        let head = /^(?:@\w+(?:\(.*\))? |public |package |open |private |fileprivate |final |indirect )*(class|struct|enum|actor|protocol|extension) (\w+)/
+        let head =
+            /^(?:@\w+(?:\(.*\))? |public |package |open |private |fileprivate |final |indirect )*(class|struct|enum|actor|protocol|extension) (\w+)/
         for (number, line) in file.lines.enumerated() {
             if open == nil, let match = line.firstMatch(of: head) {
                 open = (String(match.2), match.1 != "extension", number)
@@ -33,7 +34,8 @@ import Testing
     @Test func noTypeIsLarge() {
         var sizes: [String: Int] = [:]
         for file in SourceTree.files(in: "Sources", "Plugins") {
-            let module = file.path.split(separator: "/").prefix(file.path.hasPrefix("Plugins") ? 3 : 2).joined(separator: "/")
+            let module = file.path.split(separator: "/").prefix(file.path.hasPrefix("Plugins") ? 3 : 2).joined(
+                separator: "/")
             for block in Self.blocks(of: file) { sizes["\(module): \(block.name)", default: 0] += block.lines }
         }
         #expect(sizes.count > 300)

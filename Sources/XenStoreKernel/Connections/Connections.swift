@@ -103,9 +103,7 @@ final class Connections {
         stream.inbox.withUnsafeBytes { if !$0.isEmpty { session.inbox.append($0) } }
         bytes[sent...].withUnsafeBytes { rest in
             if rest.isEmpty { return }
-            let start = session.position.made
-            session.extend(by: rest.count).copyMemory(from: rest)
-            unsent.count(restFrom: start, of: session)
+            unsent.append(rest: rest, to: session)
         }
         accounts.settleInbox(of: session)
         session.position.beginTurn()

@@ -67,14 +67,27 @@ final class Unsent {
 
     // MARK: In
 
-    /// Counts what was made for the session from `start` on as a reply. The reply of an unprivileged domain counts to
-    /// its memory and keeps its request outstanding.
+    /// Appends a reply. That of an unprivileged domain counts to its memory, and keeps its request outstanding:
+    /// `outstanding` is that request, if it waits for more than the reply.
     @inline(__always)
-    func count(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
-        if !session.isPrivileged { countForGuest(replyFrom: start, of: session, outstanding) }
+    func append(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ outstanding: OutstandingRequest?
+    ) {
+        let start = session.position.made
+        session.append(header, payload)
+        if !session.isPrivileged { count(replyFrom: start, of: session, outstanding) }
+        sessions.touch(session)
     }
 
-    private func countForGuest(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
+    /// Appends a whole reply that was taken back, and stands all the same.
+    func append(again reply: UnsafeRawBufferPointer, to session: Session) {
+        let start = session.position.made
+        session.extend(by: reply.count).copyMemory(from: reply)
+        if !session.isPrivileged { count(replyFrom: start, of: session, nil) }
+        sessions.touch(session)
+    }
+
+    private func count(replyFrom start: UInt64, of session: Session, _ outstanding: OutstandingRequest?) {
         let end = session.position.made
         accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
         if let outstanding {
@@ -85,12 +98,31 @@ final class Unsent {
         session.delivery.append(Delivery.Mark(start: start, end: end, event: 0, cause: outstanding, kind: .reply))
     }
 
-    /// Counts what was made for the session from `start` on as something that an earlier daemon has left to be sent.
-    func count(restFrom start: UInt64, of session: Session) {
+    /// Appends what an earlier daemon has left to be sent.
+    func append(rest: UnsafeRawBufferPointer, to session: Session) {
+        let start = session.position.made
+        session.extend(by: rest.count).copyMemory(from: rest)
         if session.isPrivileged { return }
-        let end = session.position.made
-        accounts.ledger.adjustMemory(of: session.domain, by: Int(end - start))
-        session.delivery.append(Delivery.Mark(start: start, end: end, event: 0, cause: nil, kind: .rest))
+        accounts.ledger.adjustMemory(of: session.domain, by: rest.count)
+        session.delivery.append(
+            Delivery.Mark(start: start, end: session.position.made, event: 0, cause: nil, kind: .rest))
+    }
+
+    /// Room for an admitted event of `count` bytes, which must all be written. `key`: see ``Delivery/Mark/event``.
+    /// `waiting` is the request that waits for the reader.
+    func extend(
+        by count: Int, of session: Session, forEvent key: UInt64, isExcess: Bool, waiting: OutstandingRequest?
+    ) -> UnsafeMutableRawBufferPointer {
+        let start = session.position.made
+        let room = session.extend(by: count)
+        let mark = Delivery.Mark(
+            start: start, end: session.position.made, event: key, cause: waiting, kind: isExcess ? .excess : .event)
+        session.delivery.append(mark)
+        if !isExcess, !session.isPrivileged {
+            accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint)
+        }
+        sessions.touch(session)
+        return room
     }
 
     // MARK: Events

@@ -3,13 +3,11 @@ import XenStoreWire
 
 /// Replies go into the stream to their client.
 final class Replies {
-    private let sessions: Sessions
     private let unsent: Unsent
     private let events: Events
     private let trace: Trace
 
-    init(sessions: Sessions, unsent: Unsent, events: Events, trace: Trace) {
-        self.sessions = sessions
+    init(unsent: Unsent, events: Events, trace: Trace) {
         self.unsent = unsent
         self.events = events
         self.trace = trace
@@ -40,18 +38,11 @@ final class Replies {
         _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ outstanding: OutstandingRequest?
     ) {
         trace.note(isRequest: false, header, payload, session)
-        let start = session.position.made
-        session.append(header, payload)
-        unsent.count(replyFrom: start, of: session, outstanding)
-        sessions.touch(session)
+        unsent.append(header, payload, to: session, outstanding)
     }
 
     /// Appends an answer that was taken back with its turn and stands all the same.
     func sendAgain(_ answer: UnsafeRawBufferPointer, to session: Session) {
-        if answer.isEmpty { return }
-        let start = session.position.made
-        session.extend(by: answer.count).copyMemory(from: answer)
-        unsent.count(replyFrom: start, of: session, nil)
-        sessions.touch(session)
+        if !answer.isEmpty { unsent.append(again: answer, to: session) }
     }
 }

@@ -23,7 +23,8 @@ public final class Session {
     /// How far its two streams have got.
     var position: StreamPosition
 
-    var transactions: [UInt32: Transaction] = [:]
+    /// The open ones, by their numbers.
+    private(set) var transactions: [UInt32: Transaction] = [:]
     var lastTransaction: UInt32 = 0
     /// Transactions in a row that failed because of others.
     var conflicts = 0
@@ -111,7 +112,19 @@ public final class Session {
     /// For the log: who this is.
     var name: String { "domain \(peer.domain.rawValue), \(peer.transport) \(number)" }
 
-    // MARK: The stream to the peer
+    /// A transaction is open from now on. Storage is to know, if the peer outlives the daemon.
+    func enter(_ transaction: Transaction) {
+        transactions[transaction.number] = transaction
+        position.markStale()
+    }
+
+    /// A transaction is not open any more.
+    func leave(_ transaction: Transaction) {
+        transactions[transaction.number] = nil
+        position.markStale()
+    }
+
+    // MARK: The stream to the peer. Only ``Unsent`` changes it, which counts what is on its way.
 
     /// Bytes that wait to be sent.
     @inline(__always) var unsentCount: Int { outbox.count }

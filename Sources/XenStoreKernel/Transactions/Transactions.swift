@@ -25,7 +25,6 @@ final class Transactions {
         session.lastTransaction = number
         let transaction = Transaction(number: number, store: store, reader: reader(for: session, number))
         enter(transaction, of: session)
-        session.position.markStale()
         return transaction
     }
 
@@ -38,7 +37,7 @@ final class Transactions {
     }
 
     private func enter(_ transaction: Transaction, of session: Session) {
-        session.transactions[transaction.number] = transaction
+        session.enter(transaction)
         accounts.adjustTransactions(of: session, by: 1)
         accounts.settleCharge(of: transaction, session)
     }
@@ -52,8 +51,7 @@ final class Transactions {
 
     /// Drops a transaction and all it holds.
     func drop(_ transaction: Transaction, of session: Session) {
-        session.transactions[transaction.number] = nil
-        session.position.markStale()
+        session.leave(transaction)
         transaction.close()
         accounts.adjustTransactions(of: session, by: -1)
         accounts.adjustMemory(of: session, by: -transaction.charged)

@@ -75,7 +75,8 @@ final class History {
         case .node(let id):
             let node = nodes.pointer(id).pointee
             if let heir = snapshots.showing(from: node.created, until: node.removed) {
-                snapshots.keep(kept, at: heir, bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
+                snapshots.keep(
+                    kept, at: heir, bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
             } else if node.versions != 0 {
                 // Left by an older snapshot that was closed after this one: they come before the node.
                 leftovers.append([kept])
@@ -86,7 +87,8 @@ final class History {
             if let version = version(of: id, until: until)?.pointee,
                 let heir = snapshots.showing(from: version.generation, until: until)
             {
-                snapshots.keep(kept, at: heir, bytes: version.footprint, permissions: nodes.permissions[version.permissions])
+                snapshots.keep(
+                    kept, at: heir, bytes: version.footprint, permissions: nodes.permissions[version.permissions])
             } else {
                 dropVersion(of: id, until: until)
             }
@@ -151,7 +153,8 @@ final class History {
             permissions: node.pointee.permissions, older: node.pointee.versions)
         node.pointee.versions = versions.insert(version)
         snapshots.keep(
-            .version(id, until: nodes.generation), bytes: version.footprint, permissions: nodes.permissions[version.permissions])
+            .version(id, until: nodes.generation), bytes: version.footprint,
+            permissions: nodes.permissions[version.permissions])
     }
 
     /// The version of the node that was replaced at `until`: the newest that is older than that.

@@ -37,7 +37,8 @@ extension ChangeNotice {
         if !old.exists && !new.exists { return nil }
         self.init(
             isExact: isExact,
-            before: old.exists ? Sight(of: old, in: store) { store.history.content(of: $0, at: before).permissions } : nil,
+            before: old.exists
+                ? Sight(of: old, in: store) { store.history.content(of: $0, at: before).permissions } : nil,
             now: new.exists ? Sight(of: new, in: store) { store.content(of: $0).permissions } : nil)
     }
 

@@ -3,21 +3,16 @@ import XenStoreWire
 
 /// Sends events: tells watches of what has changed.
 final class Events {
-    private let watches: Watches
-    private let sessions: Sessions
-    private let accounts: Accounts
+    private let ledger: Ledger
     private let schedule: Schedule
     private let unsent: Unsent
     private let hashing: PathHash
     private let trace: Trace
 
     init(
-        watches: Watches, sessions: Sessions, accounts: Accounts, schedule: Schedule, unsent: Unsent,
-        hashing: PathHash, trace: Trace
+        ledger: Ledger, schedule: Schedule, unsent: Unsent, hashing: PathHash, trace: Trace
     ) {
-        self.watches = watches
-        self.sessions = sessions
-        self.accounts = accounts
+        self.ledger = ledger
         self.schedule = schedule
         self.unsent = unsent
         self.hashing = hashing
@@ -50,23 +45,18 @@ final class Events {
         let admission = unsent.admission(of: Header.size + length, to: session)
         if admission == .dropped { return }
         schedule.spend(length >> Work.eventShift)
-        let start = session.position.made
-        write(shown, watch.token, length: length, to: session)
         let isExcess = admission == .excess
-        let mark = Delivery.Mark(
-            start: start, end: session.position.made, event: key,
-            cause: isExcess ? cause.requestThatWaits(accounts.ledger) : nil,
-            kind: isExcess ? .excess : .event)
-        session.delivery.append(mark)
-        if !isExcess, !session.isPrivileged {
-            accounts.ledger.adjustEvents(of: session.domain, by: mark.footprint)
-        }
-        sessions.touch(session)
+        let room = unsent.extend(
+            by: Header.size + length, of: session, forEvent: key, isExcess: isExcess,
+            waiting: isExcess ? cause.requestThatWaits(ledger) : nil)
+        write(shown, watch.token, to: room, of: session)
     }
 
-    private func write(_ path: UnsafeRawBufferPointer, _ token: [UInt8], length: Int, to session: Session) {
-        let room = session.extend(by: Header.size + length)
+    private func write(
+        _ path: UnsafeRawBufferPointer, _ token: [UInt8], to room: UnsafeMutableRawBufferPointer, of session: Session
+    ) {
         guard let start = room.baseAddress else { return }
+        let length = room.count - Header.size
         let header = Header(type: Operation.watchEvent.rawValue, length: UInt32(length))
         header.store(to: start)
         (start + Header.size).copyMemory(from: path)
