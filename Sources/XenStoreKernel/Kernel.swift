@@ -38,15 +38,14 @@ public final class Kernel {
     /// `indexes` is how far the streams have got with a peer that was there before: it goes on from there,
     /// or from where the daemon before this one has noted that it got.
     public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes = StreamIndexes()) -> Session {
-        defer { tellReadingChanges() }
-        return machine.domains.connect(link, as: peer, at: indexes)
+        // Links are told at the end of the turn whether they may read: this one has no session yet.
+        machine.domains.connect(link, as: peer, at: indexes)
     }
 
     /// The peer wants to begin again over a ring that was given up since it broke the protocol: it is
     /// served again, as after INTRODUCE.
     public func reconnect(_ link: any Link, as peer: Peer) -> Session {
-        defer { tellReadingChanges() }
-        return machine.domains.reconnect(link, as: peer)
+        machine.domains.reconnect(link, as: peer)
     }
 
     /// The peer is gone. The transport closes the connection itself; the session must not be used

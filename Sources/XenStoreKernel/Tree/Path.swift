@@ -4,7 +4,7 @@ import XenStoreWire
 /// A valid absolute path, or a special name, with the hash of each of its ancestors.
 ///
 /// It borrows: its bytes lie in the request or in the scanner, its hashes in the scanner, and all of
-/// that is good until the scanner reads the next path.
+/// that is good until the scanner reads the next path. A debug build stops where it is used after that.
 struct Path {
     /// Absolute, without a NUL.
     let bytes: UnsafeRawBufferPointer
@@ -16,16 +16,19 @@ struct Path {
     fileprivate let hashes: UnsafeMutablePointer<UInt64>
     /// `ends[d]` is the length of the prefix of `d` components; `ends[0]` is 0.
     fileprivate let ends: UnsafeMutablePointer<UInt16>
+    /// Which of its scanner's paths this is.
+    fileprivate let serial: UInt64
 
-    @inline(__always) var hash: UInt64 { hashes[depth] }
+    @inline(__always) var hash: UInt64 { hash(at: depth) }
 
     /// The ancestor that has `depth` components, or the path itself.
     @inline(__always)
     func prefix(_ depth: Int) -> Path {
+        assertIsGood()
         let length = depth == 0 ? 1 : Int(ends[depth])
         return Path(
             bytes: UnsafeRawBufferPointer(rebasing: bytes[..<length]), depth: depth,
-            isSpecial: false, hashes: hashes, ends: ends)
+            isSpecial: false, hashes: hashes, ends: ends, serial: serial)
     }
 
     var parent: Path { prefix(depth - 1) }
@@ -38,7 +41,13 @@ struct Path {
 
     /// The hash of the prefix of `depth` components.
     @inline(__always)
-    func hash(at depth: Int) -> UInt64 { hashes[depth] }
+    func hash(at depth: Int) -> UInt64 {
+        assertIsGood()
+        return hashes[depth]
+    }
+
+    @inline(__always)
+    private func assertIsGood() { assert(hashes[-1] == serial, "the scanner has read another path since") }
 }
 
 /// Reads paths out of requests: checks them, completes relative ones, and hashes them on the way.
@@ -46,6 +55,7 @@ struct Path {
 /// One pass over the bytes; absolute paths are not copied.
 final class PathScanner {
     let hashing: PathHash
+    /// The serial of the last path that was read stands before them.
     private let hashes: UnsafeMutablePointer<UInt64>
     private let ends: UnsafeMutablePointer<UInt16>
     /// What each byte is: one load tells.
@@ -60,16 +70,17 @@ final class PathScanner {
 
     init(hashing: PathHash) {
         self.hashing = hashing
-        hashes = .allocate(capacity: PathScanner.depthMax)
+        hashes = .allocate(capacity: PathScanner.depthMax + 1) + 1
         ends = .allocate(capacity: PathScanner.depthMax)
         absolute = .allocate(
             byteCount: Limits.relativePathMax + PathScanner.homePrefixMax, alignment: 8)
+        hashes[-1] = 0
         hashes[0] = hashing.root
         ends[0] = 0
     }
 
     deinit {
-        hashes.deallocate()
+        (hashes - 1).deallocate()
         ends.deallocate()
         classes.deallocate()
         absolute.deallocate()
@@ -86,6 +97,7 @@ final class PathScanner {
         _ text: UnsafeRawBufferPointer, home domain: DomainID, specials: Bool = false, quota: Int = 0,
         isTrusted: Bool = false
     ) throws(WireError) -> Path {
+        hashes[-1] &+= 1
         guard let first = text.first else { throw .EINVAL }
         if first == UInt8(ascii: "/") {
             if text.count > Limits.absolutePathMax { throw .EINVAL }
@@ -144,12 +156,12 @@ final class PathScanner {
         // The special name has its hash where a path has that of the root; it is put back by
         // whoever scans next, which `path` relies on.
         hashes[0] = hashing.child(text, of: hashing.special)
-        return Path(bytes: text, depth: 0, isSpecial: true, hashes: hashes, ends: ends)
+        return Path(bytes: text, depth: 0, isSpecial: true, hashes: hashes, ends: ends, serial: hashes[-1])
     }
 
     private func path(_ text: UnsafeRawBufferPointer, depth: Int) -> Path {
         hashes[0] = hashing.root
-        return Path(bytes: text, depth: depth, isSpecial: false, hashes: hashes, ends: ends)
+        return Path(bytes: text, depth: depth, isSpecial: false, hashes: hashes, ends: ends, serial: hashes[-1])
     }
 
     /// What `classes` says of the bytes that names have: letters, digits, `-`, `_`, `@`.
