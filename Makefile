@@ -46,7 +46,7 @@ UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
 # The tests of these start no daemon, or hardly any.
-UNIT = XenStoreWire|XenStoreKernel|XenStoreClient|Configuration|Reactor|StreamSocket|Tidy
+UNIT = XenStoreWire|XenStorePlugin|XenStoreKernel|XenStoreClient|Configuration|Reactor|StreamSocket|Tidy
 SOURCES = Package.swift Sources Plugins Tests
 PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man/xenstore.1
 TOOLS = chmod control exists list ls read rm watch write

@@ -10,6 +10,7 @@ let package = Package(
     products: [
         .executable(name: "sxenstored", targets: ["sxenstored"]),
         .executable(name: "xenstore", targets: ["xenstore"]),
+        .library(name: "XenStorePlugin", targets: ["XenStorePlugin"]),
         .library(name: "XenStoreClient", targets: ["XenStoreClient"]),
         .library(name: "XenStoreTestKit", targets: ["XenStoreTestKit"]),
     ],
@@ -22,54 +23,55 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
     targets: [
-        // The protocol, and the kernel that serves it: no system calls, no files, no clock.
+        // The protocol, what a plugin is, and the kernel that serves: no system calls, no files, no clock.
         .target(name: "XenStoreWire"),
-        .target(name: "XenStoreKernel", dependencies: ["XenStoreWire"]),
+        .target(name: "XenStorePlugin", dependencies: ["XenStoreWire"]),
+        .target(name: "XenStoreKernel", dependencies: ["XenStorePlugin", "XenStoreWire"]),
 
         // The house around the kernel.
         .target(name: "CLinux"),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CTDB", providers: [.apt(["libtdb-dev"])]),
-        .target(name: "Reactor", dependencies: ["XenStoreKernel", "CLinux"]),
-        .target(name: "Configuration", dependencies: ["XenStoreKernel", "CLinux", "CYaml"]),
+        .target(name: "Reactor", dependencies: ["XenStorePlugin", "CLinux"]),
+        .target(name: "Configuration", dependencies: ["XenStorePlugin", "CLinux", "CYaml"]),
         .target(
             name: "StreamSocket",
-            dependencies: ["XenStoreKernel", "CLinux"]),
+            dependencies: ["XenStorePlugin", "CLinux"]),
 
         // A journal for any table: the code that storages in a file share.
-        .target(name: "JournaledStorage", dependencies: ["XenStoreKernel", "XenStoreWire", "CLinux"]),
+        .target(name: "JournaledStorage", dependencies: ["XenStorePlugin", "XenStoreWire", "CLinux"]),
 
         // Xen. XenDomains may depend on the hypervisor's version, so it is a target of its own: for another Xen only
         // this target must be rebuilt. Without the trait the build needs no header of Xen.
         .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
-        .target(name: "XenDomains", dependencies: ["XenStoreKernel", "XenStoreWire", "CXen"]),
+        .target(name: "XenDomains", dependencies: ["XenStorePlugin", "XenStoreWire", "CXen"]),
 
         // Plugins, one target for each folder. SwiftPM looks for its own command plugins in Plugins/ by default, so
         // every path is spelled out.
         .target(
-            name: "UnixSocket", dependencies: ["XenStoreKernel", "StreamSocket"],
+            name: "UnixSocket", dependencies: ["XenStorePlugin", "StreamSocket"],
             path: "Plugins/Transports/UnixSocket", exclude: ["README.md"]),
         .target(
-            name: "ReadOnlySocket", dependencies: ["XenStoreKernel", "StreamSocket"],
+            name: "ReadOnlySocket", dependencies: ["XenStorePlugin", "StreamSocket"],
             path: "Plugins/Transports/ReadOnlySocket", exclude: ["README.md"]),
         .target(
             name: "EventChannelRing",
             dependencies: [
-                "XenStoreKernel", "XenStoreWire", "XenDomains", "CLinux", "CXen",
+                "XenStorePlugin", "XenStoreWire", "XenDomains", "CLinux", "CXen",
             ],
             path: "Plugins/Transports/EventChannelRing", exclude: ["README.md"]),
         .target(
-            name: "MemoryStorage", dependencies: ["XenStoreKernel"],
+            name: "MemoryStorage", dependencies: ["XenStorePlugin"],
             path: "Plugins/Storage/Memory", exclude: ["README.md"]),
         .target(
             name: "TDBStorage",
-            dependencies: ["XenStoreKernel", "JournaledStorage", "CLinux", "CTDB"],
+            dependencies: ["XenStorePlugin", "JournaledStorage", "CLinux", "CTDB"],
             path: "Plugins/Storage/TDB", exclude: ["README.md"]),
         .target(
-            name: "PermissionsPolicy", dependencies: ["XenStoreKernel"],
+            name: "PermissionsPolicy", dependencies: ["XenStorePlugin"],
             path: "Plugins/Policies/Permissions", exclude: ["README.md"]),
         .target(
-            name: "QuotasPolicy", dependencies: ["XenStoreKernel"],
+            name: "QuotasPolicy", dependencies: ["XenStorePlugin"],
             path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
 
         // Clients.
@@ -78,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "sxenstored",
             dependencies: [
-                "XenStoreKernel", "Reactor", "Configuration", "CLinux",
+                "XenStorePlugin", "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
@@ -86,7 +88,7 @@ let package = Package(
             ]),
 
         // Authors of plugins test with it.
-        .target(name: "XenStoreTestKit", dependencies: ["XenStoreKernel", "XenStoreWire"]),
+        .target(name: "XenStoreTestKit", dependencies: ["XenStorePlugin", "XenStoreKernel", "XenStoreWire"]),
 
         // The common code of tests that start the daemon. It is optimised, and so is the crash test: clients that keep
         // the daemon busy need more of the machine than the daemon.
@@ -104,29 +106,34 @@ let package = Package(
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(
             name: "StreamSocketTests",
-            dependencies: ["StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreTestKit"]),
+            dependencies: [
+                "StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreKernel", "XenStorePlugin",
+                "XenStoreTestKit",
+            ]),
         .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "XenStorePlugin", "sxenstored"],
             exclude: ["Golden"]),
         // The form of the tree itself, and its manual pages against the daemon.
-        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStoreKernel", "sxenstored"]),
+        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStorePlugin", "sxenstored"]),
         .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
+        // As an author outside of this package tests a plugin.
+        .testTarget(name: "XenStorePluginTests", dependencies: ["XenStorePlugin", "XenStoreWire"]),
         .testTarget(
             name: "XenStoreKernelTests",
             dependencies: [
-                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "TestSupport",
+                "XenStoreKernel", "XenStorePlugin", "XenStoreWire", "XenStoreTestKit", "TestSupport",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
         // The journal with another table, the smallest that there can be.
         .testTarget(
             name: "JournaledStorageTests",
-            dependencies: ["JournaledStorage", "XenStoreKernel", "XenStoreTestKit", "TestSupport"]),
+            dependencies: ["JournaledStorage", "XenStorePlugin", "XenStoreTestKit", "TestSupport"]),
         // The store in a file, and every fault that the file and the daemon can have.
         .testTarget(
             name: "TDBStorageTests",
             dependencies: [
-                "XenStoreKernel", "XenStoreWire", "XenStoreTestKit", "JournaledStorage", "TDBStorage", "CTDB",
+                "XenStorePlugin", "XenStoreWire", "XenStoreTestKit", "JournaledStorage", "TDBStorage", "CTDB",
                 "CLinux", "TestSupport", "sxenstored",
             ]),
         // Kills the daemon over and over, with clients on sockets and guests on rings: `make crash-test`.

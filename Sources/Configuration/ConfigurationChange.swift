@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// One key in which two configurations differ.
 public struct ConfigurationChange: Sendable, Equatable, CustomStringConvertible {

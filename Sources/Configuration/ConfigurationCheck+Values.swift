@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 extension ConfigurationCheck {
     /// The checked values of a block. Missing keys get their defaults, except in the block of a domain, where a missing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// Checks a document against the plugins and their keys, and collects all errors.
 struct ConfigurationCheck {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// All errors of a configuration, in the order of the file, so that an operator can correct them in one go.
 public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible {

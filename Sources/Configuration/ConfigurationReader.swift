@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// Turns the text of a configuration into a checked one. It finds all errors in one go.
 public struct ConfigurationReader {

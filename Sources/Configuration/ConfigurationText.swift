@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The text of a configuration, and its name in messages.
 public struct ConfigurationText: Sendable {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 extension EffectiveConfiguration {
     /// The configuration as the text of a file, which gives the same configuration again. Keys without a value are

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// Builds the tree of a configuration, which is one document. It accepts the parts of YAML that a configuration needs:
 /// mappings, lists and scalars. It refuses the rest by name.

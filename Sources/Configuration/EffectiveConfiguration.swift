@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// A configuration that has passed all checks. Every default is filled in and every path is resolved.
 public struct EffectiveConfiguration: Sendable, Equatable {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CYaml
-import XenStoreKernel
+import XenStorePlugin
 
 /// The events of libyaml, one after the other, as Swift values with places.
 struct EventStream: ~Copyable {

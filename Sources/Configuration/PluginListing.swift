@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 extension PluginRegistry {
     /// A list of all plugins, with their summaries, keys and defaults, for an operator.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// One turn's changes as they stand in a journal: a header, then for each change how long the end of its key is
 /// and how much of the key before comes in front of that, the record's length (or that it is gone), the end of

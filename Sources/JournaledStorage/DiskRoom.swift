@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Decides which batches are taken while the disk is full, or nearly so: what frees room must always work.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// What a regular file begins with tells whose it is.
 public final class FileHead {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Which file has a name. With it one notices when another file takes the name, or when the file loses bytes.
 struct FileIdentity {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Synchronization
-import XenStoreKernel
+import XenStorePlugin
 
 /// Brings what is in the journals into the table, on a thread of its own: to change a table costs more than a whole
 /// turn of the daemon, and the more batches a change takes the less it costs for each.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// The boot of the host that is running now: a store of another boot is about domains that are gone.
 enum HostBoot {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// A storage with a journal before its table.
 ///
@@ -48,7 +48,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
 
     public var wantsBatches: Bool { true }
 
-    public func load(into loader: StateLoader) throws(StorageError) {
+    public func load(into loader: any StateLoader) throws(StorageError) {
         // A file that may grow no further is an error like others.
         signal(SIGXFSZ, SIG_IGN)
         if let stranger = files.stranger() { throw StorageError(stranger) }
@@ -243,7 +243,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         }
     }
 
-    private func hand(_ content: StoreContent, _ tree: StoreTree, to loader: StateLoader) throws(StorageError) {
+    private func hand(_ content: StoreContent, _ tree: StoreTree, to loader: any StateLoader) throws(StorageError) {
         for position in tree.order {
             let (key, data) = content.records[position]
             guard let node = data.flatMap(StoredNode.init) else { continue }

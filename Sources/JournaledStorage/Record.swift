@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// Bytes that somebody else owns, comparable and hashable by what they are.
@@ -183,14 +183,6 @@ extension UnsafeRawBufferPointer {
 }
 
 extension [UInt8] {
-    /// `withUnsafeBytes` that knows which errors `body` throws.
-    @inlinable
-    package func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try withUnsafeBufferPointer { bytes throws(Failure) in try body(UnsafeRawBufferPointer(bytes)) }
-    }
-
     /// A little-endian number. It must lie within the bytes.
     @inlinable
     package func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {

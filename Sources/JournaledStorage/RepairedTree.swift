@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A store's nodes, put together so that they are a tree again.

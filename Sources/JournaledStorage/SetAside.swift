@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Stores that were set aside stand beside the store, under its name and the moment of their last change.
 extension StoreFiles {

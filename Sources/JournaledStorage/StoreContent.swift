@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// All that a store holds: what is in the table, with the journals over it. A table hands its records over to it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The files that a store is made of: the table, and beside it the two journals of what is not in the table yet, and
 /// the lock.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Keeps a second daemon away from a store for as long as it lives.
 final class StoreLock {

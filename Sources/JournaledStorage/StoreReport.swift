@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// What an operator wants to know of a store's file, and the repair of a damaged one.
 public struct StoreReport: Sendable {

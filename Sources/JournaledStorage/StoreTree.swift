@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A store's nodes as a tree: in which order they are handed over, and what does not fit together.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Something that is not the store's, under a name of the store's: an operator's slip. It is refused and
 /// left as it is.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The file of a table under its name. It notices what somebody else does to the name, and frees the name, so that
 /// the table can be written there again.

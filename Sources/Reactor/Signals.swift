@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 extension Reactor {
     /// From now on `signals` don't interrupt the process: `action` is called for each, in the loop

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Who is to be called at which moment. One descriptor becomes readable when the first moment has come.
 final class Timers: ReadinessHandler {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Decides whether there is room for one more client, and logs which clients are turned away.
 struct Admission {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// A client that has connected and is nobody yet. A transport looks at it and says who it is.
 public struct Arrival {

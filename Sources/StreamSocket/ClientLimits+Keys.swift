@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// The limits of one client that the operator does not trust as dom0's own tools. It may see everything, so without
 /// limits its transactions could make the daemon keep old values of everything.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Whom a file is to belong to, as the configuration names them: by name or number.
 struct FileOwner {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Tells when a file may have gone from its folder, or the folder itself.
 final class FolderWatch: ReadinessHandler {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// A socket that clients can connect to, and its file.
 struct ListeningSocket {

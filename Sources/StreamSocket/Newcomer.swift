@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// A connection whose client has to send something before it is known who it is, within a time.
 final class Newcomer: ReadinessHandler, TimerHandler {

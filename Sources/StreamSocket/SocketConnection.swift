@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
-/// One accepted connection: moves bytes between a socket and its session.
+/// One accepted connection: moves bytes between a socket and the kernel.
 ///
-/// It ends exactly once, from either side: by ``close(_:)`` when the kernel drops the session, or by
+/// It ends exactly once, from either side: by ``close(_:)`` when the kernel ends the connection, or by
 /// ``end()`` when the peer is gone. Both may come in the middle of a call into the kernel, so
-/// everything that follows one looks at ``session`` again.
+/// everything that follows one looks at ``connection`` again.
 final class SocketConnection: Link, ReadinessHandler {
     private let server: StreamServer
     private let descriptor: Int32
     /// Nil once the connection has ended.
-    private var session: Session?
+    private var connection: Connection?
     private var isClosed = false
 
     /// What the loop watches the descriptor for.
@@ -30,82 +30,82 @@ final class SocketConnection: Link, ReadinessHandler {
     }
 
     /// The kernel has taken the connection in. The first requests may have come before that.
-    func begin(_ session: Session, with bytes: ArraySlice<UInt8>) {
+    func begin(_ connection: Connection, with bytes: ArraySlice<UInt8>) {
         guard !isClosed else { return }
-        self.session = session
-        watch(session)
-        if !bytes.isEmpty { bytes.withUnsafeBytes { server.kernel.receive($0, on: session) } }
+        self.connection = connection
+        watch(connection)
+        if !bytes.isEmpty { bytes.withUnsafeBytes { server.host.receive($0, on: connection) } }
     }
 
     // MARK: The peer's side
 
     func ready(_ descriptor: Int32, for readiness: Readiness) {
-        if readiness.contains(.writable), let session {
+        if readiness.contains(.writable), let connection {
             awaitsRoom = false
-            flush(session)
-            if !awaitsRoom { watch(session) }
+            flush(connection)
+            if !awaitsRoom { watch(connection) }
         }
-        if readiness.contains(.readable), let session {
-            receive(on: session, isHungUp: readiness.contains(.hungUp))
+        if readiness.contains(.readable), let connection {
+            receive(on: connection, isHungUp: readiness.contains(.hungUp))
         } else if readiness.contains(.hungUp) {
             end("the client is gone")
         }
     }
 
     /// Receives once. If there is more, the loop says so again, and the others had their turn.
-    private func receive(on session: Session, isHungUp: Bool) {
+    private func receive(on connection: Connection, isHungUp: Bool) {
         let buffer = server.buffer
         let count = linux_receive(descriptor, buffer.baseAddress, buffer.count)
         if count > 0 {
-            server.kernel.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: session)
+            server.host.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: connection)
         } else if count == 0 {
-            if isHungUp { end("the client is gone") } else { peerHasShutDown(session) }
+            if isHungUp { end("the client is gone") } else { peerHasShutDown(connection) }
         } else if errno != EAGAIN, errno != EINTR {
             end("can't receive: \(String(cString: strerror(errno)))")
         }
     }
 
     /// Nothing more will come, but what came may not be answered yet: the kernel closes when it is.
-    private func peerHasShutDown(_ session: Session) {
+    private func peerHasShutDown(_ connection: Connection) {
         isHalfClosed = true
-        watch(session)
-        server.kernel.receivedEnd(on: session)
+        watch(connection)
+        server.host.receivedEnd(on: connection)
     }
 
     /// The peer is gone, or the daemon ends.
     func end(_ reason: String) {
-        guard let session else { return }
-        self.session = nil
+        guard let connection else { return }
+        self.connection = nil
         server.log.debug("connection \(descriptor) ends: \(reason)")
-        server.kernel.disconnect(session)
+        server.host.disconnect(connection)
         release()
     }
 
     // MARK: The kernel's side
 
-    func flush(_ session: Session) {
-        guard self.session != nil, !awaitsRoom, !isBroken else { return }
-        let unsent = session.unsent
+    func flush(_ connection: Connection) {
+        guard self.connection != nil, !awaitsRoom, !isBroken else { return }
+        let unsent = connection.unsent
         guard !unsent.isEmpty else { return }
         let count = linux_send(descriptor, unsent.baseAddress, unsent.count)
         if count < 0, errno != EAGAIN, errno != EINTR {
             server.log.debug("connection \(descriptor): can't send: \(String(cString: strerror(errno)))")
-            return fail(session)
+            return fail(connection)
         }
         if count < unsent.count {
             awaitsRoom = true
-            watch(session)
+            watch(connection)
         }
-        if count > 0 { server.kernel.sent(count, on: session) }
+        if count > 0 { server.host.sent(count, on: connection) }
     }
 
-    func readingChanged(_ session: Session) {
-        guard self.session != nil else { return }
-        watch(session)
+    func readingChanged(_ connection: Connection) {
+        guard self.connection != nil else { return }
+        watch(connection)
     }
 
     func close(_ reason: EndReason) {
-        session = nil
+        connection = nil
         server.log.debug("connection \(descriptor) ends: \(reason.summary)")
         release()
     }
@@ -114,19 +114,19 @@ final class SocketConnection: Link, ReadinessHandler {
 
     /// Nothing can be sent any more. The kernel is in the middle of its flush, so it is told in the next
     /// turn: a socket that is shut down is reported as hung up, whatever it is watched for.
-    private func fail(_ session: Session) {
+    private func fail(_ connection: Connection) {
         isBroken = true
         shutdown(descriptor, Int32(SHUT_RDWR))
-        watch(session)
+        watch(connection)
     }
 
     /// Has the loop watch for what there is to do.
-    private func watch(_ session: Session) {
+    private func watch(_ connection: Connection) {
         var wanted: Readiness = []
         if !isBroken {
             if awaitsRoom { wanted.insert(.writable) }
             // The loop would report the end of a half-closed connection again and again.
-            if session.isReading, !isHalfClosed { wanted.insert(.readable) }
+            if connection.isReading, !isHalfClosed { wanted.insert(.readable) }
         }
         guard wanted != interest else { return }
         interest = wanted

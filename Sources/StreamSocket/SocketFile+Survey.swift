@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 extension SocketSettings {
     /// What a transport finds that looks at where its socket is to be, for `Surveying`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// A unix socket with its file, and the clients that come in through it.
 public final class SocketListener {
@@ -14,7 +14,7 @@ public final class SocketListener {
 
     /// Listens: when this returns, clients can connect, each as `peer`.
     public init(
-        _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, kernel: Kernel, log: PluginLog = .silent
+        _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, host: any PluginHost, log: PluginLog = .silent
     ) throws(SystemError) {
         self.settings = settings
         self.log = log
@@ -22,7 +22,7 @@ public final class SocketListener {
         file = socket.file
         let bounds = StreamServer.Bounds(connections: settings.connections, leavesHalf: !peer.mayWrite)
         do throws(SystemError) {
-            server = try StreamServer(socket.descriptor, bounds, on: loop, kernel: kernel, log: log) { _ in
+            server = try StreamServer(socket.descriptor, bounds, on: loop, host: host, log: log) { _ in
                 .peer(peer)
             }
         } catch {

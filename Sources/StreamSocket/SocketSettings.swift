@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// What the operator decides about a listening socket, and the keys it is decided with.
 public struct SocketSettings: Sendable {

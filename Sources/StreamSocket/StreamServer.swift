@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Serves the clients of a listening stream socket, whatever its family: the transport makes the socket, and says
 /// who each client is.
 public final class StreamServer: ReadinessHandler, TimerHandler {
     let loop: any EventLoop
-    let kernel: Kernel
+    let host: any PluginHost
     let log: PluginLog
     let bounds: Bounds
     /// Every connection receives into this one buffer, so that idle ones hold none.
@@ -54,18 +54,18 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
     ///   - descriptor: the listening socket.
     ///   - bounds: limits of the server and of its connections.
     ///   - loop: the event loop that watches the sockets.
-    ///   - kernel: gets the clients.
+    ///   - host: gets the clients.
     ///   - log: gets messages about clients.
     ///   - admit: says who a client is. The server asks when the client has connected, and again whenever the client
     ///     has sent something, until `admit` knows. It must not wait and must not call the server.
     public init(
-        _ descriptor: Int32, _ bounds: Bounds = Bounds(), on loop: any EventLoop, kernel: Kernel,
+        _ descriptor: Int32, _ bounds: Bounds = Bounds(), on loop: any EventLoop, host: any PluginHost,
         log: PluginLog = .silent, admit: @escaping (Arrival) -> Verdict
     ) throws(SystemError) {
         self.descriptor = descriptor
         self.bounds = bounds
         self.loop = loop
-        self.kernel = kernel
+        self.host = host
         self.log = log
         self.admit = admit
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)
@@ -165,7 +165,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
             return tell(.none(error.code))
         }
         connections[accepted] = connection
-        connection.begin(kernel.connect(connection, as: peer), with: bytes)
+        connection.begin(host.connect(connection, as: peer), with: bytes)
     }
 
     private func awaitMore(_ accepted: Int32) {

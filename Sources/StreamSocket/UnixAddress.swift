@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The address of a unix socket: a path that fits one.
 struct UnixAddress {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// A transport on a unix socket, all of whose clients are one `Peer`. It has a name, its keys and a door.
 public protocol UnixSocketTransport: Transport, Surveying, Restoring {
@@ -9,8 +9,8 @@ public protocol UnixSocketTransport: Transport, Surveying, Restoring {
 
 extension UnixSocketTransport {
     public func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) { try door.survey(warn) }
-    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
-        try door.open(on: loop, kernel: kernel)
+    public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
+        try door.open(on: loop, host: host)
     }
     public func restore() { door.restore() }
     public func stop() { door.close() }
@@ -34,8 +34,8 @@ public final class UnixDoor {
         try settings.survey(of: configuration, warn)
     }
 
-    func open(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
-        listener = try SocketListener(settings, peer: peer, on: loop, kernel: kernel, log: configuration.log)
+    func open(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
+        listener = try SocketListener(settings, peer: peer, on: loop, host: host, log: configuration.log)
     }
 
     func restore() { listener?.restoreFile() }

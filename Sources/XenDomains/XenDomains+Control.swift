@@ -2,7 +2,7 @@
 #if EventChannelRing && !canImport(CXenManage)
     import CXenControl
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// The domains of this host, according to libxenctrl.

@@ -3,7 +3,7 @@
     import CXen
     import CXenManage
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// The domains of this host, according to libxenmanage. Its interface is stable from Xen 4.21 on, and it gives each

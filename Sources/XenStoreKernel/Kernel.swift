@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreWire
+import XenStorePlugin
 
 /// The door to the state machine: takes what transports have read, has storage keep what a turn has changed, and
 /// only then has links send what was answered.
 ///
-/// One thread drives it. Links and transports may call it whenever they are called, and at any other time; a
-/// ``DomainTransport`` that is asked to introduce or release a domain must not.
+/// One thread drives it. Transports see it as their `PluginHost`.
 public final class Kernel {
     private let storage: any Storage
     private(set) var machine: Machine
@@ -31,80 +30,10 @@ public final class Kernel {
         }
     }
 
-    // MARK: Sessions
-
-    /// A client has connected. The kernel keeps `link` until the session ends.
-    ///
-    /// `indexes` is how far the streams have got with a peer that was there before: it goes on from there,
-    /// or from where the daemon before this one has noted that it got.
-    public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes = StreamIndexes()) -> Session {
-        // Links are told at the end of the turn whether they may read: this one has no session yet.
-        machine.domains.connect(link, as: peer, at: indexes)
-    }
-
-    /// The peer wants to begin again over a ring that was given up since it broke the protocol: it is
-    /// served again, as after INTRODUCE.
-    public func reconnect(_ link: any Link, as peer: Peer) -> Session {
-        machine.domains.reconnect(link, as: peer)
-    }
-
-    /// The peer is gone. The transport closes the connection itself; the session must not be used
-    /// any more.
-    public func disconnect(_ session: Session) {
-        machine.domains.disconnect(session)
-        tellReadingChanges()
-    }
-
-    /// The peer wants to begin again over the same ring: its watches, its transactions, and all that
-    /// is on the way either way are dropped. The session stays.
-    public func reset(_ session: Session) {
-        machine.domains.reset(session)
-        tellReadingChanges()
-    }
-
-    // MARK: Bytes
-
-    /// Bytes have come from the peer. They are answered in place or kept; the buffer is free again
-    /// when this returns.
-    public func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
-        machine.intake.receive(bytes, on: session)
-        tellReadingChanges()
-    }
-
-    /// The peer sends no more, but may still read: the session ends when it has been answered.
-    public func receivedEnd(on session: Session) { machine.receivedEnd(on: session) }
-
-    /// `count` of the session's unsent bytes have gone out.
-    public func sent(_ count: Int, on session: Session) {
-        machine.sent(count, on: session)
-        tellReadingChanges()
-    }
-
-    /// The peer has made room for more of what is to be sent. The session is flushed when the turn
-    /// ends, not before: what this turn has answered is not safe to be seen until then.
-    public func resumeSending(on session: Session) { machine.resumeSending(on: session) }
-
-    /// The peer has moved the indexes itself, such as hvmloader, which clears the whole page before it
-    /// starts what comes after it: from now on they count from elsewhere.
-    public func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
-        machine.indexesMoved(on: session, from: old, to: new)
-    }
-
-    // MARK: Domains
-
-    /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
-    public func serveDomains(by transport: any DomainTransport) { machine.domains.serve(by: transport) }
-
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
     /// belongs to those that have died meanwhile. To be called once, when all transports have started.
     public func resumeDomains() {
         machine.domains.resume()
-        tellReadingChanges()
-    }
-
-    /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
-    public func domainsChanged() {
-        machine.domains.refreshAll()
         tellReadingChanges()
     }
 
@@ -190,20 +119,55 @@ public final class Kernel {
     public func setLogSwitch(_ word: String) -> Bool { machine.trace.switches.set(word) }
 }
 
-/// How long the event loop may sleep after a turn.
-public enum Wait: Sendable, Equatable {
-    /// Until a descriptor is ready.
-    case forever
-    /// Not at all: there is work left over from this turn.
-    case none
-    /// Until a descriptor is ready, but to the nanosecond no longer than this: the turn is not over.
-    case gathering(until: Moment)
-    /// Until a descriptor is ready, but no longer than this.
-    case until(Moment)
-}
+// MARK: - What transports call
 
-/// How loud a line of the log is.
-public enum LogLevel: UInt8, Sendable, Comparable {
-    case debug, info, notice, warning, error
-    public static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
+extension Kernel: PluginHost {
+    public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Connection {
+        defer { tellReadingChanges() }
+        return machine.domains.connect(link, as: peer, at: indexes)
+    }
+
+    public func reconnect(_ link: any Link, as peer: Peer) -> Connection {
+        defer { tellReadingChanges() }
+        return machine.domains.reconnect(link, as: peer)
+    }
+
+    public func disconnect(_ connection: Connection) {
+        machine.domains.disconnect(session(of: connection))
+        tellReadingChanges()
+    }
+
+    public func reset(_ connection: Connection) {
+        machine.domains.reset(session(of: connection))
+        tellReadingChanges()
+    }
+
+    public func receive(_ bytes: UnsafeRawBufferPointer, on connection: Connection) {
+        machine.intake.receive(bytes, on: session(of: connection))
+        tellReadingChanges()
+    }
+
+    public func receivedEnd(on connection: Connection) { machine.receivedEnd(on: session(of: connection)) }
+
+    public func sent(_ count: Int, on connection: Connection) {
+        machine.sent(count, on: session(of: connection))
+        tellReadingChanges()
+    }
+
+    public func resumeSending(on connection: Connection) { machine.resumeSending(on: session(of: connection)) }
+
+    public func indexesMoved(on connection: Connection, from old: StreamIndexes, to new: StreamIndexes) {
+        machine.indexesMoved(on: session(of: connection), from: old, to: new)
+    }
+
+    public func serveDomains(by transport: any DomainTransport) { machine.domains.serve(by: transport) }
+
+    public func domainsChanged() {
+        machine.domains.refreshAll()
+        tellReadingChanges()
+    }
+
+    /// Each connection is a session: nobody else can make one, as the initializer of `Connection` belongs to this
+    /// package. So no check is needed, which each request would pay for.
+    private func session(of connection: Connection) -> Session { unsafeDowncast(connection, to: Session.self) }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
@@ -151,16 +152,16 @@ extension Machine {
 
 extension Machine {
     /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
-    mutating func makeLoader() -> StateLoader {
+    mutating func makeLoader() -> StoreLoader {
         store.createSpecial("@introduceDomain", permissions: .ofControl)
         // Every domain may wait for others to go (Xen 4.22).
         store.createSpecial(
             "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
-        return StateLoader(store: store)
+        return StoreLoader(store: store)
     }
 
     /// Goes on from what storage has kept, and makes what every store has: returns that, as far as storage lacks it.
-    mutating func begin(with loader: StateLoader) -> ClosedTurn? {
+    mutating func begin(with loader: StoreLoader) -> ClosedTurn? {
         let records = loader.notes.compactMap { key, value in Record.Key(key).flatMap { Record($0, value) } }
         if !records.isEmpty { domains.takeOver(Handover(records)) }
         let scanner = PathScanner(hashing: store.hashing)

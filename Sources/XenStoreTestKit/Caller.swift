@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A client that speaks the protocol one request at a time, and records an issue unless each gets exactly one reply.
@@ -113,8 +113,8 @@ public final class Caller {
     @discardableResult
     public func abort(_ transaction: UInt32) -> Reply { ask(.transactionEnd, "F\0", in: transaction) }
 
-    /// The session of the connection, as the kernel sees it.
-    public var session: Session { client.session }
+    /// The connection, as a transport sees it.
+    public var connection: Connection { client.connection }
 }
 
 extension Reply {

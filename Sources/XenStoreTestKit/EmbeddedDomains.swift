@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A hypervisor and a transport for its domains in the test's hand: domains come, shut down and die
@@ -9,7 +10,7 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public static var summary: String { "Domains for tests." }
     public static var keys: [ConfigurationKey] { [] }
 
-    /// The domains that exist. Change it, then call `Kernel.domainsChanged()`.
+    /// The domains that exist. Change it, then call `PluginHost.domainsChanged()`.
     public var states: [DomainID: DomainState] = [:]
     /// The guests that are connected.
     public private(set) var clients: [DomainID: EmbeddedClient] = [:]
@@ -19,7 +20,7 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public private(set) var calls: [String] = []
     /// INTRODUCE of a domain that is connected is refused.
     public var refusesToReintroduce = false
-    private var kernel: Kernel?
+    private var host: (any PluginHost)?
 
     public init() {}
     public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
@@ -30,12 +31,12 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
 
     /// Has the host's kernel route INTRODUCE here, and takes up what a daemon before it has left.
     public func serve(_ host: EmbeddedHost) {
-        kernel = host.kernel
+        self.host = host.kernel
         host.kernel.serveDomains(by: self)
         host.kernel.resumeDomains()
     }
 
-    public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) { self.kernel = kernel }
+    public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) { self.host = host }
     public func stop() {}
 
     public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
@@ -61,9 +62,9 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
         throws(WireError) -> DomainWire
     {
         calls.append("\(call) \(domain.rawValue)")
-        guard let kernel else { throw .EINVAL }
+        guard let host else { throw .EINVAL }
         let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "embedded")
-        let client = EmbeddedClient(kernel: kernel)
+        let client = EmbeddedClient(host: host)
         clients[domain] = client
         return DomainWire(client, to: peer, at: indexes)
     }

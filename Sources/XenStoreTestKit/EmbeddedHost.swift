@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A whole daemon in the test's hand: the kernel, a storage and policies of the test's choice, a
@@ -27,7 +28,7 @@ public final class EmbeddedHost {
         domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true, limits: ClientLimits? = nil
     ) -> EmbeddedClient {
         EmbeddedClient(
-            kernel: kernel,
+            host: kernel,
             peer: Peer(
                 domain: domain, isPrivileged: privileged ?? (domain == .control), mayWrite: mayWrite,
                 transport: "embedded", limits: limits))

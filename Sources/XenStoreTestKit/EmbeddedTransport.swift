@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A client of the kernel without a socket, a ring or time: bytes go in by hand, bytes come out when
@@ -13,9 +14,9 @@ import XenStoreWire
 ///
 /// For one request after the other there is ``Caller``.
 public final class EmbeddedClient: Link {
-    private let kernel: Kernel
+    private let host: any PluginHost
     /// Nil once the client is gone: as with any transport, nothing but the kernel keeps it then.
-    public private(set) var session: Session!
+    public private(set) var connection: Connection!
     /// Everything the kernel has sent and that was not taken yet.
     private var received: [UInt8] = []
     /// How many more bytes the peer takes; nil for any number. 0 is a peer that does not read.
@@ -26,27 +27,27 @@ public final class EmbeddedClient: Link {
     public private(set) var readingChanges = 0
 
     /// One that a transport for domains hands to the kernel, which connects it.
-    init(kernel: Kernel) { self.kernel = kernel }
+    init(host: any PluginHost) { self.host = host }
 
-    convenience init(kernel: Kernel, peer: Peer) {
-        self.init(kernel: kernel)
-        session = kernel.connect(self, as: peer)
+    convenience init(host: any PluginHost, peer: Peer) {
+        self.init(host: host)
+        connection = host.connect(self, as: peer)
     }
 
-    public func connected(_ session: Session) { self.session = session }
+    public func connected(_ connection: Connection) { self.connection = connection }
 
     // MARK: Link
 
-    public func flush(_ session: Session) {
-        let count = min(session.unsent.count, appetite ?? .max)
-        received.append(contentsOf: session.unsent.prefix(count))
+    public func flush(_ connection: Connection) {
+        let count = min(connection.unsent.count, appetite ?? .max)
+        received.append(contentsOf: connection.unsent.prefix(count))
         if appetite != nil { appetite = (appetite ?? 0) - count }
-        if count > 0 { kernel.sent(count, on: session) }
+        if count > 0 { host.sent(count, on: connection) }
     }
 
     public var room: Int { appetite ?? .max }
 
-    public func readingChanged(_ session: Session) { readingChanges += 1 }
+    public func readingChanged(_ connection: Connection) { readingChanges += 1 }
 
     public func close(_ reason: EndReason) { isClosed = true }
 
@@ -54,8 +55,8 @@ public final class EmbeddedClient: Link {
 
     /// Sends raw bytes, without ending the turn.
     public func send(bytes: [UInt8]) {
-        guard let session else { return }
-        bytes.withUnsafeBytes { kernel.receive($0, on: session) }
+        guard let connection else { return }
+        bytes.withUnsafeBytes { host.receive($0, on: connection) }
     }
 
     /// Sends a request, without ending the turn.
@@ -66,17 +67,17 @@ public final class EmbeddedClient: Link {
     /// The peer reads on: what waits is sent, as far as it takes it.
     public func resume(appetite: Int? = nil) {
         self.appetite = appetite
-        if !isClosed, let session { flush(session) }
+        if !isClosed, let connection { flush(connection) }
     }
 
     /// The peer goes away.
     public func hangUp() {
-        if let session { kernel.disconnect(session) }
+        if let connection { host.disconnect(connection) }
         end()
     }
 
     /// The transport is done with the client.
-    func end() { session = nil }
+    func end() { connection = nil }
 
     /// What has come since the last call: replies and events in order.
     public func takeMessages() -> [Message] {

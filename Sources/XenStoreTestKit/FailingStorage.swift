@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A storage that keeps nodes and notes in dictionaries, and fails when a test tells it to.
@@ -34,7 +34,7 @@ public final class FailingStorage: Storage {
     public init() {}
     public required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
 
-    public func load(into loader: StateLoader) throws(StorageError) {
+    public func load(into loader: any StateLoader) throws(StorageError) {
         for (key, value) in notes {
             key.withUnsafeBytes { key in value.withUnsafeBytes { loader.add(key: key, value: $0) } }
         }
@@ -47,7 +47,7 @@ public final class FailingStorage: Storage {
         }
     }
 
-    private func add(_ node: StoredNode, at path: String, to loader: StateLoader) throws(StorageError) {
+    private func add(_ node: StoredNode, at path: String, to loader: any StateLoader) throws(StorageError) {
         let path = Array(path.utf8)
         let failure: StorageError? = path.withUnsafeBytes { path in
             node.value.withUnsafeBytes { value in

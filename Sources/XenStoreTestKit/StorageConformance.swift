@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// Tests that every storage must pass. A kernel works with the storage, and the storage is closed or just dropped. Then

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
-import XenStoreKernel
+import XenStorePlugin
 
 extension ConfigurationText {
     /// The configuration that runs if there is no file: that of `etc/sxenstored-standalone.yaml`, and on a Xen host

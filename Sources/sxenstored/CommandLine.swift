@@ -2,7 +2,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The daemon's own options. ``CompatibilityReading`` has already translated those of other daemons.
 struct DaemonCommand: ParsableCommand {

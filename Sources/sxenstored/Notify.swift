@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// The service manager's protocol: a datagram to the socket that `$NOTIFY_SOCKET` names.
 enum ServiceManager {

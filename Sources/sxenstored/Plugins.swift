@@ -4,7 +4,7 @@ import PermissionsPolicy
 import QuotasPolicy
 import ReadOnlySocket
 import UnixSocket
-import XenStoreKernel
+import XenStorePlugin
 
 #if EventChannelRing
     import EventChannelRing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
 import XenStoreKernel
+import XenStorePlugin
 
 /// The configuration that runs. SIGHUP applies changes to it.
 final class RunningConfiguration {

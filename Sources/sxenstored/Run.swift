@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
-import XenStoreKernel
+import XenStorePlugin
 
 /// Makes the plugins that the configuration names, and runs the daemon with them until a signal ends it. Returns the
 /// exit status.

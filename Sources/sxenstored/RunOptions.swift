@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
-import XenStoreKernel
+import XenStorePlugin
 
 /// What the command line says about the process, beside the configuration.
 struct RunOptions {

@@ -3,6 +3,7 @@ import Configuration
 import Glibc
 import Reactor
 import XenStoreKernel
+import XenStorePlugin
 
 /// Options of the process that do not depend on its plugins.
 struct ServeOptions {
@@ -111,7 +112,7 @@ private final class Service {
         }
         defer { for transport in started.reversed() { transport.stop() } }
         for transport in transports {
-            try transport.start(on: reactor, kernel: kernel)
+            try transport.start(on: reactor, host: kernel)
             started.append(transport)
         }
         kernel.resumeDomains()

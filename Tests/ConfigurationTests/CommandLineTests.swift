@@ -2,7 +2,7 @@
 import Configuration
 import Glibc
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import sxenstored
 

@@ -2,7 +2,7 @@
 import Configuration
 import Glibc
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 /// Every `Golden/NAME.yaml` is read, with the values of its `# --set` lines over it, and must give
 /// exactly what stands in `Golden/NAME.expected`: the effective configuration, or the errors.

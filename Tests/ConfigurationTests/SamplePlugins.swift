@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 // Plugins that do nothing, with keys of every kind: the configuration is tested against these, so
@@ -20,7 +21,7 @@ final class SampleSocket: Transport {
             throw configuration.error("nobody would own it", key: "owner")
         }
     }
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {}
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {}
     func stop() {}
 }
 
@@ -32,7 +33,7 @@ final class SampleReadOnlySocket: Transport {
         ConfigurationKey("mode", .mode, default: .number(0o660), "Who may connect."),
     ]
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {}
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {}
     func stop() {}
 }
 
@@ -42,7 +43,7 @@ class SampleStorage: Storage {
     class var keys: [ConfigurationKey] { [] }
     required init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
     var wantsBatches: Bool { false }
-    func load(into loader: StateLoader) throws(StorageError) {}
+    func load(into loader: any StateLoader) throws(StorageError) {}
     func commit(_ batch: borrowing ChangeBatch) throws(StorageError) {}
     func close() {}
 }

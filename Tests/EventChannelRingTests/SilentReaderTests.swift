@@ -2,7 +2,7 @@
 #if EventChannelRing
     import Testing
     import TestSupport
-    import XenStoreKernel
+    import XenStorePlugin
 
     @testable import EventChannelRing
 

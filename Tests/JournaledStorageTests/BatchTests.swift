@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 
 @testable import JournaledStorage
@@ -73,7 +73,7 @@ private final class Scales: Storage {
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
 
     let wantsBatches = true
-    func load(into loader: StateLoader) throws(StorageError) {}
+    func load(into loader: any StateLoader) throws(StorageError) {}
     func commit(_ changes: borrowing ChangeBatch) throws(StorageError) {
         try batch.take(changes)
         number += 1

@@ -2,7 +2,7 @@
 import Glibc
 import JournaledStorage
 import Synchronization
-import XenStoreKernel
+import XenStorePlugin
 
 /// The smallest table that there can be: one plain file, which is written as a whole for each outcome. It begins with a
 /// line of text; then comes, for each record, the length of the key, the length of the data, and both.

@@ -3,7 +3,7 @@ import Glibc
 import JournaledStorage
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 
 // As the guide for storages has it.

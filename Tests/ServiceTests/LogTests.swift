@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import sxenstored
 

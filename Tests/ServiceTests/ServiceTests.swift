@@ -4,6 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 
 @testable import sxenstored
@@ -127,7 +128,7 @@ private final class ScriptedTransport: Transport {
     private(set) var events: [String] = []
     init(_ configuration: ConfigurationBlock) {}
     convenience init(_ values: [String: ConfigurationValue]) { self.init(ConfigurationBlock(values)) }
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
         events.append("start")
         if let failure { throw failure }
         onStart()

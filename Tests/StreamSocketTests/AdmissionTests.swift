@@ -4,7 +4,7 @@ import Glibc
 import Reactor
 import Synchronization
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import StreamSocket
 
@@ -28,7 +28,7 @@ import XenStoreKernel
         block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
         let host = try SocketHost()
         let transport = LoopbackTCP(block)
-        try transport.start(on: host.reactor, kernel: host.kernel)
+        try transport.start(on: host.reactor, host: host.kernel)
         return (host, transport)
     }
 
@@ -143,7 +143,7 @@ import XenStoreKernel
         let host = try SocketHost()
         let (listening, port) = try LoopbackTCP.listen(port: 0)
         var most = 0
-        let server = try StreamServer(listening, on: host.reactor, kernel: host.kernel) { arrival in
+        let server = try StreamServer(listening, on: host.reactor, host: host.kernel) { arrival in
             most = max(most, arrival.bytes.count)
             return .wait
         }

@@ -3,7 +3,7 @@ import Glibc
 import Reactor
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import StreamSocket
 

@@ -2,7 +2,7 @@
 import CLinux
 import Glibc
 import StreamSocket
-import XenStoreKernel
+import XenStorePlugin
 
 /// A transport over TCP on this host: a client sends a token first, and is dom0 then.
 final class LoopbackTCP: Transport {
@@ -20,14 +20,14 @@ final class LoopbackTCP: Transport {
 
     init(_ configuration: ConfigurationBlock) { self.configuration = configuration }
 
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
         let descriptor: Int32
         (descriptor, port) = try Self.listen(port: configuration.number("port") ?? 0)
         let token = Array((configuration.text("token") ?? "").utf8)
         let patience = UInt64(configuration.number("patience") ?? 0)
         let peer = Peer(domain: .control, isPrivileged: true, transport: "loopback-tcp")
         server = try StreamServer(
-            descriptor, .init(patience: patience), on: loop, kernel: kernel, log: configuration.log
+            descriptor, .init(patience: patience), on: loop, host: host, log: configuration.log
         ) { arrival in
             guard token.starts(with: arrival.bytes.prefix(token.count)) else { return .refusal("its token is wrong") }
             return arrival.bytes.count < token.count ? .wait : .peer(peer, taken: token.count)

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import StreamSocket
 

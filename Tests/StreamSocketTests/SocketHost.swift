@@ -3,6 +3,7 @@ import Reactor
 import TestSupport
 import Testing
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 
 @testable import StreamSocket
@@ -20,7 +21,7 @@ final class SocketHost {
         kernel = try Kernel(storage: FailingStorage(), policies: [], seed: 0) { _, _ in }
         listener = try SocketListener(
             SocketSettings(path: folder.file("socket"), mode: mode),
-            peer: Peer(domain: .control, isPrivileged: true, transport: "test"), on: reactor, kernel: kernel)
+            peer: Peer(domain: .control, isPrivileged: true, transport: "test"), on: reactor, host: kernel)
     }
 
     deinit { listener.stop() }

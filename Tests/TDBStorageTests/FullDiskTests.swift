@@ -3,7 +3,7 @@
     import Glibc
     import TestSupport
     import Testing
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreTestKit
 
     @testable import JournaledStorage

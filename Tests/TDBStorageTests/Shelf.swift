@@ -4,7 +4,7 @@
     import Glibc
     import Synchronization
     import TestSupport
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreTestKit
     import XenStoreWire
 

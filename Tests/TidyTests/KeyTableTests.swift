@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import Configuration
 @testable import sxenstored

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 
 @testable import Configuration
 @testable import sxenstored

@@ -12,11 +12,11 @@ struct SourceFile {
         lines.indices.filter { matches(lines[$0]) }.map { "\(path):\($0 + 1)" }
     }
 
-    /// Modules that it imports.
+    /// Modules that it imports, also below an `#if`.
     var imports: [Substring] {
         lines.compactMap { line in
             guard line.contains("import ") else { return nil }
-            return line.firstMatch(of: /^(?:@\w+ |public |internal )*import (?:struct |func |class |enum )?(\w+)/)?.1
+            return line.firstMatch(of: /^ *(?:@\w+ |public |internal )*import (?:struct |func |class |enum )?(\w+)/)?.1
         }
     }
 }

@@ -2,6 +2,7 @@
 import MemoryStorage
 import PermissionsPolicy
 import Testing
+import XenStorePlugin
 import XenStoreTestKit
 
 @testable import XenStoreKernel

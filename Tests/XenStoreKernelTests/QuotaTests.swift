@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import QuotasPolicy
 import Testing
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 

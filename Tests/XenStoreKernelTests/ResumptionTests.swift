@@ -2,7 +2,7 @@
 import PermissionsPolicy
 import QuotasPolicy
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 

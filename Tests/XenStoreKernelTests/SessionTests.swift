@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
@@ -224,28 +225,28 @@ import XenStoreWire
 final class FragileLink: Link {
     enum Moment: CaseIterable { case flush, readingChanged, close, never }
 
-    private let kernel: Kernel
+    private let host: any PluginHost
     private let moment: Moment
-    private var session: Session?
+    private var connection: Connection?
 
-    init(_ kernel: Kernel, breaksAt moment: Moment) {
-        self.kernel = kernel
+    init(_ host: any PluginHost, breaksAt moment: Moment) {
+        self.host = host
         self.moment = moment
-        session = kernel.connect(self, as: Peer(domain: DomainID(7), isPrivileged: true, transport: "fragile"))
+        connection = host.connect(self, as: Peer(domain: DomainID(7), isPrivileged: true, transport: "fragile"))
     }
 
     func receive(_ bytes: [UInt8]) {
-        guard let session else { return }
-        bytes.withUnsafeBytes { kernel.receive($0, on: session) }
+        guard let connection else { return }
+        bytes.withUnsafeBytes { host.receive($0, on: connection) }
     }
 
     func breakOff() {
-        guard let session else { return }
-        kernel.disconnect(session)
-        self.session = nil
+        guard let connection else { return }
+        host.disconnect(connection)
+        self.connection = nil
     }
 
-    func flush(_ session: Session) { if moment == .flush { breakOff() } }
-    func readingChanged(_ session: Session) { if moment == .readingChanged { breakOff() } }
+    func flush(_ connection: Connection) { if moment == .flush { breakOff() } }
+    func readingChanged(_ connection: Connection) { if moment == .readingChanged { breakOff() } }
     func close(_ reason: EndReason) { if moment == .close { breakOff() } }
 }

@@ -2,7 +2,7 @@
 import MemoryStorage
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 
 /// The conformance kit on the storages that need no files.

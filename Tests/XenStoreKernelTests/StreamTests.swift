@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
@@ -168,10 +168,10 @@ import XenStoreWire
         page.put(.write, "a\u{0}b", number: 1)
         first.guest.take()
         first.host.settle()
-        let session = try #require(first.guest.session)
+        let connection = try #require(first.guest.connection)
         let moved = StreamIndexes(taken: 7, put: .max)
-        first.host.kernel.indexesMoved(on: session, from: session.indexes, to: moved)
-        #expect(session.indexes == moved)
+        first.host.kernel.indexesMoved(on: connection, from: connection.indexes, to: moved)
+        #expect(connection.indexes == moved)
         first.host.settle()
         #expect(storage.notes[Array("stream/5".utf8)]?.first == 7)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// Lets a domain touch a node as the node's permission list says.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// Names a limit: of one resource, for all domains or for one.

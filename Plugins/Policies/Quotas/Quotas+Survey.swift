@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 extension Quotas: Surveying {
     /// Warns of limits that are valid but have no effect.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// Limits how much a domain may hold. A limit is the largest allowed number; 0 means unlimited.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStorePlugin
 
 /// Keeps nothing beyond the process. It costs nothing, as the kernel makes no batches for it.
 public final class Memory: Storage {
@@ -10,7 +10,7 @@ public final class Memory: Storage {
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
 
     public var wantsBatches: Bool { false }
-    public func load(into loader: StateLoader) throws(StorageError) {}
+    public func load(into loader: any StateLoader) throws(StorageError) {}
     public func commit(_ batch: borrowing ChangeBatch) throws(StorageError) {}
     public func close() {}
 }

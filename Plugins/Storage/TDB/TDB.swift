@@ -2,7 +2,7 @@
 #if TDB
     import Glibc
     import JournaledStorage
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// Keeps the store in one TDB file, in the layout of C xenstored.
     public typealias TDB = JournaledStorage<TableFile>

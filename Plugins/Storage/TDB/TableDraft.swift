@@ -3,7 +3,7 @@
     import CTDB
     import Glibc
     import JournaledStorage
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// A table that is being made beside the place that it is to take. It is gone if it does not take it.
     struct TableDraft: ~Copyable {

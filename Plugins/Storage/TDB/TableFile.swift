@@ -5,7 +5,7 @@
     import Glibc
     import JournaledStorage
     import Synchronization
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// The TDB file. It changes in transactions of libtdb only, so that it is whole at any moment, for us
     /// and for every tool that knows TDB.

@@ -4,7 +4,7 @@
     import CTDB
     import Glibc
     import JournaledStorage
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// A private copy of a table, in memory, in which a transaction that was interrupted is taken back.
     ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// The ring of dom0's own kernel. That kernel has made it, and shows it in files.
     struct ControlRing {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import XenDomains
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// The rings that dom0's kernel and the guests' kernels share with the daemon.
@@ -22,12 +22,12 @@
             log = configuration.log
         }
 
-        public func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {
+        public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
             try domains.open()
             let control = try ControlRing(settings)
-            let server = try RingServer(settings, on: loop, kernel: kernel, log: log)
+            let server = try RingServer(settings, on: loop, host: host, log: log)
             self.server = server
-            kernel.serveDomains(by: self)
+            host.serveDomains(by: self)
             try server.attach(control)
             log.info("serving dom0's kernel; \(XenDomains.library) knows the domains")
         }

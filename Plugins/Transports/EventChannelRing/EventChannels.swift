@@ -3,7 +3,7 @@
     import CXen
     import Glibc
     import Synchronization
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// The daemon's ends of event channels. All of them wake the daemon through one descriptor.

@@ -2,7 +2,7 @@
 #if EventChannelRing
     import Glibc
     import Synchronization
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// Records the next indexes of each ring in a file, which outlives the daemon but not the host.

@@ -2,7 +2,7 @@
 #if EventChannelRing
     import CXen
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// A way to map the page that a guest shares with the daemon.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// How long the daemon waits before it looks at a full ring again. The time doubles each time that nothing has
     /// happened, so a reader never waits longer than it has let the daemon wait.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
-    /// One domain's ring: moves bytes between the shared page and the domain's session.
+    /// One domain's ring: moves bytes between the shared page and the kernel.
     ///
-    /// If a domain breaks the protocol, its session ends, and the daemon does not touch the ring until the domain asks
+    /// If a domain breaks the protocol, its connection ends, and the daemon does not touch the ring until the domain asks
     /// for a new start or the toolstack introduces it again.
     final class Ring: Link, TimerHandler {
         let peer: Peer
@@ -21,7 +21,7 @@
         private var page: RingPage?
         private var features = Feature.all
         /// Nil while the daemon does not serve the domain.
-        private var session: Session?
+        private var connection: Connection?
         /// The indexes that the daemon has last written into the page.
         private var shown = StreamIndexes()
         /// The next flush empties the rings and tells the domain. It waits for the commit, since the domain sees it.
@@ -42,7 +42,7 @@
         /// Prepares to serve a domain that is introduced. Its ring will begin empty.
         func begin(_ features: Feature) -> DomainWire {
             self.features = features
-            session = nil
+            connection = nil
             stopWaiting()
             isKnownAsBroken = false
             isBeginning = true
@@ -58,8 +58,8 @@
             return DomainWire(self, to: peer, at: server.record?.completed(shown, of: peer.domain) ?? shown)
         }
 
-        func connected(_ session: Session) {
-            self.session = session
+        func connected(_ connection: Connection) {
+            self.connection = connection
             if isBeginning { return }
             page?[.features] = features.rawValue
             page?[.error] = RingPage.Failure.none.rawValue
@@ -70,16 +70,16 @@
 
         /// Ends the ring when the domain is gone or the daemon ends. Returns the page, which nobody uses any more.
         func end() -> RingPage? {
-            session = nil
+            connection = nil
             stopWaiting()
             defer { page = nil }
             return page
         }
 
-        /// Ends the session, since the daemon ends.
-        func endSession() {
-            if let session { server.kernel.disconnect(session) }
-            session = nil
+        /// Ends the connection, since the daemon ends.
+        func endConnection() {
+            if let connection { server.host.disconnect(connection) }
+            connection = nil
         }
 
         // MARK: The domain's side
@@ -91,35 +91,35 @@
             if page[.connection] == RingPage.Connection.awaited, features.contains(.reconnection) {
                 return beginAnew()
             }
-            guard let session else { return }
-            server.kernel.resumeSending(on: session)
-            if session.isReading { receive(page, session) }
+            guard let connection else { return }
+            server.host.resumeSending(on: connection)
+            if connection.isReading { receive(page, connection) }
         }
 
-        private func receive(_ page: RingPage, _ session: Session) {
-            follow(page, session)
+        private func receive(_ page: RingPage, _ connection: Connection) {
+            follow(page, connection)
             let buffer = server.buffer
-            guard let count = page.copyRequests(from: session.indexes.taken, to: buffer) else {
-                return giveUp(session, .wildIndexes)
+            guard let count = page.copyRequests(from: connection.indexes.taken, to: buffer) else {
+                return giveUp(connection, .wildIndexes)
             }
-            if count > 0 { server.kernel.receive(UnsafeRawBufferPointer(start: buffer, count: count), on: session) }
+            if count > 0 { server.host.receive(UnsafeRawBufferPointer(start: buffer, count: count), on: connection) }
         }
 
         /// Accepts indexes that the domain has changed. Some domains clear the page before another kernel takes over.
-        private func follow(_ page: RingPage, _ session: Session) {
+        private func follow(_ page: RingPage, _ connection: Connection) {
             let found = page.indexes
             if found == shown { return }
-            server.kernel.indexesMoved(on: session, from: shown, to: found)
+            server.host.indexesMoved(on: connection, from: shown, to: found)
             shown = found
         }
 
         /// Drops all requests and replies that are on their way.
         private func beginAnew() {
             isBeginning = true
-            if let session {
-                server.kernel.reset(session)
+            if let connection {
+                server.host.reset(connection)
             } else {
-                session = server.kernel.reconnect(self, as: peer)
+                connection = server.host.reconnect(self, as: peer)
             }
         }
 
@@ -144,38 +144,38 @@
         // MARK: The kernel's side
 
         var room: Int {
-            guard let page, let session else { return .max }
-            return isBeginning ? Int(RingPage.capacity) : page.room(from: session.indexes.put) ?? .max
+            guard let page, let connection else { return .max }
+            return isBeginning ? Int(RingPage.capacity) : page.room(from: connection.indexes.put) ?? .max
         }
 
         /// Sends replies and events. The turn is committed, so the domain may see its effects. Bytes that do not fit
         /// wait until the domain has made room and sends an event.
-        func flush(_ session: Session) {
-            guard self.session != nil, let page else { return }
+        func flush(_ connection: Connection) {
+            guard self.connection != nil, let page else { return }
             if isBeginning { establish(page) }
-            follow(page, session)
-            guard let room = page.room(from: shown.put) else { return giveUp(session, .wildIndexes) }
-            let bytes = UnsafeRawBufferPointer(rebasing: session.unsent.prefix(room))
-            let next = StreamIndexes(taken: session.indexes.taken, put: shown.put &+ UInt32(bytes.count))
+            follow(page, connection)
+            guard let room = page.room(from: shown.put) else { return giveUp(connection, .wildIndexes) }
+            let bytes = UnsafeRawBufferPointer(rebasing: connection.unsent.prefix(room))
+            let next = StreamIndexes(taken: connection.indexes.taken, put: shown.put &+ UInt32(bytes.count))
             if next != shown {
                 page.copyReplies(bytes, at: shown.put)
                 server.record?.write(next, of: peer.domain)
                 page.show(next)
                 shown = next
-                if !bytes.isEmpty { server.kernel.sent(bytes.count, on: session) }
+                if !bytes.isEmpty { server.host.sent(bytes.count, on: connection) }
                 tell()
             }
-            guard self.session != nil else { return }
-            if mayWaitUntold(page, session) { server.awake(self) }
-            if !session.unsent.isEmpty { awaitRoom(isFurther: !bytes.isEmpty) }
+            guard self.connection != nil else { return }
+            if mayWaitUntold(page, connection) { server.awake(self) }
+            if !connection.unsent.isEmpty { awaitRoom(isFurther: !bytes.isEmpty) }
         }
 
         /// Whether the ring has work for which the domain sends no event. The domain sends none if (a) the daemon had
         /// not taken its earlier request yet, or (b) it made room just before the ring was full. The next turn does
         /// this work, so that a fast domain does not keep others waiting.
-        private func mayWaitUntold(_ page: RingPage, _ session: Session) -> Bool {
-            if session.isReading, page[.requestProducer] != shown.taken { return true }
-            return !session.unsent.isEmpty && page.room(from: shown.put) != 0
+        private func mayWaitUntold(_ page: RingPage, _ connection: Connection) -> Bool {
+            if connection.isReading, page[.requestProducer] != shown.taken { return true }
+            return !connection.unsent.isEmpty && page.room(from: shown.put) != 0
         }
 
         // MARK: Readers that tell nobody
@@ -200,18 +200,18 @@
         func wake(at now: Moment) {
             guard let patience else { return }
             self.patience = nil
-            guard let page, let session, !session.unsent.isEmpty else { return }
+            guard let page, let connection, !connection.unsent.isEmpty else { return }
             if page.indexes == shown, page.room(from: shown.put) == 0 { return wait(patience.longer) }
             serve()
         }
 
-        func readingChanged(_ session: Session) {
+        func readingChanged(_ connection: Connection) {
             // The kernel is in the middle of its work. The server serves the ring afterwards.
-            if session.isReading, self.session != nil { server.awake(self) }
+            if connection.isReading, self.connection != nil { server.awake(self) }
         }
 
         func close(_ reason: EndReason) {
-            session = nil
+            connection = nil
             switch reason {
             case .oversizedMessage: fail(.oversizedMessage)
             case .peerNotReading, .answered: fail(.communication)
@@ -226,10 +226,10 @@
 
         // MARK: -
 
-        private func giveUp(_ session: Session, _ failure: RingPage.Failure) {
-            self.session = nil
+        private func giveUp(_ connection: Connection, _ failure: RingPage.Failure) {
+            self.connection = nil
             fail(failure)
-            server.kernel.disconnect(session)
+            server.host.disconnect(connection)
         }
 
         private func fail(_ failure: RingPage.Failure) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Synchronization
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// The page that a domain shares with the daemon: one ring of bytes each way, and a few words.
     ///

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreWire
 
     /// All rings, and the events for them. A table leads from an event to its ring, so an idle ring costs nothing.
     final class RingServer: ReadinessHandler {
-        let kernel: Kernel
+        let host: any PluginHost
         let channels: EventChannels
         let log: PluginLog
         /// A buffer for the requests of any ring, so that an idle ring needs none.
@@ -29,9 +29,10 @@
         /// the next turn, so that a storm of events does not keep other clients waiting.
         private static let eventsPerTurn = 128
 
-        init(_ settings: RingSettings, on loop: any EventLoop, kernel: Kernel, log: PluginLog) throws(SystemError) {
+        init(_ settings: RingSettings, on loop: any EventLoop, host: any PluginHost, log: PluginLog) throws(SystemError)
+        {
             self.loop = loop
-            self.kernel = kernel
+            self.host = host
             self.log = log
             channels = try EventChannels()
             mapper = settings.mapsForeign ? try ForeignMapper() : try GrantMapper()
@@ -67,7 +68,7 @@
             loop.remove(channels.descriptor)
             loop.remove(afterwards.descriptor)
             for (domain, ring) in rings {
-                ring.endSession()
+                ring.endConnection()
                 release(domain)
             }
         }
@@ -85,7 +86,7 @@
             }
             rings[.control] = ring
             let wire = ring.resume(.all)
-            ring.connected(kernel.connect(ring, as: peer, at: wire.indexes))
+            ring.connected(host.connect(ring, as: peer, at: wire.indexes))
         }
 
         func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, _ features: Feature) throws(WireError)
@@ -194,7 +195,7 @@
         }
 
         private func serve(_ port: UInt32) {
-            if port == domainExceptions { return kernel.domainsChanged() }
+            if port == domainExceptions { return host.domainsChanged() }
             let index = Int(port)
             if index < ringsByPort.count { ringsByPort[index]?.serve() }
         }

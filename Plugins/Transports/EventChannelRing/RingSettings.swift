@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// The operator's settings for rings, and their keys.
     struct RingSettings {

@@ -2,7 +2,7 @@
 #if EventChannelRing
     import CLinux
     import Glibc
-    import XenStoreKernel
+    import XenStorePlugin
 
     /// A descriptor that the transport makes readable itself, so that the event loop calls it.
     final class Wakeup {

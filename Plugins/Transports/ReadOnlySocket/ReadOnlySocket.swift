@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import StreamSocket
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// A socket for monitoring.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import StreamSocket
-import XenStoreKernel
+import XenStorePlugin
 import XenStoreWire
 
 /// The socket for the host's toolstack. Each of its clients is dom0.

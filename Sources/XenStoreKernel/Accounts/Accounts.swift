@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// What every client holds, and how much it may: a guest's is counted to its domain, that of a client with limits

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// A transaction of a client that has limits, as the one who looks back through its snapshot and pays for that.
 final class TransactionReader: SnapshotReader {

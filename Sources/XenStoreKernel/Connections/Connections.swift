@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// Sessions begin and end, with all that belongs to them.

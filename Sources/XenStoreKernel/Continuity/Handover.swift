@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// What a daemon that ended leaves to the next one, beside the nodes: introduced domains, the

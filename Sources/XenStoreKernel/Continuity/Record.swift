@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// One thing beside the nodes that outlives the daemon. A storage keeps it through a restart; a live update and a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// Records as bytes that a storage keeps under a key: short text, then numbers of eight bytes, the lowest first.

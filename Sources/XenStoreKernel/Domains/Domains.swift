@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// Domains come, shut down, are resumed and go.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// What a domain leaves in the store when it dies: nodes that it owns, wherever they are, and rights that it was given

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// Events of the special nodes, by which clients hear of domains that come and go.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// The store to itself, for a transaction of dom0 that guests have made fail again and again.
 ///

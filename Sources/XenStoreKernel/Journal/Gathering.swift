@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// Puts a turn's end off while more is about to come that the same commit can take along, for a storage
 /// whose commits take much longer than requests do.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// The journal of the turn in hand: one batch per turn, and no answer leaves before storage has taken it.
@@ -84,7 +85,7 @@ final class Journal {
     /// The batch of a turn, good until the store changes.
     func batch(of closed: ClosedTurn) -> ChangeBatch {
         ChangeBatch(
-            store: store, since: closed.turn?.snapshot ?? store.generation,
+            of: store, since: closed.turn?.snapshot ?? store.generation,
             notes: notes.all(with: closed.streams), endsWithBoot: closed.turn == nil && notes.isEmpty)
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
@@ -131,28 +132,6 @@ extension Usage {
             (.nodes, nodes), (.watches, watches), (.outstanding, outstanding), (.memory, memory),
             (.transactions, transactions), (.eventMemory, events),
         ]
-    }
-}
-
-extension Resource {
-    /// What the limit bounds, for CONTROL `quota` and the documentation.
-    public var summary: StaticString {
-        switch self {
-        case .nodes: "Nodes per domain"
-        case .watches: "Watches per domain"
-        case .outstanding: "Outstanding requests per domain"
-        case .memory: "Total memory per domain (bytes)"
-        case .softMemory: "Total memory per domain before a warning (bytes)"
-        case .transactions: "Active transactions per domain"
-        case .transactionNodes: "Accessed nodes per transaction"
-        case .nodePermissions: "Permissions per node"
-        case .pathMax: "Length of a path relative to the domain's home (bytes)"
-        case .nodeSize: "Size of a node (bytes)"
-        case .transactionRequests: "Requests per transaction"
-        case .transactionWork: "Node accesses and events per transaction"
-        case .eventMemory: "Unread events per domain (bytes)"
-        case .eventTimeout: "Longest wait for a domain to read its events (seconds)"
-        }
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// TRANSACTION_START, TRANSACTION_END, and requests in a transaction.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import XenStorePlugin
 import XenStoreWire
 
 /// Unsent messages that something depends on: events, so that an equal one is not queued after them, and the

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// Whose request comes next. All guests together have a budget of work in each turn; those who have asked for

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// One connection as the kernel sees it: who is at the other end, what has come and what is to go,
 /// its watches and its transactions.
-public final class Session {
-    public let peer: Peer
+final class Session: Connection {
     /// As the peer says; apart, as they are asked for with each request.
     let isPrivileged: Bool
     let outlivesDaemon: Bool
     /// Bounds apply to what this client makes the daemon keep and do.
     let hasLimits: Bool
-    /// Goes up with each connection; for the log.
-    public let number: UInt64
-    /// False while the session is BLOCKED or ending: its transport must not read from the peer.
-    public internal(set) var isReading = true
 
     let link: any Link
     private let turnGate: TurnGate
@@ -69,8 +65,6 @@ public final class Session {
     init(
         number: UInt64, peer: Peer, link: any Link, at indexes: StreamIndexes, turnGate: TurnGate, pool: BufferPool
     ) {
-        self.number = number
-        self.peer = peer
         isPrivileged = peer.isPrivileged
         outlivesDaemon = peer.outlivesDaemon
         hasLimits = !peer.isPrivileged || peer.limits != nil
@@ -78,21 +72,17 @@ public final class Session {
         self.turnGate = turnGate
         position = StreamPosition(at: indexes)
         outbox = Outbox(pool: pool)
+        super.init(number: number, peer: peer)
     }
 
-    /// What may be sent and has not been reported as sent. Valid until the next call into the kernel.
-    ///
-    /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
-    /// left: nobody sees an answer that might have to be taken back.
-    public var unsent: UnsafeRawBufferPointer {
+    override var unsent: UnsafeRawBufferPointer {
         guard turnGate.isOpen, isTouched, position.turnStart >= position.sent else { return outbox.bytes }
         return UnsafeRawBufferPointer(rebasing: outbox.bytes.prefix(Int(position.turnStart - position.sent)))
     }
 
-    /// Up to where the streams have got: what was taken includes what this turn has taken.
-    public var indexes: StreamIndexes { position.indexes }
+    override var indexes: StreamIndexes { position.indexes }
 
-    public var state: SessionState {
+    override var state: ConnectionState {
         if let blockedBy { return .blocked(blockedBy) }
         return inbox.isEmpty && !hasUnsent ? .ok : .busy
     }

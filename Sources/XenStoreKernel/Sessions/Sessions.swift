@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// All open sessions, and those to which something is to be done at the end of the turn.
 final class Sessions {

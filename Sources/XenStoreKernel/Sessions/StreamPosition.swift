@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// How far the two streams of a session have got: what has come from the peer, what was made for it and what has
 /// gone out, where this turn began, what storage knows, and where the peer's own indexes count from.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// How much work the kernel does, in units of some 25 nanoseconds. Counted, not timed, so that the same

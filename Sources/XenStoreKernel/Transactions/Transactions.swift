@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// The open transactions of all sessions: starts them, counts what they hold, and gives up those that hold too much.

@@ -86,12 +86,3 @@ extension UnsafeMutableRawBufferPointer {
         return digits
     }
 }
-
-extension [UInt8] {
-    /// `withUnsafeBytes` that knows which errors `body` throws.
-    func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try withUnsafeBufferPointer { bytes throws(Failure) in try body(UnsafeRawBufferPointer(bytes)) }
-    }
-}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// All nodes: those in the tree, those that a snapshot still shows, and those that only a draft has.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// The requests of a transaction and a digest of what each was answered, to be replayed at its end.

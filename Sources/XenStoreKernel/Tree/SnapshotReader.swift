@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// Who looks back through a snapshot, and pays for what is kept for it.
 ///

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 
 /// The generations that somebody may still look back at, oldest first, and what is kept for each.
 ///

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
 import XenStoreWire
 
 /// All watches: each session's own, and the index by path in which a change finds those that it concerns.

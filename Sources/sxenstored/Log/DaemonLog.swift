@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Synchronization
-import XenStoreKernel
+import XenStorePlugin
 
 /// The daemon's log. It goes to standard error, and in the background to the system's log.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
+import XenStorePlugin
 
 /// Writes lines to standard error: a terminal, a file or the journal.
 struct StandardError: Sendable {

@@ -2,6 +2,7 @@
 import CLinux
 import Glibc
 import XenStoreKernel
+import XenStorePlugin
 
 /// The file that `--trace-file` names. It gets a line for every message, in C xenstored's form, so that scripts for
 /// traces can read it.

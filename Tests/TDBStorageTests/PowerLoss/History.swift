@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if TDB
     import TestSupport
-    import XenStoreKernel
+    import XenStorePlugin
     import XenStoreTestKit
     import XenStoreWire
 

@@ -3,6 +3,7 @@ import MemoryStorage
 import PermissionsPolicy
 import QuotasPolicy
 import Testing
+import XenStorePlugin
 import XenStoreTestKit
 
 @testable import XenStoreKernel

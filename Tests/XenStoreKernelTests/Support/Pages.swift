@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreKernel
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
@@ -69,7 +70,7 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
 
     let page: Page
     private let kernel: Kernel
-    private(set) var session: Session?
+    private(set) var connection: Connection?
     var death: Death?
     private(set) var isDead = false
 
@@ -83,7 +84,7 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         throw ConfigurationError("only for tests", key: "")
     }
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {}
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {}
     func stop() {}
 
     var hypervisor: any Hypervisor { self }
@@ -109,38 +110,38 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         return DomainWire(self, to: peer, at: page.left)
     }
 
-    func connected(_ session: Session) { self.session = session }
+    func connected(_ connection: Connection) { self.connection = connection }
 
-    func release(_ domain: DomainID) { session = nil }
+    func release(_ domain: DomainID) { connection = nil }
 
     // MARK: The ring
 
     /// Takes what the guest has put, at most so much.
     func take(_ countMax: Int = 1024) {
-        guard let session, session.isReading else { return }
-        let bytes = page.requests(from: session.indexes.taken).prefix(countMax)
-        if !bytes.isEmpty { Array(bytes).withUnsafeBytes { kernel.receive($0, on: session) } }
+        guard let connection, connection.isReading else { return }
+        let bytes = page.requests(from: connection.indexes.taken).prefix(countMax)
+        if !bytes.isEmpty { Array(bytes).withUnsafeBytes { kernel.receive($0, on: connection) } }
     }
 
     var room: Int { page.room }
 
-    func flush(_ session: Session) {
+    func flush(_ connection: Connection) {
         if death == .beforeFlush { isDead = true }
         if isDead { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: session.unsent.prefix(page.room))
-        let now = session.indexes
+        let bytes = UnsafeRawBufferPointer(rebasing: connection.unsent.prefix(page.room))
+        let now = connection.indexes
         let next = StreamIndexes(taken: now.taken, put: now.put &+ UInt32(bytes.count))
         isDead = death == .inFlush
         page.show(bytes, next, dies: isDead)
-        kernel.sent(bytes.count, on: session)
+        kernel.sent(bytes.count, on: connection)
         if death == .afterFlush { isDead = true }
     }
 
     /// The guest has read: there is room again.
     func makeRoom() {
-        if let session, !isDead { kernel.resumeSending(on: session) }
+        if let connection, !isDead { kernel.resumeSending(on: connection) }
     }
 
-    func readingChanged(_ session: Session) {}
-    func close(_ reason: EndReason) { session = nil }
+    func readingChanged(_ connection: Connection) {}
+    func close(_ reason: EndReason) { connection = nil }
 }

@@ -1,53 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// A way for clients to reach the daemon. It moves bytes and says who is on the other end; what the
-/// bytes mean is the kernel's business.
-///
-/// For each connection a transport makes a ``Link`` and hands it to ``Kernel/connect(_:as:at:)``. It hands what
-/// it reads to ``Kernel/receive(_:on:)``, and sends what ``Session/unsent`` holds.
-public protocol Transport: Plugin {
-    /// Starts to accept connections. When it returns, clients can connect.
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError)
-    /// Closes everything and removes what `start` made, such as a socket file.
-    func stop()
-}
-
-/// One connection's wire, as its transport moves bytes over it.
-public protocol Link: AnyObject {
-    /// Sends what the wire takes of the session's unsent bytes and reports it with
-    /// ``Kernel/sent(_:on:)``. What it does not take must be tried again when the wire has room.
-    /// Called at the end of a turn, when what is to be sent is safe to be seen. For a peer that
-    /// outlives the daemon it is called whenever something has come from it, even if there is nothing
-    /// to be sent: only now may the peer learn what was taken (``Session/indexes``).
-    func flush(_ session: Session)
-    /// How many bytes the wire takes at once. Asked only for peers that outlive the daemon: more than
-    /// that is noted before any of it is sent.
-    var room: Int { get }
-    /// ``Session/isReading`` has changed: stop or resume reading from the peer.
-    func readingChanged(_ session: Session)
-    /// The kernel has connected the link of a domain, which ``DomainTransport`` has returned to it.
-    func connected(_ session: Session)
-    /// The kernel has dropped the session: close the connection. The session is already gone and
-    /// must not be used any more.
-    func close(_ reason: EndReason)
-}
-
-extension Link {
-    public var room: Int { .max }
-    public func connected(_ session: Session) {}
-}
-
-/// Why the kernel has dropped a session.
-public enum EndReason: Sendable, Equatable {
-    /// The peer had said that it sends no more, and all was answered.
-    case answered
-    /// A message longer than the protocol allows.
-    case oversizedMessage
-    /// The peer does not read what it asked to be told.
-    case peerNotReading
-}
-
 /// Who is at the other end of a connection.
 public struct Peer: Sendable {
     /// The domain it belongs to: its home for relative paths, its rights and its quotas.
@@ -95,7 +48,7 @@ public struct ClientLimits: Sendable, Equatable {
         self.memory = memory
     }
 
-    func limit(of resource: Resource) -> Int {
+    package func limit(of resource: Resource) -> Int {
         switch resource {
         case .watches: watches
         case .transactions: transactions
@@ -106,7 +59,7 @@ public struct ClientLimits: Sendable, Equatable {
     }
 
     /// The error that a client gets which is to hold `amount`; nil if it may.
-    func refusal(of resource: Resource, amount: Int) -> WireError? {
+    package func refusal(of resource: Resource, amount: Int) -> WireError? {
         let limit = limit(of: resource)
         return limit == 0 || amount <= limit ? nil : resource == .memory ? .EIO : .ENOSPC
     }

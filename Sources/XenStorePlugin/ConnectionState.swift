@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a session is doing, as an operator asks it.
-public enum SessionState: Sendable, Equatable {
+/// What a connection is doing, as an operator asks it.
+public enum ConnectionState: Sendable, Equatable {
     /// Nothing in hand.
     case ok
     /// Requests in hand, or replies that have not gone out.
@@ -10,7 +10,7 @@ public enum SessionState: Sendable, Equatable {
     case blocked(BlockedReason)
 }
 
-/// Why a session is not read from.
+/// Why a connection is not read from.
 public enum BlockedReason: UInt8, Sendable, CaseIterable {
     /// It does not read what it asked for.
     case peerNotReading

@@ -53,22 +53,14 @@ public struct Moment: Comparable, Hashable, Sendable {
     }
 }
 
-/// A system call that failed: which, on what, and how.
-public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The C `errno`.
-    public var code: Int32
-    /// What was being done, for the log: `bind /run/xenstored/socket`.
-    public var doing: String
-    /// What to tell the operator to do about it, if there is something.
-    public var advice: String?
-
-    public init(_ code: Int32, doing: String, advice: String? = nil) {
-        self.code = code
-        self.doing = doing
-        self.advice = advice
-    }
-
-    public var description: String {
-        "\(doing): error \(code)" + (advice.map { "; \($0)" } ?? "")
-    }
+/// How long the event loop may sleep after a turn.
+public enum Wait: Sendable, Equatable {
+    /// Until a descriptor is ready.
+    case forever
+    /// Not at all: there is work left over from this turn.
+    case none
+    /// Until a descriptor is ready, but to the nanosecond no longer than this: the turn is not over.
+    case gathering(until: Moment)
+    /// Until a descriptor is ready, but no longer than this.
+    case until(Moment)
 }

@@ -3,8 +3,8 @@ import XenStoreWire
 
 /// A transport that reaches domains, and to which INTRODUCE is routed. At most one runs.
 ///
-/// The kernel decides who is introduced; the transport maps the ring and moves bytes. It opens the
-/// session of dom0's own kernel itself when it starts.
+/// The kernel decides who is introduced; the transport maps the ring and moves bytes. It
+/// connects dom0's own kernel itself when it starts.
 public protocol DomainTransport: Transport {
     /// What it knows about domains.
     var hypervisor: any Hypervisor { get }
@@ -14,17 +14,17 @@ public protocol DomainTransport: Transport {
     /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the domain's own
     /// grant does not need it.
     ///
-    /// None of these may call the kernel.
+    /// None of these may call the ``PluginHost``.
     func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     /// The domain was introduced before, and is again: binds the event channel `port`, and if that works empties
-    /// the ring and clears its error. The kernel ends the old session. If it throws, the old session is served on
+    /// the ring and clears its error. The kernel ends the old connection. If it throws, the old connection is served on
     /// as far as possible.
     func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
     /// Serves a domain again that was introduced before the daemon was restarted: as `introduce` does,
     /// but what is in the ring stays there, and is answered.
     func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
-    /// Unbinds and unmaps what the domain has. Its session is already gone.
+    /// Unbinds and unmaps what the domain has. Its connection is already gone.
     func release(_ domain: DomainID)
 }
 
@@ -55,7 +55,7 @@ public struct DomainState: Sendable, Equatable {
     public var uniqueID: UInt64
     /// It has shut down, in whatever way, and may be resumed.
     public var isShutdown: Bool
-    /// It is being torn down, or is gone but for the pages somebody else still maps.
+    /// It is being torn down, or is gone, except for pages that somebody else still maps.
     public var isDead: Bool
 
     public init(uniqueID: UInt64, isShutdown: Bool = false, isDead: Bool = false) {

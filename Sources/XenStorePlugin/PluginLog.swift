@@ -32,3 +32,9 @@ public struct PluginLog: Sendable {
     /// What does not work.
     public func error(_ text: @autoclosure () -> String) { sink(.error, text) }
 }
+
+/// How loud a line of the log is.
+public enum LogLevel: UInt8, Sendable, Comparable {
+    case debug, info, notice, warning, error
+    public static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
+}

@@ -8,7 +8,7 @@ public protocol Storage: Plugin {
     /// Hands everything stored to `loader`: nodes, parents before their children and children in
     /// creation order, and what was noted, in any order. Called once, before any transport starts. An
     /// empty storage hands over nothing.
-    func load(into loader: StateLoader) throws(StorageError)
+    func load(into loader: any StateLoader) throws(StorageError)
     /// Makes one turn's changes durable: all of them, or none and an error. Replies that
     /// acknowledge the changes are sent only after this has returned.
     func commit(_ batch: borrowing ChangeBatch) throws(StorageError)

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension [UInt8] {
+    /// `withUnsafeBytes` that knows which errors `body` throws.
+    @inlinable
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { bytes throws(Failure) in try body(UnsafeRawBufferPointer(bytes)) }
+    }
+}
