@@ -10,7 +10,9 @@ let package = Package(
     products: [
         .executable(name: "sxenstored", targets: ["sxenstored"]),
         .executable(name: "xenstore", targets: ["xenstore"]),
-        .library(name: "XenStorePlugin", targets: ["XenStorePlugin"]),
+        .library(name: "SXenstored", targets: ["SXenstored"]),
+        .library(name: "XenStorePlugin", targets: ["XenStorePlugin", "XenStoreWire"]),
+        .library(name: "StreamSocket", targets: ["StreamSocket"]),
         .library(name: "XenStoreClient", targets: ["XenStoreClient"]),
         .library(name: "XenStoreTestKit", targets: ["XenStoreTestKit"]),
     ],
@@ -77,8 +79,10 @@ let package = Package(
         // Clients.
         .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
         .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
-        .executableTarget(
-            name: "sxenstored",
+
+        // The daemon. An executable with plugins of its own needs the library only.
+        .target(
+            name: "SXenstored",
             dependencies: [
                 "XenStorePlugin", "XenStoreKernel", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
@@ -86,6 +90,7 @@ let package = Package(
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .executableTarget(name: "sxenstored", dependencies: ["SXenstored"]),
 
         // Authors of plugins test with it.
         .target(name: "XenStoreTestKit", dependencies: ["XenStorePlugin", "XenStoreKernel", "XenStoreWire"]),
@@ -99,6 +104,12 @@ let package = Package(
         .testTarget(
             name: "Conformance", dependencies: ["TestSupport", "sxenstored"], exclude: ["Resources"]),
 
+        // A daemon with a plugin of its own, compiled as another package would do it: with what is public.
+        .executableTarget(
+            name: "own-daemon", dependencies: ["SXenstored", "StreamSocket", "XenStorePlugin", "XenStoreWire"],
+            path: "Tests/OwnDaemon", packageAccess: false),
+        .testTarget(name: "OwnDaemonTests", dependencies: ["own-daemon", "TestSupport"]),
+
         // The ring's own code in the built daemon, on a simulated Xen. The tests build the simulation in Tests/FakeXen
         // themselves, as they load it below the daemon.
         .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
@@ -110,15 +121,18 @@ let package = Package(
                 "StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreKernel", "XenStorePlugin",
                 "XenStoreTestKit",
             ]),
-        .testTarget(name: "ServiceTests", dependencies: ["sxenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "XenStorePlugin", "sxenstored"],
+            name: "ServiceTests",
+            dependencies: ["sxenstored", "SXenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "sxenstored"],
             exclude: ["Golden"]),
         // The form of the tree itself, and its manual pages against the daemon.
-        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStorePlugin", "sxenstored"]),
+        .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "sxenstored"]),
         .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
-        // As an author outside of this package tests a plugin.
-        .testTarget(name: "XenStorePluginTests", dependencies: ["XenStorePlugin", "XenStoreWire"]),
+        // As an author outside of this package tests a plugin, with what is public.
+        .testTarget(
+            name: "XenStorePluginTests", dependencies: ["XenStorePlugin", "XenStoreWire"], packageAccess: false),
         .testTarget(
             name: "XenStoreKernelTests",
             dependencies: [

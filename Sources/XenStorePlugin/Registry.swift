@@ -7,11 +7,22 @@ public struct PluginRegistry {
     public var policies: [any Policy.Type]
 
     public init(
-        transports: [any Transport.Type], storages: [any Storage.Type], policies: [any Policy.Type]
+        transports: [any Transport.Type] = [], storages: [any Storage.Type] = [], policies: [any Policy.Type] = []
     ) {
         self.transports = transports
         self.storages = storages
         self.policies = policies
+    }
+
+    /// The plugins of both. One of `own` takes the place of one of the same kind and name.
+    public static func + (others: PluginRegistry, own: PluginRegistry) -> PluginRegistry {
+        PluginRegistry(
+            transports: others.transports.filter { other in !own.transports.contains { $0.name == other.name } }
+                + own.transports,
+            storages: others.storages.filter { other in !own.storages.contains { $0.name == other.name } }
+                + own.storages,
+            policies: others.policies.filter { other in !own.policies.contains { $0.name == other.name } }
+                + own.policies)
     }
 
     /// All plugins of one kind, in the order of registration.

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import SXenstored
 
-// This comes before the process opens any file.
-Process.fillStandardDescriptors()
-exit(start(CommandLine.arguments))
+Daemon(plugins: .builtIn).run()

@@ -4,14 +4,14 @@ import Glibc
 import Testing
 import XenStorePlugin
 
-@testable import sxenstored
+@testable import SXenstored
 
 /// No file is where a configuration would be looked for.
 private let nowhere = Surroundings(standardFile: "/nowhere/x.yaml", runDirectory: nil, currentFolder: "/home/u")
 private let etc = "\(packageFolder)/etc"
 
 private func invoke(_ line: String, in surroundings: Surroundings = nowhere) throws -> Invocation {
-    try Invocation(line.split(separator: " ").map(String.init), in: surroundings)
+    try Invocation(line.split(separator: " ").map(String.init), of: .builtIn, in: surroundings)
 }
 
 /// The configuration and options that a daemon would run with.
@@ -205,7 +205,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(
             try said("--check-config --config \(etc)/sxenstored.yaml")
                 == "\(etc)/sxenstored.yaml: the configuration is good")
-        #expect(try said("--plugins") == PluginRegistry.compiledIn.listing)
+        #expect(try said("--plugins") == PluginRegistry.builtIn.listing)
         #expect(try said("--print-config") == running("").0.yaml)
         #expect(usageError("--check-config --plugins")?.isEmpty == false)
     }

@@ -3,12 +3,12 @@ import Testing
 import XenStorePlugin
 
 @testable import Configuration
-@testable import sxenstored
+@testable import SXenstored
 
 /// The files under `etc/` against the plugins that are compiled in.
 @Suite struct ShippedFilesTests {
     private static let etc = "\(packageFolder)/etc"
-    private let reader = ConfigurationReader(registry: .compiledIn, runDirectory: "/run/xenstored")
+    private let reader = ConfigurationReader(registry: .builtIn, runDirectory: "/run/xenstored")
 
     private func lines(of name: String) throws -> [String] {
         let bytes = try #require(contents(of: "\(Self.etc)/\(name)"))
@@ -25,7 +25,7 @@ import XenStorePlugin
         let shipped = try reader.read(ConfigurationText(file: "\(Self.etc)/sxenstored.yaml"))
         #expect(shipped.transports.last?.name == "event-channel-ring")
         #expect(try shipped == reader.read(.builtIn(isXenHost: true)))
-        _ = try shipped.makePlugins(from: .compiledIn)
+        _ = try shipped.makePlugins(from: .builtIn)
     }
 
     /// Guests outlive the daemon there, and nowhere else.
@@ -35,13 +35,13 @@ import XenStorePlugin
         #expect(storage.name == "tdb")
         #expect(storage.block.text("path") == "/run/xenstored/tdb")
         #expect(storage.block.text("when-unwritable") == "go-on")
-        var registry = PluginRegistry.compiledIn
+        var registry = PluginRegistry.builtIn
         registry.storages.removeAll { $0.name == "tdb" }
         #expect(try reader.read(.builtIn(isXenHost: true, registry: registry)).storage.name == "memory")
     }
 
     @Test func aHostWithoutTheRingsIsServedAsFarAsItGoes() throws {
-        var registry = PluginRegistry.compiledIn
+        var registry = PluginRegistry.builtIn
         registry.transports.removeAll { $0.name == "event-channel-ring" }
         let text = ConfigurationText.builtIn(isXenHost: true, registry: registry)
         #expect(try reader.read(text).transports.map(\.name) == ["unix-socket", "read-only-socket"])
@@ -53,7 +53,7 @@ import XenStorePlugin
     @Test func hostFileShowsEveryKeyWithItsDefault() throws {
         let lines = try lines(of: "sxenstored.yaml")
         for kind in PluginKind.allCases {
-            for plugin in PluginRegistry.compiledIn.plugins(of: kind) {
+            for plugin in PluginRegistry.builtIn.plugins(of: kind) {
                 let start = try #require(
                     lines.firstIndex {
                         bare($0) == "\(plugin.name):" || bare($0) == plugin.name || bare($0) == "\(plugin.name): {}"
@@ -129,7 +129,7 @@ import XenStorePlugin
             let used = lines.indices.filter { index in !others.contains { $0.contains(index) } }
                 .map { uncommented(lines[$0]) ?? lines[$0] }
             let configuration = try reader.read(ConfigurationText(used.joined(separator: "\n"), name: name))
-            _ = try configuration.makePlugins(from: .compiledIn)
+            _ = try configuration.makePlugins(from: .builtIn)
             guard name == "sxenstored.yaml" else { continue }
             #expect(configuration.transports[0].block.text("owner") == "root")
             #expect(configuration.pidFile == "/run/xenstored/sxenstored.pid")
@@ -167,7 +167,7 @@ import XenStorePlugin
                         text += "\(section): \(rest)\n"
                     }
                     #expect(throws: Never.self, "\(file)") {
-                        try reader.read(ConfigurationText(text, name: file)).makePlugins(from: .compiledIn)
+                        try reader.read(ConfigurationText(text, name: file)).makePlugins(from: .builtIn)
                     }
                 }
             }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import XenStorePlugin
 
-@testable import sxenstored
+@testable import SXenstored
 
 /// What the built daemon says, to whom, and that it never waits for anybody to listen.
 @Suite(.slow) struct LogTests {

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import Testing
 
-@testable import sxenstored
+@testable import SXenstored
 
 @Suite struct PidFileTests {
     let path = "/tmp/sxenstored-pid-\(getpid())-\(UInt64.random(in: 0...(.max)))"

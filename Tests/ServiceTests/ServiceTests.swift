@@ -7,7 +7,10 @@ import XenStoreKernel
 import XenStorePlugin
 import XenStoreTestKit
 
-@testable import sxenstored
+@testable import SXenstored
+
+/// The process that these tests start.
+typealias Daemon = TestSupport.Daemon
 
 /// The daemon from start to end, each time in a process of its own, since it is one.
 @Suite struct ServiceTests {

@@ -4,7 +4,7 @@ import Testing
 import XenStorePlugin
 
 @testable import Configuration
-@testable import sxenstored
+@testable import SXenstored
 
 /// What the tree's texts say of plugins, against the plugins themselves. `make tables` writes what a new plugin lacks.
 @Suite struct KeyTableTests {
@@ -15,7 +15,7 @@ import XenStorePlugin
     /// All compiled-in plugins that have a folder; ``everyPluginHasAFolder()`` finds the others.
     private static var tables: [KeyTables] {
         PluginKind.allCases.flatMap { kind in
-            PluginRegistry.compiledIn.plugins(of: kind).compactMap { plugin in
+            PluginRegistry.builtIn.plugins(of: kind).compactMap { plugin in
                 folder(of: plugin).map { KeyTables(kind: kind, plugin: plugin, folder: $0) }
             }
         }
@@ -50,7 +50,7 @@ import XenStorePlugin
 
     @Test func everyPluginHasAFolder() {
         for kind in PluginKind.allCases {
-            for plugin in PluginRegistry.compiledIn.plugins(of: kind) {
+            for plugin in PluginRegistry.builtIn.plugins(of: kind) {
                 #expect(
                     Self.folder(of: plugin) != nil,
                     "\(plugin.name): add Plugins/KIND/FOLDER/README.md that begins with '# \(plugin.name)'")
@@ -120,7 +120,7 @@ import XenStorePlugin
         #expect(host[..<offer].last { $0.first?.isLetter ?? false } == "transports:")
         let text = host.map { $0 == "  # - new-transport:" ? "  - unix-socket:" : $0 }.joined(separator: "\n")
         #expect(throws: ConfigurationErrors.self, "the offer stands in the list: a socket twice is an error") {
-            try ConfigurationReader(registry: .compiledIn, runDirectory: "/run").read(
+            try ConfigurationReader(registry: .builtIn, runDirectory: "/run").read(
                 ConfigurationText(text, name: "x"))
         }
     }

@@ -3,7 +3,7 @@ import Testing
 import XenStorePlugin
 
 @testable import Configuration
-@testable import sxenstored
+@testable import SXenstored
 
 /// The manual pages against what the daemon says of itself. ``KeyTableTests`` sees to plugins that are missing, and the
 /// tests of the configuration to the keys in `etc/sxenstored.yaml`.
@@ -41,7 +41,7 @@ import XenStorePlugin
         expect(EffectiveConfiguration.daemonKeys, in: section(".Sh DAEMON", of: page), "daemon")
         expect(EffectiveConfiguration.logKeys, in: section(".Sh LOG", of: page), "log")
         for kind in PluginKind.allCases {
-            for plugin in PluginRegistry.compiledIn.plugins(of: kind) {
+            for plugin in PluginRegistry.builtIn.plugins(of: kind) {
                 expect(plugin.keys, in: section(".Ss \(plugin.name)", of: page), plugin.name)
             }
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-@testable import sxenstored
+@testable import SXenstored
 
-/// The version stands in `Sources/sxenstored/Version.swift`. Whatever else names it must say the same.
+/// The version stands in `Sources/SXenstored/Version.swift`. Whatever else names it must say the same.
 @Suite struct VersionTests {
     @Test func theChangelogBeginsWithIt() throws {
         let changelog = try #require(SourceTree.file("CHANGELOG.md"))

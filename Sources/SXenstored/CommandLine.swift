@@ -106,9 +106,12 @@ struct Invocation {
 }
 
 extension Invocation {
-    /// - Parameter arguments: without the program's name.
+    /// - Parameters:
+    ///   - arguments: without the program's name.
+    ///   - plugins: all that a configuration may name.
+    ///   - surroundings: files and variables.
     /// - Throws: ``UsageError`` or `ConfigurationErrors`.
-    init(_ arguments: [String], in surroundings: Surroundings) throws {
+    init(_ arguments: [String], of plugins: PluginRegistry, in surroundings: Surroundings) throws {
         let compatibility = try CompatibilityReading(arguments)
         let command: DaemonCommand
         do {
@@ -120,16 +123,16 @@ extension Invocation {
             return
         }
         self.init(
-            action: try command.action(over: compatibility.overlays, in: surroundings),
+            action: try command.action(of: plugins, over: compatibility.overlays, in: surroundings),
             notices: compatibility.notices)
     }
 }
 
 extension DaemonCommand {
     fileprivate func action(
-        over compatible: [Overlay], in surroundings: Surroundings
+        of plugins: PluginRegistry, over compatible: [Overlay], in surroundings: Surroundings
     ) throws -> Invocation.Action {
-        if report == .plugins { return .say(PluginRegistry.compiledIn.listing) }
+        if report == .plugins { return .say(plugins.listing) }
         if let file = try checkStore.map(surroundings.absolute).map(StoreTool.check)
             ?? repairStore.map(surroundings.absolute).map(StoreTool.repair)
         {
@@ -137,18 +140,19 @@ extension DaemonCommand {
         }
 
         let source = ConfigurationSource(
-            namedFile: config.map(surroundings.absolute), overlays: try compatible + overlays(in: surroundings),
+            plugins: plugins, namedFile: config.map(surroundings.absolute),
+            overlays: try compatible + overlays(in: surroundings),
             runDirectory: try runDirectory(in: surroundings), surroundings: surroundings)
         let (configuration, origin) = try source.read()
         switch report {
         case .checkConfig:
             let warnings = try configuration.survey(
-                configuration.makePlugins(from: .compiledIn), traceFile: traceFile.map(surroundings.absolute))
+                configuration.makePlugins(from: plugins), traceFile: traceFile.map(surroundings.absolute))
             let lines = warnings.map { "warning: \($0)" }
             return .say(
                 (lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))
         case .printConfig:
-            _ = try configuration.makePlugins(from: .compiledIn)
+            _ = try configuration.makePlugins(from: plugins)
             return .say(configuration.yaml)
         default:
             let options = RunOptions(
@@ -185,45 +189,6 @@ extension DaemonCommand {
             throw UsageError("XENSTORED_RUNDIR must be an absolute path, not '\(given)'")
         }
         return given
-    }
-}
-
-/// Does what the command line asks for, and returns the exit status.
-func start(_ commandLine: [String]) -> Int32 {
-    do {
-        let invocation = try Invocation(Array(commandLine.dropFirst()), in: .ofThisProcess)
-        for notice in invocation.notices { DaemonLog.shared.write(.notice, notice) }
-        defer { DaemonLog.shared.flush() }
-        switch invocation.action {
-        case .say(let text):
-            say(text, on: STDOUT_FILENO)
-            return EXIT_SUCCESS
-        case .report(let text, let isGood):
-            say(text, on: STDOUT_FILENO)
-            return isGood ? EXIT_SUCCESS : EXIT_FAILURE
-        case .run(let configuration, let options):
-            return try run(configuration, options)
-        }
-    } catch let error as UsageError {
-        complain("sxenstored: \(error.message)\nTry 'sxenstored --help'.")
-        return 2
-    } catch let errors as ConfigurationErrors {
-        complain(errors.description)
-        return 2
-    } catch {
-        complain("sxenstored: \(error)")
-        return 1
-    }
-}
-
-/// Writes to standard error, with a priority before each line if that is the journal. It gives up if the reader does
-/// not read for a second: the program that started this one waits for its end.
-private func complain(_ text: String) {
-    let priority = StandardError().isJournal ? "<\(LogLevel.error.syslogPriority)>" : ""
-    for line in text.split(separator: "\n") {
-        var room = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-        guard poll(&room, 1, 1000) > 0 else { return }
-        say(priority + line, on: STDERR_FILENO)
     }
 }
 

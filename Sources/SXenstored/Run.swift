@@ -4,8 +4,8 @@ import XenStorePlugin
 
 /// Makes the plugins that the configuration names, and runs the daemon with them until a signal ends it. Returns the
 /// exit status.
-func run(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
-    let plugins = try configuration.makePlugins(from: .compiledIn, log: DaemonLog.shared.forPlugins)
+func serve(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
+    let plugins = try configuration.makePlugins(from: options.source.plugins, log: DaemonLog.shared.forPlugins)
     let warnings = try configuration.survey(plugins, traceFile: options.traceFile)
     let isUnreachable =
         options.source.surroundings.isXenHost()

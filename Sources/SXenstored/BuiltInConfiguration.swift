@@ -5,7 +5,7 @@ import XenStorePlugin
 extension ConfigurationText {
     /// The configuration that runs if there is no file: that of `etc/sxenstored-standalone.yaml`, and on a Xen host
     /// that of `etc/sxenstored.yaml`, without plugins that are not compiled in. Tests compare both.
-    static func builtIn(isXenHost: Bool, registry: PluginRegistry = .compiledIn) -> ConfigurationText {
+    static func builtIn(isXenHost: Bool, registry: PluginRegistry = .builtIn) -> ConfigurationText {
         let servesRings = isXenHost && registry.has("event-channel-ring", .transport)
         return ConfigurationText(
             """

@@ -14,8 +14,8 @@ import XenStorePlugin
 #endif
 
 extension PluginRegistry {
-    /// The plugins that this daemon is built with. A new plugin adds one line here and one import above.
-    static var compiledIn: PluginRegistry {
+    /// The plugins of this package. A new plugin adds one line here and one import above.
+    public static var builtIn: PluginRegistry {
         var registry = PluginRegistry(
             transports: [
                 UnixSocket.self,

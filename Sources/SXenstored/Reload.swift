@@ -26,7 +26,7 @@ final class RunningConfiguration {
     func reload(_ kernel: Kernel) throws {
         let (new, origin) = try source.read()
         // Made once more for what only a plugin itself can find wrong, and dropped.
-        for warning in try new.survey(new.makePlugins(from: .compiledIn)) { log.write(.warning, "\(warning)") }
+        for warning in try new.survey(new.makePlugins(from: source.plugins)) { log.write(.warning, "\(warning)") }
         let changes = running.changes(to: new)
         try kernel.reloadPolicies { try takeOver(new) }
         running.log = new.log

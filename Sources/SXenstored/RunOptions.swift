@@ -20,6 +20,8 @@ struct RunOptions {
 
 /// The parts that a configuration is made of, so that SIGHUP can read it again.
 struct ConfigurationSource {
+    /// All plugins that it may name.
+    var plugins: PluginRegistry
     /// The absolute path of the file that the command line names. The daemon leaves the folder in which it was started.
     var namedFile: String?
     /// The values of the command line. They override the file each time it is read.
@@ -39,10 +41,10 @@ struct ConfigurationSource {
             text = try ConfigurationText(file: file)
             origin = file
         } else {
-            text = .builtIn(isXenHost: surroundings.isXenHost())
+            text = .builtIn(isXenHost: surroundings.isXenHost(), registry: plugins)
             origin = "\(text.name), as there is no \(surroundings.standardFile)"
         }
-        let configuration = try ConfigurationReader(registry: .compiledIn, runDirectory: runDirectory)
+        let configuration = try ConfigurationReader(registry: plugins, runDirectory: runDirectory)
             .read(text, overlays: overlays)
         return (configuration, origin)
     }
