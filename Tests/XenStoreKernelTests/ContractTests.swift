@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
+import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
@@ -67,6 +68,6 @@ private final class CallingBack: DomainTransport, Hypervisor {
         throw .EINVAL
     }
     func release(_ domain: DomainID) {}
-    func start(on loop: any EventLoop, kernel: Kernel) throws(SystemError) {}
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {}
     func stop() {}
 }
