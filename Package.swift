@@ -29,6 +29,7 @@ let package = Package(
         .target(name: "XenStoreWire"),
         .target(name: "XenStorePlugin", dependencies: ["XenStoreWire"]),
         .target(name: "XenStoreKernel", dependencies: ["XenStorePlugin", "XenStoreWire"]),
+        .target(name: "XenStoreEngine", dependencies: ["XenStoreKernel", "XenStorePlugin"]),
 
         // The house around the kernel.
         .target(name: "CLinux"),
@@ -84,7 +85,7 @@ let package = Package(
         .target(
             name: "SXenstored",
             dependencies: [
-                "XenStorePlugin", "XenStoreKernel", "Reactor", "Configuration", "CLinux",
+                "XenStorePlugin", "XenStoreEngine", "Reactor", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
@@ -93,7 +94,7 @@ let package = Package(
         .executableTarget(name: "sxenstored", dependencies: ["SXenstored"]),
 
         // Authors of plugins test with it.
-        .target(name: "XenStoreTestKit", dependencies: ["XenStorePlugin", "XenStoreKernel", "XenStoreWire"]),
+        .target(name: "XenStoreTestKit", dependencies: ["XenStorePlugin", "XenStoreEngine", "XenStoreWire"]),
 
         // The common code of tests that start the daemon. It is optimised, and so is the crash test: clients that keep
         // the daemon busy need more of the machine than the daemon.
@@ -118,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "StreamSocketTests",
             dependencies: [
-                "StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreKernel", "XenStorePlugin",
+                "StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreEngine", "XenStorePlugin",
                 "XenStoreTestKit",
             ]),
         .testTarget(
@@ -136,7 +137,7 @@ let package = Package(
         .testTarget(
             name: "XenStoreKernelTests",
             dependencies: [
-                "XenStoreKernel", "XenStorePlugin", "XenStoreWire", "XenStoreTestKit", "TestSupport",
+                "XenStoreKernel", "XenStoreEngine", "XenStorePlugin", "XenStoreWire", "XenStoreTestKit", "TestSupport",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
         // The journal with another table, the smallest that there can be.

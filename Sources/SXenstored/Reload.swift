@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 
 /// The configuration that runs. SIGHUP applies changes to it.
@@ -23,12 +23,12 @@ final class RunningConfiguration {
     /// Reads the configuration again and applies the changes that a running daemon can apply. The log says for each key
     /// whether its change was applied or needs a restart. If the new configuration has an error, the method throws it
     /// before it changes anything.
-    func reload(_ kernel: Kernel) throws {
+    func reload(_ engine: Engine) throws {
         let (new, origin) = try source.read()
         // Made once more for what only a plugin itself can find wrong, and dropped.
         for warning in try new.survey(new.makePlugins(from: source.plugins)) { log.write(.warning, "\(warning)") }
         let changes = running.changes(to: new)
-        try kernel.reloadPolicies { try takeOver(new) }
+        try engine.reloadPolicies { try takeOver(new) }
         running.log = new.log
         log.level = new.logLevel
         let waiting = Set(running.changes(to: new).map(\.key))

@@ -2,7 +2,7 @@
 import Configuration
 import Glibc
 import Reactor
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 
 /// Options of the process that do not depend on its plugins.
@@ -13,7 +13,7 @@ struct ServeOptions {
     var logLevel = LogLevel.notice
     /// Applies a changed configuration on SIGHUP, and reports it in the log. If it throws, nothing has changed, and the
     /// error goes to the log.
-    var reload: (Kernel) throws -> Void = { _ in }
+    var reload: (Engine) throws -> Void = { _ in }
     /// The file for a trace of all messages.
     var traceFile: String?
     /// Whether to print the process id on standard output.
@@ -73,7 +73,7 @@ func serve(
 private final class Service {
     private let log = DaemonLog.shared
     private let reactor: Reactor
-    private let kernel: Kernel
+    private let engine: Engine
     private let storage: any Storage
     private let pidFile: PidFile?
     private var traceFile: TraceFile?
@@ -85,7 +85,7 @@ private final class Service {
         pidFile = try path.map(PidFile.init)
         Process.raiseDescriptorLimit()
         reactor = try Reactor()
-        kernel = try Kernel(
+        engine = try Engine(
             storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: log.write)
         self.storage = storage
     }
@@ -93,14 +93,14 @@ private final class Service {
     /// Writes every message to a file.
     func trace(to path: String) throws(SystemError) {
         let file = try TraceFile(path: path)
-        kernel.trace { file.write($0) }
-        _ = kernel.setLogSwitch("+io")
+        engine.trace { file.write($0) }
+        _ = engine.setLogSwitch("+io")
         traceFile = file
     }
 
     /// Serves until a signal ends the daemon. Calls `whenServing` when clients can connect.
     func run(
-        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping (Kernel) throws -> Void,
+        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping (Engine) throws -> Void,
         whenServing: () -> Void
     ) throws {
         try reactor.onSignals([SIGTERM, SIGINT, SIGHUP]) { [unowned self] signal in
@@ -112,12 +112,12 @@ private final class Service {
         }
         defer { for transport in started.reversed() { transport.stop() } }
         for transport in transports {
-            try transport.start(on: reactor, host: kernel)
+            try transport.start(on: reactor, host: engine)
             started.append(transport)
         }
-        kernel.resumeDomains()
+        engine.resumeDomains()
         try announce(launcher, whenServing)
-        try reactor.run { [kernel] now in kernel.endTurn(at: now) }
+        try reactor.run { [engine] now in engine.endTurn(at: now) }
         log.write(.notice, "ending")
         traceFile?.flush()
     }
@@ -139,7 +139,7 @@ private final class Service {
         launcher.release()
     }
 
-    private func reload(_ reload: (Kernel) throws -> Void) {
+    private func reload(_ reload: (Engine) throws -> Void) {
         do throws(SystemError) {
             try traceFile?.reopen()
         } catch {
@@ -147,7 +147,7 @@ private final class Service {
         }
         for transport in started { (transport as? any Restoring)?.restore() }
         do {
-            try reload(kernel)
+            try reload(engine)
         } catch let errors as ConfigurationErrors {
             for line in errors.description.split(separator: "\n") { log.write(.error, String(line)) }
             log.write(.error, "configuration not reloaded, nothing has changed")

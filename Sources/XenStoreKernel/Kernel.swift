@@ -1,173 +1,256 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
+import XenStoreWire
 
-/// The door to the state machine: takes what transports have read, has storage keep what a turn has changed, and
-/// only then has links send what was answered.
+/// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
 ///
-/// One thread drives it. Transports see it as their `PluginHost`.
-public final class Kernel {
-    private let storage: any Storage
-    private(set) var machine: Machine
-    private let log: (LogLevel, String) -> Void
+/// It is deterministic, and does nothing outside: time, randomness and input come from the engine, which also
+/// stores and sends. It composes the owners of all state; each of them uses only those that are made before it.
+package struct Kernel: ~Copyable {
+    let trace: Trace
+    let accounts: Accounts
+    let store: Store
+    let sessions = Sessions()
+    let schedule = Schedule()
+    let notes: Notes
+    let flow: FlowControl
+    let unsent: Unsent
+    let watches: Watches
+    let journal: Journal
+    let domains: Domains
+    let limits: RuntimeLimits
+    let intake: Intake
+    private let streams: Streams
+    private let transactions: Transactions
+    private let rollback: Rollback
 
-    /// Makes a kernel over an empty store, or over what `storage` has kept.
-    ///
-    /// `seed` should be unpredictable: it keeps guests from choosing names whose hashes collide.
-    /// `log` gets what an operator should know.
-    public init(
-        storage: any Storage, policies: [any Policy], seed: UInt64,
-        log: @escaping (LogLevel, String) -> Void
-    ) throws(StorageError) {
-        self.storage = storage
-        self.log = log
-        machine = Machine(keepsBatches: storage.wantsBatches, policies: policies, seed: seed, log: log)
-        let loader = machine.makeLoader()
-        try storage.load(into: loader)
-        if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
-        if let made = machine.begin(with: loader) {
-            try storage.commit(machine.journal.batch(of: made))
-            machine.committed(made)
-        }
+    /// A kernel over an empty store. `keepsBatches`: storage is to be told what each turn has changed. `seed` should be
+    /// unpredictable: it keeps guests from choosing names whose hashes collide.
+    package init(
+        keepsBatches: Bool, policies: [any Policy], seed: UInt64, log: @escaping (LogLevel, String) -> Void
+    ) {
+        trace = Trace(log: log)
+        accounts = Accounts(policies: policies, log: log)
+        store = Store(ledger: accounts.ledger, hashing: PathHash(seed: seed), rootPermissions: .ofControl)
+        notes = Notes(areKept: keepsBatches)
+        streams = Streams(notes: notes, sessions: sessions)
+        flow = FlowControl(sessions: sessions, accounts: accounts, schedule: schedule)
+        unsent = Unsent(sessions: sessions, accounts: accounts, flow: flow, streams: streams, log: log)
+        watches = Watches(store: store, accounts: accounts, schedule: schedule, notes: notes)
+        transactions = Transactions(store: store, accounts: accounts, log: log)
+        journal = Journal(store: store, sessions: sessions, notes: notes, streams: streams)
+        limits = RuntimeLimits(accounts: accounts, notes: notes, sessions: sessions, unsent: unsent, flow: flow)
+
+        let events = Events(
+            ledger: accounts.ledger, schedule: schedule, unsent: unsent, hashing: store.hashing, trace: trace)
+        let changes = Changes(
+            store: store, watches: watches, events: events, schedule: schedule, areStored: keepsBatches)
+        // One reads the paths of requests. Another one reads those that the kernel makes itself meanwhile.
+        let (scanner, innerScanner) = (PathScanner(hashing: store.hashing), PathScanner(hashing: store.hashing))
+        domains = Domains(
+            connections: Connections(
+                sessions: sessions, accounts: accounts, flow: flow, unsent: unsent, watches: watches,
+                transactions: transactions, streams: streams, notes: notes, scanner: innerScanner),
+            accounts: accounts, schedule: schedule, journal: journal, notes: notes,
+            specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
+            estates: Estates(store: store, changes: changes, ledger: accounts.ledger, scanner: scanner), log: log)
+
+        let replies = Replies(unsent: unsent, events: events, trace: trace)
+        let router = Router(
+            store: store, domains: domains, journal: journal, replies: replies, trace: trace,
+            transactions: transactions,
+            handlers: Handlers(
+                scanner: scanner, innerScanner: innerScanner, store: store, accounts: accounts, schedule: schedule,
+                flow: flow, watches: watches, events: events, changes: changes, transactions: transactions,
+                journal: journal, domains: domains, limits: limits, trace: trace))
+        intake = Intake(
+            sessions: sessions, accounts: accounts, schedule: schedule, flow: flow, router: router, log: log)
+        rollback = Rollback(
+            store: store, sessions: sessions, transactions: transactions, unsent: unsent, domains: domains,
+            journal: journal, replies: replies, router: router)
     }
+}
+
+// MARK: - Connections
+
+extension Kernel {
+    package mutating func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
+        domains.connect(link, as: peer, at: indexes)
+    }
+
+    package mutating func reconnect(_ link: any Link, as peer: Peer) -> Session { domains.reconnect(link, as: peer) }
+
+    package mutating func disconnect(_ session: Session) { domains.disconnect(session) }
+
+    package mutating func reset(_ session: Session) { domains.reset(session) }
+
+    package mutating func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
+        intake.receive(bytes, on: session)
+    }
+
+    package mutating func receivedEnd(on session: Session) {
+        guard session.isOpen else { return }
+        session.isFinished = true
+        sessions.touch(session)
+    }
+
+    package mutating func sent(_ count: Int, on session: Session) {
+        guard session.isOpen else { return }
+        unsent.sent(count, of: session)
+        if session.blockedBy != nil { flow.reconsider(session) }
+        if session.isFinished, !session.hasUnsent { sessions.touch(session) }
+    }
+
+    package mutating func resumeSending(on session: Session) {
+        if session.isOpen, session.hasUnsent { sessions.touch(session) }
+    }
+
+    package mutating func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
+        session.position.moveIndexes(from: old, to: new)
+        sessions.touch(session)
+    }
+
+    /// The next session whose link is to be told that it may read, or may not any more.
+    @inline(__always)
+    package mutating func nextReadingChange() -> Session? { sessions.nextReadingChange() }
+}
+
+// MARK: - Domains
+
+extension Kernel {
+    package mutating func serveDomains(by transport: any DomainTransport) { domains.serve(by: transport) }
 
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
     /// belongs to those that have died meanwhile. To be called once, when all transports have started.
-    public func resumeDomains() {
-        machine.domains.resume()
-        tellReadingChanges()
-    }
+    package mutating func resumeDomains() { domains.resume() }
 
-    // MARK: Turns
-
-    /// Ends a turn: what changed goes to storage, then replies and events are flushed.
-    public func endTurn(at now: Moment) -> Wait {
-        machine.accounts.setClock(to: now)
-        if !machine.schedule.backlog.isEmpty {
-            // What is done by now need not wait for those who have much to be done. Where a commit is dear, only
-            // what hangs on none.
-            if storage.patience == 0 { commitAndFlush() } else { flushAnswers() }
-            machine.intake.serveBacklog()
-            tellReadingChanges()
-        }
-        if let moment = machine.journal.putOff(patience: storage.patience, at: now) { return .gathering(until: moment) }
-        commitAndFlush()
-        return machine.finishTurn(storageLoad: storage.load)
-    }
-
-    private func commitAndFlush() {
-        if let closed = machine.closeTurn() { commit(closed) }
-        flush()
-    }
-
-    /// If storage fails, nothing has happened: those who changed something are answered EIO.
-    private func commit(_ closed: ClosedTurn) {
-        do throws(StorageError) {
-            try storage.commit(machine.journal.batch(of: closed))
-            machine.committed(closed)
-            if machine.journal.isStorageFailing, !storage.lacksRoom {
-                log(.notice, "storage \(type(of: storage).name) works again")
-                machine.journal.isStorageFailing = false
-            }
-        } catch {
-            if !machine.journal.isStorageFailing {
-                log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
-            }
-            machine.journal.isStorageFailing = true
-            machine.rolledBack(closed)
-        }
-    }
-
-    /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
-    private func flushAnswers() {
-        if machine.journal.hasChanges { return }
-        var index = 0
-        while let session = machine.sessions.nextAnswered(&index) { session.link.flush(session) }
-    }
-
-    private func flush() {
-        var index = 0
-        while let session = machine.sessions.nextToFlush(&index) {
-            if session.hasUnsent || session.outlivesDaemon { session.flush() }
-            if machine.flushed(session) { session.link.close(session.endReason) }
-        }
-        tellReadingChanges()
-    }
-
-    /// Links stop reading from their peers, or resume.
-    private func tellReadingChanges() {
-        while let session = machine.sessions.nextReadingChange() { session.link.readingChanged(session) }
-    }
-
-    // MARK: Operators
-
-    /// Lets policies take over a changed configuration by `reload`. What was set at run time and does not stand
-    /// any more is forgotten by storage, too.
-    public func reloadPolicies(_ reload: () throws -> Void) rethrows {
-        let before = machine.accounts.limits?.settings ?? []
-        defer {
-            machine.limits.areReloaded(before: before)
-            tellReadingChanges()
-        }
-        try reload()
-    }
-
-    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
-    /// log.
-    public func trace(to tracer: @escaping (TraceEntry) -> Void) { machine.trace.tracer = tracer }
-
-    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
-    public func setLogSwitch(_ word: String) -> Bool { machine.trace.switches.set(word) }
+    package mutating func domainsChanged() { domains.refreshAll() }
 }
 
-// MARK: - What transports call
+// MARK: - Turns
 
-extension Kernel: PluginHost {
-    public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Connection {
-        defer { tellReadingChanges() }
-        return machine.domains.connect(link, as: peer, at: indexes)
+extension Kernel {
+    /// A turn is about to end.
+    package mutating func beginEndOfTurn(at now: Moment) { accounts.setClock(to: now) }
+
+    /// Whether clients had no place in this turn for what they have asked for.
+    package var hasBacklog: Bool { !schedule.backlog.isEmpty }
+
+    /// Serves those who had no place in the turn, as far as there is room.
+    package mutating func serveBacklog() { intake.serveBacklog() }
+
+    /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
+    package mutating func putOffTurn(patience: UInt64) -> Moment? {
+        patience == 0 ? nil : journal.putOff(patience: patience, at: accounts.now)
     }
 
-    public func reconnect(_ link: any Link, as peer: Peer) -> Connection {
-        defer { tellReadingChanges() }
-        return machine.domains.reconnect(link, as: peer)
+    /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
+    /// ``rolledBack(_:)`` comes next.
+    package mutating func closeTurn() -> ClosedTurn? {
+        schedule.beginTurn()
+        transactions.giveUpOverdrawn()
+        return journal.close()
     }
 
-    public func disconnect(_ connection: Connection) {
-        machine.domains.disconnect(session(of: connection))
-        tellReadingChanges()
+    /// The batch of a turn, good until the kernel is used again.
+    package func batch(of closed: ClosedTurn) -> ChangeBatch { journal.batch(of: closed) }
+
+    /// Storage has taken all that the turn has changed.
+    package mutating func committed(_ closed: ClosedTurn) { journal.committed(closed) }
+
+    /// Storage has taken nothing: nothing has happened, the store is as before, and those who changed something are
+    /// answered EIO.
+    package mutating func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
+
+    /// The next session whose answers hang on no change. They need not wait for the end of the turn.
+    package mutating func nextAnswered(_ index: inout Int) -> Session? {
+        journal.hasChanges ? nil : sessions.nextAnswered(&index)
     }
 
-    public func reset(_ connection: Connection) {
-        machine.domains.reset(session(of: connection))
-        tellReadingChanges()
+    /// The next session to be flushed at the end of the turn.
+    @inline(__always)
+    package mutating func nextToFlush(_ index: inout Int) -> Session? { sessions.nextToFlush(&index) }
+
+    /// The session was flushed. True if it has ended with that, and its link is to be closed.
+    package mutating func flushed(_ session: Session) -> Bool {
+        if !session.isOpen { return false }
+        flow.reconsider(session)
+        session.position.beginTurn()
+        let isDone = session.isFinished && !session.hasUnsent && !session.isBacklogged
+        if session.isEnding || isDone {
+            domains.disconnect(session)
+            return true
+        }
+        unsent.awaitDeadlines(of: session)
+        return false
     }
 
-    public func receive(_ bytes: UnsafeRawBufferPointer, on connection: Connection) {
-        machine.intake.receive(bytes, on: session(of: connection))
-        tellReadingChanges()
+    /// All was flushed. Says how long the event loop may sleep. `storageLoad`: see `Storage.load`.
+    package mutating func finishTurn(storageLoad: Int) -> Wait {
+        schedule.storageLoad = storageLoad
+        let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
+        var deadline = min(flow.expireReservation(), unsent.expire())
+        if hasBacklog { deadline = min(deadline, accounts.now.advanced(byMilliseconds: Kernel.storagePause)) }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || hasLeftovers { return .none }
+        return deadline.map { .until($0) } ?? .forever
     }
 
-    public func receivedEnd(on connection: Connection) { machine.receivedEnd(on: session(of: connection)) }
-
-    public func sent(_ count: Int, on connection: Connection) {
-        machine.sent(count, on: session(of: connection))
-        tellReadingChanges()
+    private func min(_ a: Moment?, _ b: Moment?) -> Moment? {
+        guard let a, let b else { return a ?? b }
+        return Swift.min(a, b)
     }
 
-    public func resumeSending(on connection: Connection) { machine.resumeSending(on: session(of: connection)) }
+    /// How long guests wait before storage is looked at again, in milliseconds.
+    private static let storagePause: UInt64 = 2
+}
 
-    public func indexesMoved(on connection: Connection, from old: StreamIndexes, to new: StreamIndexes) {
-        machine.indexesMoved(on: session(of: connection), from: old, to: new)
+// MARK: - Operators
+
+extension Kernel {
+    /// The limits that were set at run time and stand.
+    package var limitSettings: [LimitSetting] { accounts.limits?.settings ?? [] }
+
+    /// Policies have taken over a changed configuration. `before`: the limits that were set at run time and stood.
+    package mutating func policiesAreReloaded(before: [LimitSetting]) { limits.areReloaded(before: before) }
+
+    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the log.
+    package mutating func trace(to tracer: @escaping (TraceEntry) -> Void) { trace.tracer = tracer }
+
+    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
+    package mutating func setLogSwitch(_ word: String) -> Bool { trace.switches.set(word) }
+}
+
+// MARK: - Start
+
+extension Kernel {
+    /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
+    package mutating func makeLoader() -> StoreLoader {
+        store.createSpecial("@introduceDomain", permissions: .ofControl)
+        // Every domain may wait for others to go (Xen 4.22).
+        store.createSpecial(
+            "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
+        return StoreLoader(store: store)
     }
 
-    public func serveDomains(by transport: any DomainTransport) { machine.domains.serve(by: transport) }
-
-    public func domainsChanged() {
-        machine.domains.refreshAll()
-        tellReadingChanges()
+    /// Goes on from what storage has kept, and makes what every store has: returns that, as far as storage lacks it.
+    package mutating func begin(with loader: StoreLoader) -> ClosedTurn? {
+        let records = loader.notes.compactMap { key, value in Record.Key(key).flatMap { Record($0, value) } }
+        if !records.isEmpty { domains.takeOver(Handover(records)) }
+        let scanner = PathScanner(hashing: store.hashing)
+        for path in ["/tool", "/tool/xenstored"] as [StaticString] {
+            guard let path = try? scanner.scan(UnsafeRawBufferPointer(path), home: .control),
+                !store.find(path).exists
+            else { continue }
+            journal.openTurn()
+            store.create(
+                path, parent: store.find(path.parent), permissions: store.permissions.retain(.ofControl),
+                value: UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        return closeTurn()
     }
+}
 
-    /// Each connection is a session: nobody else can make one, as the initializer of `Connection` belongs to this
-    /// package. So no check is needed, which each request would pay for.
-    private func session(of connection: Connection) -> Session { unsafeDowncast(connection, to: Session.self) }
+extension PermissionList {
+    /// Dom0 owns the node, and nobody else may touch it.
+    fileprivate static var ofControl: PermissionList { PermissionList([Permission([], .control)]) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 
@@ -31,9 +31,9 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
 
     /// Has the host's kernel route INTRODUCE here, and takes up what a daemon before it has left.
     public func serve(_ host: EmbeddedHost) {
-        self.host = host.kernel
-        host.kernel.serveDomains(by: self)
-        host.kernel.resumeDomains()
+        self.host = host.engine
+        host.engine.serveDomains(by: self)
+        host.engine.resumeDomains()
     }
 
     public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) { self.host = host }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 
 /// A whole daemon in the test's hand: the kernel, a storage and policies of the test's choice, a
 /// clock that only moves when told, and clients of any domain.
 public final class EmbeddedHost {
-    public let kernel: Kernel
+    public let engine: Engine
     public private(set) var now = Moment(nanoseconds: 1)
     /// What the kernel has logged.
     public var log: [(level: LogLevel, text: String)] { lines.all }
@@ -20,7 +20,7 @@ public final class EmbeddedHost {
     public init(storage: any Storage, policies: [any Policy] = [], seed: UInt64 = 1) throws(StorageError) {
         let lines = Lines()
         self.lines = lines
-        kernel = try Kernel(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
+        engine = try Engine(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
     }
 
     /// A new connection of a guest; dom0 is privileged unless said otherwise, and may have limits of its own.
@@ -28,7 +28,7 @@ public final class EmbeddedHost {
         domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true, limits: ClientLimits? = nil
     ) -> EmbeddedClient {
         EmbeddedClient(
-            host: kernel,
+            host: engine,
             peer: Peer(
                 domain: domain, isPrivileged: privileged ?? (domain == .control), mayWrite: mayWrite,
                 transport: "embedded", limits: limits))
@@ -36,12 +36,12 @@ public final class EmbeddedHost {
 
     /// Ends one turn.
     @discardableResult
-    public func endTurn() -> Wait { kernel.endTurn(at: now) }
+    public func endTurn() -> Wait { engine.endTurn(at: now) }
 
     /// Ends turns until nothing is left to do at once.
     @discardableResult
     public func settle() -> Wait {
-        var wait = kernel.endTurn(at: now)
+        var wait = engine.endTurn(at: now)
         var turns = 0
         while turns < 100_000 {
             switch wait {
@@ -50,7 +50,7 @@ public final class EmbeddedHost {
             case .gathering(let end): now = end
             case .until, .forever: return wait
             }
-            wait = kernel.endTurn(at: now)
+            wait = engine.endTurn(at: now)
             turns += 1
         }
         return wait

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 

@@ -3,7 +3,6 @@ import CLinux
 import Glibc
 import TestSupport
 import Testing
-import XenStoreKernel
 import XenStorePlugin
 import XenStoreTestKit
 

@@ -28,7 +28,7 @@ import XenStorePlugin
         block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
         let host = try SocketHost()
         let transport = LoopbackTCP(block)
-        try transport.start(on: host.reactor, host: host.kernel)
+        try transport.start(on: host.reactor, host: host.engine)
         return (host, transport)
     }
 
@@ -143,7 +143,7 @@ import XenStorePlugin
         let host = try SocketHost()
         let (listening, port) = try LoopbackTCP.listen(port: 0)
         var most = 0
-        let server = try StreamServer(listening, on: host.reactor, host: host.kernel) { arrival in
+        let server = try StreamServer(listening, on: host.reactor, host: host.engine) { arrival in
             most = max(most, arrival.bytes.count)
             return .wait
         }

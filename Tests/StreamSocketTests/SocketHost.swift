@@ -2,7 +2,7 @@
 import Reactor
 import TestSupport
 import Testing
-import XenStoreKernel
+import XenStoreEngine
 import XenStorePlugin
 import XenStoreTestKit
 
@@ -11,17 +11,17 @@ import XenStoreTestKit
 /// A kernel behind a socket in a folder of its own, turned by hand on the test's thread.
 final class SocketHost {
     let reactor: Reactor
-    let kernel: Kernel
+    let engine: Engine
     let folder: TemporaryFolder
     let listener: SocketListener
 
     init(mode: UInt32 = 0o600) throws {
         folder = try TemporaryFolder()
         reactor = try Reactor()
-        kernel = try Kernel(storage: FailingStorage(), policies: [], seed: 0) { _, _ in }
+        engine = try Engine(storage: FailingStorage(), policies: [], seed: 0) { _, _ in }
         listener = try SocketListener(
             SocketSettings(path: folder.file("socket"), mode: mode),
-            peer: Peer(domain: .control, isPrivileged: true, transport: "test"), on: reactor, host: kernel)
+            peer: Peer(domain: .control, isPrivileged: true, transport: "test"), on: reactor, host: engine)
     }
 
     deinit { listener.stop() }
@@ -30,8 +30,8 @@ final class SocketHost {
     /// loop that sleeps shows by its turns whether it would spin.
     func run(sleeping: Bool = false, until isSo: () -> Bool, _ place: SourceLocation = #_sourceLocation) throws {
         let deadline = Reactor.now().advanced(byMilliseconds: 10_000)
-        try reactor.run { [kernel, reactor] now in
-            let wait = kernel.endTurn(at: now)
+        try reactor.run { [engine, reactor] now in
+            let wait = engine.endTurn(at: now)
             if isSo() {
                 reactor.stop()
             } else if now >= deadline {

@@ -4,6 +4,7 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// CONTROL `check` finds what is wrong: otherwise no test that relies on it means anything.
@@ -30,7 +31,7 @@ import XenStoreWire
     }
 
     @Test func miscountedNodesAreFoundAndMended() {
-        house.kernel.machine.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
+        house.engine.kernel.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(StoreCheck.problems(of: house.store) == ["domain 5 owns 0 nodes, 3 were counted"])
         #expect(StoreCheck.problems(of: house.store) == [])
     }
@@ -60,13 +61,13 @@ import XenStoreWire
     }
 
     @Test func checkLogsWhatIsWrong() {
-        house.kernel.machine.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
+        house.engine.kernel.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(dom0.ask(.control, "check\0") == .ok)
         #expect(house.log(.error) == ["check: domain 5 owns 0 nodes, 3 were counted"])
     }
 
     @Test func ourOwnCountFindsMiscountedMemory() {
-        house.kernel.machine.accounts.ledger.adjustMemory(of: DomainID(5), by: 1)
-        #expect(house.kernel.machine.findMiscounts().count == 1)
+        house.engine.kernel.accounts.ledger.adjustMemory(of: DomainID(5), by: 1)
+        #expect(house.engine.kernel.findMiscounts().count == 1)
     }
 }

@@ -4,6 +4,7 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// What one part of the kernel must not do to another is checked where no type can say it. A debug build stops there.
@@ -32,7 +33,7 @@ import XenStoreWire
     @Test func aDomainTransportMustNotCallTheKernelBack() async {
         await #expect(processExitsWith: .failure) {
             let host = try EmbeddedHost(storage: FailingStorage())
-            host.kernel.serveDomains(by: CallingBack(host.kernel))
+            host.engine.serveDomains(by: CallingBack(host.engine))
             let dom0 = host.caller(0)
             dom0.ask(.introduce, "5\0" + "1\0" + "2\0")
         }
@@ -43,9 +44,9 @@ import XenStoreWire
 private final class CallingBack: DomainTransport, Hypervisor {
     static let (name, summary) = ("calling-back", "Calls the kernel back.")
     static let keys: [ConfigurationKey] = []
-    private let kernel: Kernel
+    private let engine: Engine
 
-    init(_ kernel: Kernel) { self.kernel = kernel }
+    init(_ engine: Engine) { self.engine = engine }
 
     convenience init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
         throw ConfigurationError("not made from a configuration", key: "")
@@ -54,7 +55,7 @@ private final class CallingBack: DomainTransport, Hypervisor {
     var hypervisor: any Hypervisor { self }
 
     func state(of domain: DomainID) -> DomainState? {
-        kernel.domainsChanged()
+        engine.domainsChanged()
         return DomainState(uniqueID: 1)
     }
 

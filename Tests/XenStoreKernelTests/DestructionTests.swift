@@ -4,6 +4,7 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// What is left of a domain that is gone: nothing, in the store, in the ledger and in storage.
@@ -30,7 +31,7 @@ import XenStoreWire
 
     private func kill(_ domain: UInt16) {
         domains.states[DomainID(domain)] = nil
-        house.kernel.domainsChanged()
+        house.engine.domainsChanged()
         house.host.settle()
     }
 
@@ -61,7 +62,7 @@ import XenStoreWire
         dom0.send(.write, "/local/domain/6/data\0v", number: 1)
         house.host.endTurn()
         for domain in ending { domains.states[DomainID(domain)] = nil }
-        house.kernel.domainsChanged()
+        house.engine.domainsChanged()
         house.host.settle()
         #expect(dom0.list("/local/domain") == .text(ending.count == 1 ? "5|" : ""))
         #expect("\(house.usage(6))" == "\(Usage())")
@@ -95,7 +96,7 @@ import XenStoreWire
             let (even, odd) = ((1...9).filter { ($0 + round) % 2 == 0 }, (1...9).filter { ($0 + round) % 2 == 1 })
             for domain in even.reversed() + odd { #expect(dom0.ask(.release, "\(domain)\0") == .ok) }
         }
-        #expect(house.kernel.machine.sessions.all.count == 1)
+        #expect(house.engine.kernel.sessions.all.count == 1)
         #expect(dom0.list("/local/domain") == .text(""))
         house.expectSound()
     }
@@ -143,12 +144,12 @@ import XenStoreWire
         let guest = Caller(host: house.host, client: try #require(domains.clients[DomainID(5)]))
         guest.listen("kept")
         storage.isFailing = true
-        let before = house.kernel.machine.notes.count
+        let before = house.engine.kernel.notes.count
         for _ in 0..<50 {
             #expect(guest.watch("data") == .ok)
             #expect(guest.unwatch("data") == .ok)
         }
-        #expect(house.kernel.machine.notes.count == before)
+        #expect(house.engine.kernel.notes.count == before)
         #expect(guest.unwatch("kept") == .ok)
         storage.isFailing = false
         house.host.settle()

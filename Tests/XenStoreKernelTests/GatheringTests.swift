@@ -22,7 +22,7 @@ import XenStoreTestKit
     /// Some of the callers write, and the turn may end.
     private func turn(_ writers: [Int] = [], after nanoseconds: UInt64 = 0) -> Wait {
         for writer in writers { callers[writer].send(.write, "/\(writer)\0v") }
-        return house.kernel.endTurn(at: Moment(nanoseconds: house.host.now.nanoseconds + nanoseconds))
+        return house.engine.endTurn(at: Moment(nanoseconds: house.host.now.nanoseconds + nanoseconds))
     }
 
     private var end: Wait { .gathering(until: Moment(nanoseconds: house.host.now.nanoseconds + patience)) }

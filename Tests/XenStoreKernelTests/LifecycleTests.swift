@@ -5,6 +5,7 @@ import Testing
 import XenStorePlugin
 import XenStoreTestKit
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 @testable import XenStoreWire
 
@@ -27,7 +28,7 @@ import XenStoreTestKit
 
     private func change(_ id: DomainID, to state: DomainState?) {
         domains.states[id] = state
-        host.kernel.domainsChanged()
+        host.engine.domainsChanged()
         host.settle()
     }
 
@@ -96,8 +97,8 @@ import XenStoreTestKit
         domains.states[five] = DomainState(uniqueID: 500)
         #expect(dom0.commit(transaction) == .error(.EAGAIN))
         #expect(dom0.read("/x") == .error(.ENOENT))
-        #expect(host.kernel.machine.accounts.ledger[five].nodes == 0)
-        #expect(StoreCheck.problems(of: host.kernel.machine.store) == [])
+        #expect(host.engine.kernel.accounts.ledger[five].nodes == 0)
+        #expect(StoreCheck.problems(of: host.engine.kernel.store) == [])
     }
 
     @Test func lookingADomainUpChangesNothing() {
@@ -116,10 +117,10 @@ import XenStoreTestKit
         dom0.listen("@releaseDomain/5", "five")
         change(five, to: DomainState(uniqueID: 55, isShutdown: true))
         #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|plain|"])
-        host.kernel.domainsChanged()
+        host.engine.domainsChanged()
         #expect(dom0.takeEvents() == [])
         #expect(dom0.ask(.resume, "5\u{0}") == .ok)
-        host.kernel.domainsChanged()
+        host.engine.domainsChanged()
         #expect(dom0.takeEvents() == ["@releaseDomain/5|five|", "@releaseDomain|plain|"])
     }
 
@@ -183,7 +184,7 @@ import XenStoreTestKit
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
         dom0.listen("@releaseDomain", "gone")
         domains.states = [:]
-        host.kernel.domainsChanged()
+        host.engine.domainsChanged()
         // XSA-233: once each.
         #expect(dom0.takeEvents() == ["@releaseDomain|gone|", "@releaseDomain|gone|"])
     }
@@ -231,7 +232,7 @@ import XenStoreTestKit
 
     private func kill() {
         domains.states[five] = nil
-        house.kernel.domainsChanged()
+        house.engine.domainsChanged()
         house.host.settle()
     }
 

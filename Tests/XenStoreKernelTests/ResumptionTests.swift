@@ -141,9 +141,9 @@ import XenStoreWire
         let changed = Self.defaults.with("watches", .number(60)).with("domains", .domains([(5, own)]))
         let expected = ["nodes": "7|", "watches": "60|", "5\u{0}nodes": "9|", "5\u{0}transactions": "4|"]
 
-        try first.host.kernel.reloadPolicies { try first.quotas.reload(Self.defaults) }
+        try first.host.engine.reloadPolicies { try first.quotas.reload(Self.defaults) }
         #expect(limit("watches", first) == .text("8|"))
-        try first.host.kernel.reloadPolicies { try first.quotas.reload(changed) }
+        try first.host.engine.reloadPolicies { try first.quotas.reload(changed) }
         first.host.settle()
         for (name, value) in expected { #expect(limit(name, first) == .text(value), "\(name)") }
         let second = try start(alive, after: first, limits: changed)
@@ -187,7 +187,7 @@ import XenStoreWire
         for _ in 0..<3 { guest.send(.getDomainPath, "5\u{0}") }
         daemon.host.settle()
         #expect(!guest.client.session.isReading)
-        try daemon.host.kernel.reloadPolicies { try daemon.quotas.reload(Self.defaults) }
+        try daemon.host.engine.reloadPolicies { try daemon.quotas.reload(Self.defaults) }
         #expect(guest.client.session.isReading)
     }
 

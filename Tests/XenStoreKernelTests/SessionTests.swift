@@ -4,6 +4,7 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// Bytes in, bytes out: frames in pieces, frames in heaps, and bytes that are no frames.
@@ -78,7 +79,7 @@ import XenStoreWire
         }
         #expect(dom0.read("/before") == .text(""))
         #expect(dom0.read("/behind") == .error(.ENOENT))
-        #expect(house.kernel.machine.sessions.all.count == 1)
+        #expect(house.engine.kernel.sessions.all.count == 1)
     }
 
     @Test func anOversizedFrameInPiecesToo() {
@@ -127,7 +128,7 @@ import XenStoreWire
         let busy = house.caller(0)
         busy.client.send(bytes: (0..<10_000).flatMap { frame(.read, "/x\0", number: UInt32($0)) })
         dom0.send(.read, "/x\0")
-        let wait = house.kernel.endTurn(at: house.host.now)
+        let wait = house.engine.endTurn(at: house.host.now)
         #expect(wait == .none)
         #expect(dom0.takeAll() == ["READ v"])
         #expect(busy.client.takeMessages().count < 1000)
@@ -147,7 +148,7 @@ import XenStoreWire
     @Test func whatComesMeanwhileStandsBehind() {
         let busy = house.caller(0)
         busy.client.send(bytes: (0..<1000).flatMap { frame(.read, "/x\0", number: UInt32($0)) })
-        _ = house.kernel.endTurn(at: house.host.now)
+        _ = house.engine.endTurn(at: house.host.now)
         busy.client.send(bytes: frame(.read, "/x\0", number: 1000))
         house.host.settle()
         #expect(busy.client.takeMessages().map(\.header.request) == (0...1000).map { UInt32($0) })
@@ -166,8 +167,8 @@ import XenStoreWire
         house.host.settle()
         #expect("\(house.usage(5))" == "\(Usage())")
         #expect(house.store.history.snapshots.isEmpty)
-        #expect(house.kernel.machine.schedule.backlog.isEmpty)
-        #expect(house.kernel.machine.sessions.all.count == 1)
+        #expect(house.engine.kernel.schedule.backlog.isEmpty)
+        #expect(house.engine.kernel.sessions.all.count == 1)
         house.expectSound()
     }
 
@@ -176,13 +177,13 @@ import XenStoreWire
         first.client.hangUp()
         first.client.hangUp()
         #expect(second.read("/x") == .text("v"))
-        #expect(house.kernel.machine.sessions.all.count == 2)
+        #expect(house.engine.kernel.sessions.all.count == 2)
     }
 
     @Test func whoSendsNoMoreIsAnsweredAndThenClosed() {
         let caller = house.caller(0)
         for _ in 0..<1000 { caller.send(.read, "/x\0") }
-        house.kernel.receivedEnd(on: caller.session)
+        house.engine.receivedEnd(on: caller.session)
         house.host.settle()
         #expect(caller.takeAll().count == 1000)
         #expect(caller.client.isClosed)
@@ -192,7 +193,7 @@ import XenStoreWire
         let caller = house.caller(0)
         caller.client.appetite = 0
         caller.send(.read, "/x\0")
-        house.kernel.receivedEnd(on: caller.session)
+        house.engine.receivedEnd(on: caller.session)
         house.host.settle()
         #expect(!caller.client.isClosed)
         caller.client.resume()
@@ -204,7 +205,7 @@ import XenStoreWire
     /// A transport finds out in the middle of the kernel's flush that the peer is gone.
     @Test(arguments: FragileLink.Moment.allCases)
     func aLinkMayBreakWhileTheKernelUsesIt(moment: FragileLink.Moment) {
-        let link = FragileLink(house.kernel, breaksAt: moment)
+        let link = FragileLink(house.engine, breaksAt: moment)
         let watcher = house.caller(0)
         watcher.listen("/")
         for round in 0..<200 {
@@ -214,7 +215,7 @@ import XenStoreWire
         house.host.settle()
         link.breakOff()
         house.host.settle()
-        #expect(house.kernel.machine.sessions.all.count == 2)
+        #expect(house.engine.kernel.sessions.all.count == 2)
         #expect(house.watchCount == 1)
         #expect(dom0.read("/x") == .text("v"))
         house.expectSound()

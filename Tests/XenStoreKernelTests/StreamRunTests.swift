@@ -3,6 +3,7 @@ import Testing
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// Long runs of a guest's requests, with daemons that die all the time: the guest is answered what it
@@ -65,6 +66,6 @@ import XenStoreWire
             host = try EmbeddedHost(storage: storage)
             guest = PageTransport(page, host)
         }
-        return (try #require(page.messages), Contents(of: host.kernel.machine.store))
+        return (try #require(page.messages), Contents(of: host.engine.kernel.store))
     }
 }

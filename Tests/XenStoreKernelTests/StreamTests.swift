@@ -170,7 +170,7 @@ import XenStoreWire
         first.host.settle()
         let connection = try #require(first.guest.connection)
         let moved = StreamIndexes(taken: 7, put: .max)
-        first.host.kernel.indexesMoved(on: connection, from: connection.indexes, to: moved)
+        first.host.engine.indexesMoved(on: connection, from: connection.indexes, to: moved)
         #expect(connection.indexes == moved)
         first.host.settle()
         #expect(storage.notes[Array("stream/5".utf8)]?.first == 7)

@@ -4,6 +4,7 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// What a transaction of a guest may make the daemon keep and do, and what becomes of one that wants more.
@@ -213,7 +214,7 @@ import XenStoreWire
         for number in 0..<500 { house.dom0.write("/open/\(number)", "new", in: transaction) }
         house.dom0.commit(transaction)
         #expect(guest.session.transactions.values.reduce(0) { $0 + ($1.draft?.pinned ?? 0) } > 50_000)
-        #expect(house.kernel.machine.accounts.overdrawn.capacity < 64)
+        #expect(house.engine.kernel.accounts.overdrawn.capacity < 64)
         house.expectSound()
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import XenStoreKernel
 import XenStorePlugin
 
 /// The file that `--trace-file` names. It gets a line for every message, in C xenstored's form, so that scripts for

@@ -14,8 +14,8 @@ final class Journal {
     private var spare: Turn?
     /// Who is waited for before a turn ends.
     private var gathering = Gathering()
-    /// The last commit has failed; the log says so once.
-    var isStorageFailing = false
+    /// The last commit has failed.
+    private var isStorageFailing = false
 
     init(store: Store, sessions: Sessions, notes: Notes, streams: Streams) {
         self.store = store
@@ -91,12 +91,16 @@ final class Journal {
 
     /// Storage has taken all that the turn has changed.
     func committed(_ closed: ClosedTurn) {
+        isStorageFailing = false
         notes.clear()
         streams.areNoted(closed.streams)
         forget(closed)
     }
 
     // MARK: Taken back
+
+    /// Storage has failed. Until it works again, no turn is put off for it.
+    func failed() { isStorageFailing = true }
 
     /// The turn goes on until storage has taken that domains have died in it.
     func goOn(after turn: Turn) {

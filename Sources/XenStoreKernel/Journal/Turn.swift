@@ -67,7 +67,7 @@ struct TurnEntry {
 }
 
 /// A turn that has ended, while storage is asked to keep what it has changed.
-struct ClosedTurn {
+package struct ClosedTurn {
     let turn: Turn?
     /// The notes of streams that are kept with it.
     let streams: StreamNotes

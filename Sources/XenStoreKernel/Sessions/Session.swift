@@ -4,14 +4,14 @@ import XenStoreWire
 
 /// One connection as the kernel sees it: who is at the other end, what has come and what is to go,
 /// its watches and its transactions.
-final class Session: Connection {
+package final class Session: Connection {
     /// As the peer says; apart, as they are asked for with each request.
     let isPrivileged: Bool
-    let outlivesDaemon: Bool
+    package let outlivesDaemon: Bool
     /// Bounds apply to what this client makes the daemon keep and do.
     let hasLimits: Bool
 
-    let link: any Link
+    package let link: any Link
     private let turnGate: TurnGate
     var inbox = Inbox()
     private var outbox: Outbox
@@ -31,7 +31,7 @@ final class Session: Connection {
     /// Ends at the end of the turn: it broke the protocol, or does not read what it asked for.
     var isEnding = false
     /// Why it ends, for its transport.
-    var endReason = EndReason.answered
+    package internal(set) var endReason = EndReason.answered
     /// The peer sends no more: the session ends when all is answered and sent.
     var isFinished = false
     /// The last commit that it had a part in.
@@ -75,14 +75,14 @@ final class Session: Connection {
         super.init(number: number, peer: peer)
     }
 
-    override var unsent: UnsafeRawBufferPointer {
+    package override var unsent: UnsafeRawBufferPointer {
         guard turnGate.isOpen, isTouched, position.turnStart >= position.sent else { return outbox.bytes }
         return UnsafeRawBufferPointer(rebasing: outbox.bytes.prefix(Int(position.turnStart - position.sent)))
     }
 
-    override var indexes: StreamIndexes { position.indexes }
+    package override var indexes: StreamIndexes { position.indexes }
 
-    override var state: ConnectionState {
+    package override var state: ConnectionState {
         if let blockedBy { return .blocked(blockedBy) }
         return inbox.isEmpty && !hasUnsent ? .ok : .busy
     }
@@ -97,7 +97,7 @@ final class Session: Connection {
 
     /// Has the link send what it takes.
     @inline(__always)
-    func flush() { link.flush(self) }
+    package func flush() { link.flush(self) }
 
     /// For the log: who this is.
     var name: String { "domain \(peer.domain.rawValue), \(peer.transport) \(number)" }
@@ -118,7 +118,7 @@ final class Session: Connection {
 
     /// Bytes that wait to be sent.
     @inline(__always) var unsentCount: Int { outbox.count }
-    @inline(__always) var hasUnsent: Bool { !outbox.isEmpty }
+    @inline(__always) package var hasUnsent: Bool { !outbox.isEmpty }
 
     /// Appends a whole message.
     @inline(__always)

@@ -3,20 +3,20 @@ import XenStorePlugin
 import XenStoreWire
 
 /// Takes a storage's content into the store at start.
-final class StoreLoader: StateLoader {
+package final class StoreLoader: StateLoader {
     private let store: Store
     private let scanner: PathScanner
     /// What the kernel has noted, beside nodes.
     private(set) var notes: [[UInt8]: [UInt8]] = [:]
     /// How many nodes were taken.
-    private(set) var count = 0
+    package private(set) var count = 0
 
     init(store: Store) {
         self.store = store
         scanner = PathScanner(hashing: store.hashing)
     }
 
-    func add(_ node: NodeRecord) throws(StorageError) {
+    package func add(_ node: NodeRecord) throws(StorageError) {
         guard let path = try? scanner.scan(node.path, home: .control, specials: true),
             node.value.count <= Limits.payloadMax
         else { throw StorageError("a stored node has no valid path or value") }
@@ -40,7 +40,7 @@ final class StoreLoader: StateLoader {
         count += 1
     }
 
-    func add(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    package func add(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         notes[Array(key)] = Array(value)
     }
 

@@ -28,6 +28,7 @@ final class Rollback {
     }
 
     func takeBack(_ closed: ClosedTurn) {
+        journal.failed()
         if let turn = closed.turn { takeBack(turn) }
         journal.forget(closed)
     }

@@ -6,6 +6,7 @@ import Testing
 import XenStorePlugin
 import XenStoreTestKit
 
+@testable import XenStoreEngine
 @testable import XenStoreKernel
 @testable import XenStoreWire
 
@@ -40,10 +41,10 @@ final class House {
         }
     }
 
-    var kernel: Kernel { host.kernel }
-    var store: Store { host.kernel.machine.store }
+    var engine: Engine { host.engine }
+    var store: Store { host.engine.kernel.store }
     /// Watches in the index, whoever set them.
-    var watchCount: Int { host.kernel.machine.watches.count }
+    var watchCount: Int { host.engine.kernel.watches.count }
 
     /// A new connection of a domain; dom0's are privileged.
     func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
@@ -57,20 +58,20 @@ final class House {
         return caller(domain)
     }
 
-    func usage(_ domain: UInt16) -> Usage { kernel.machine.accounts.ledger[DomainID(domain)] }
+    func usage(_ domain: UInt16) -> Usage { engine.kernel.accounts.ledger[DomainID(domain)] }
 
     func log(_ level: LogLevel) -> [String] { host.log.filter { $0.level == level }.map(\.text) }
 
     /// Records an issue for whatever contradicts itself in the daemon. `note` says when and where.
     func expectSound(_ note: @autoclosure () -> String = "", sourceLocation: SourceLocation = #_sourceLocation) {
-        let problems = StoreCheck.problems(of: store) + kernel.machine.findMiscounts()
+        let problems = StoreCheck.problems(of: store) + engine.kernel.findMiscounts()
         if !problems.isEmpty {
             Issue.record("\(note()): \(problems.joined(separator: "; "))", sourceLocation: sourceLocation)
         }
     }
 }
 
-extension Machine {
+extension Kernel {
     /// Where the ledger differs from what domains hold by a fresh count.
     func findMiscounts() -> [String] {
         var counted: [DomainID: Usage] = [:]

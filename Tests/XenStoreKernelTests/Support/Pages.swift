@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStoreEngine
 import XenStoreKernel
 import XenStorePlugin
 import XenStoreTestKit
@@ -69,16 +70,16 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
     }
 
     let page: Page
-    private let kernel: Kernel
+    private let engine: Engine
     private(set) var connection: Connection?
     var death: Death?
     private(set) var isDead = false
 
     init(_ page: Page, _ host: EmbeddedHost) {
         self.page = page
-        kernel = host.kernel
-        kernel.serveDomains(by: self)
-        kernel.resumeDomains()
+        engine = host.engine
+        engine.serveDomains(by: self)
+        engine.resumeDomains()
     }
 
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
@@ -120,7 +121,7 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
     func take(_ countMax: Int = 1024) {
         guard let connection, connection.isReading else { return }
         let bytes = page.requests(from: connection.indexes.taken).prefix(countMax)
-        if !bytes.isEmpty { Array(bytes).withUnsafeBytes { kernel.receive($0, on: connection) } }
+        if !bytes.isEmpty { Array(bytes).withUnsafeBytes { engine.receive($0, on: connection) } }
     }
 
     var room: Int { page.room }
@@ -133,13 +134,13 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         let next = StreamIndexes(taken: now.taken, put: now.put &+ UInt32(bytes.count))
         isDead = death == .inFlush
         page.show(bytes, next, dies: isDead)
-        kernel.sent(bytes.count, on: connection)
+        engine.sent(bytes.count, on: connection)
         if death == .afterFlush { isDead = true }
     }
 
     /// The guest has read: there is room again.
     func makeRoom() {
-        if let connection, !isDead { kernel.resumeSending(on: connection) }
+        if let connection, !isDead { engine.resumeSending(on: connection) }
     }
 
     func readingChanged(_ connection: Connection) {}

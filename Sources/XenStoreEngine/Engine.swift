@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStoreKernel
+import XenStorePlugin
+
+/// Runs the kernel: hands it what transports have read, has storage keep what a turn has changed, and only then has
+/// links send what was answered.
+///
+/// One thread drives it. Transports see it as their `PluginHost`.
+public final class Engine {
+    private let storage: any Storage
+    private(set) var kernel: Kernel
+    private let log: (LogLevel, String) -> Void
+    /// The last commit has failed; the log says so once.
+    private var isStorageFailing = false
+    /// The kernel is at work.
+    private var isBusy = false
+
+    /// Makes an engine over an empty store, or over what `storage` has kept. Throws what storage says if it cannot hand
+    /// that over.
+    ///
+    /// `seed` should be unpredictable: it keeps guests from choosing names whose hashes collide.
+    /// `log` gets what an operator should know.
+    public init(
+        storage: any Storage, policies: [any Policy], seed: UInt64,
+        log: @escaping (LogLevel, String) -> Void
+    ) throws(StorageError) {
+        self.storage = storage
+        self.log = log
+        kernel = Kernel(keepsBatches: storage.wantsBatches, policies: policies, seed: seed, log: log)
+        let loader = kernel.makeLoader()
+        try storage.load(into: loader)
+        if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
+        if let made = kernel.begin(with: loader) {
+            try storage.commit(kernel.batch(of: made))
+            kernel.committed(made)
+        }
+    }
+
+    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
+    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    public func resumeDomains() {
+        enter()
+        kernel.resumeDomains()
+        leave()
+    }
+
+    // MARK: The kernel at work
+
+    /// The kernel asks policies and the domain transport while it works. One that called back would find it half
+    /// changed: a debug build stops there.
+    @inline(__always)
+    private func enter() {
+        assert(!isBusy, "a plugin calls its host while the host asks it")
+        isBusy = true
+    }
+
+    /// Afterwards, links are told whether they may read.
+    @inline(__always)
+    private func leave() {
+        isBusy = false
+        tellReadingChanges()
+    }
+
+    @inline(__always)
+    private func tellReadingChanges() {
+        while let session = kernel.nextReadingChange() { session.link.readingChanged(session) }
+    }
+
+    // MARK: Turns
+
+    /// Ends a turn: what changed goes to storage, then replies and events are flushed.
+    public func endTurn(at now: Moment) -> Wait {
+        kernel.beginEndOfTurn(at: now)
+        if kernel.hasBacklog {
+            // What is done by now need not wait for those who have much to be done. Where a commit is dear, only
+            // what hangs on none.
+            if storage.patience == 0 { commitAndFlush() } else { flushAnswers() }
+            enter()
+            kernel.serveBacklog()
+            leave()
+        }
+        if let moment = kernel.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
+        commitAndFlush()
+        return kernel.finishTurn(storageLoad: storage.load)
+    }
+
+    private func commitAndFlush() {
+        if let closed = kernel.closeTurn() { commit(closed) }
+        flush()
+    }
+
+    /// If storage fails, nothing has happened: those who changed something are answered EIO.
+    private func commit(_ closed: ClosedTurn) {
+        do throws(StorageError) {
+            try storage.commit(kernel.batch(of: closed))
+            kernel.committed(closed)
+            if isStorageFailing, !storage.lacksRoom {
+                log(.notice, "storage \(type(of: storage).name) works again")
+                isStorageFailing = false
+            }
+        } catch {
+            if !isStorageFailing {
+                log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
+            }
+            isStorageFailing = true
+            kernel.rolledBack(closed)
+        }
+    }
+
+    /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
+    private func flushAnswers() {
+        var index = 0
+        while let session = kernel.nextAnswered(&index) { session.flush() }
+    }
+
+    /// A link may end its connection while it is flushed.
+    private func flush() {
+        var index = 0
+        while let session = kernel.nextToFlush(&index) {
+            if session.hasUnsent || session.outlivesDaemon { session.flush() }
+            if kernel.flushed(session) { session.link.close(session.endReason) }
+        }
+        tellReadingChanges()
+    }
+
+    // MARK: Operators
+
+    /// Lets policies take over a changed configuration by `reload`. What was set at run time and does not stand
+    /// any more is forgotten by storage, too.
+    public func reloadPolicies(_ reload: () throws -> Void) rethrows {
+        let before = kernel.limitSettings
+        defer {
+            kernel.policiesAreReloaded(before: before)
+            tellReadingChanges()
+        }
+        try reload()
+    }
+
+    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
+    /// log.
+    public func trace(to tracer: @escaping (TraceEntry) -> Void) { kernel.trace(to: tracer) }
+
+    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
+    public func setLogSwitch(_ word: String) -> Bool { kernel.setLogSwitch(word) }
+}
+
+// MARK: - What transports call
+
+extension Engine: PluginHost {
+    /// Links are told at the end of the turn whether they may read: this one does not know its connection yet.
+    public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Connection {
+        kernel.connect(link, as: peer, at: indexes)
+    }
+
+    public func reconnect(_ link: any Link, as peer: Peer) -> Connection { kernel.reconnect(link, as: peer) }
+
+    public func disconnect(_ connection: Connection) {
+        enter()
+        kernel.disconnect(session(of: connection))
+        leave()
+    }
+
+    public func reset(_ connection: Connection) {
+        enter()
+        kernel.reset(session(of: connection))
+        leave()
+    }
+
+    public func receive(_ bytes: UnsafeRawBufferPointer, on connection: Connection) {
+        enter()
+        kernel.receive(bytes, on: session(of: connection))
+        leave()
+    }
+
+    public func receivedEnd(on connection: Connection) { kernel.receivedEnd(on: session(of: connection)) }
+
+    public func sent(_ count: Int, on connection: Connection) {
+        enter()
+        kernel.sent(count, on: session(of: connection))
+        leave()
+    }
+
+    public func resumeSending(on connection: Connection) { kernel.resumeSending(on: session(of: connection)) }
+
+    public func indexesMoved(on connection: Connection, from old: StreamIndexes, to new: StreamIndexes) {
+        kernel.indexesMoved(on: session(of: connection), from: old, to: new)
+    }
+
+    public func serveDomains(by transport: any DomainTransport) { kernel.serveDomains(by: transport) }
+
+    public func domainsChanged() {
+        enter()
+        kernel.domainsChanged()
+        leave()
+    }
+
+    /// Each connection is a session: nobody else can make one, as the initializer of `Connection` belongs to this
+    /// package. So no check is needed, which each request would pay for.
+    @inline(__always)
+    private func session(of connection: Connection) -> Session { unsafeDowncast(connection, to: Session.self) }
+}
