@@ -10,6 +10,7 @@ import XenStorePlugin
 /// everything that follows one looks at ``connection`` again.
 final class SocketConnection: Link, ReadinessHandler {
     private let server: StreamServer
+    private let host: any PluginHost
     private let descriptor: Int32
     /// Nil once the connection has ended.
     private var connection: Connection?
@@ -27,6 +28,7 @@ final class SocketConnection: Link, ReadinessHandler {
     init(_ descriptor: Int32, of server: StreamServer) {
         self.descriptor = descriptor
         self.server = server
+        host = server.host
     }
 
     /// The kernel has taken the connection in. The first requests may have come before that.
@@ -34,7 +36,7 @@ final class SocketConnection: Link, ReadinessHandler {
         guard !isClosed else { return }
         self.connection = connection
         watch(connection)
-        if !bytes.isEmpty { bytes.withUnsafeBytes { server.host.receive($0, on: connection) } }
+        if !bytes.isEmpty { bytes.withUnsafeBytes { host.receive($0, on: connection) } }
     }
 
     // MARK: The peer's side
@@ -57,7 +59,7 @@ final class SocketConnection: Link, ReadinessHandler {
         let buffer = server.buffer
         let count = linux_receive(descriptor, buffer.baseAddress, buffer.count)
         if count > 0 {
-            server.host.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: connection)
+            host.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: connection)
         } else if count == 0 {
             if isHungUp { end("the client is gone") } else { peerHasShutDown(connection) }
         } else if errno != EAGAIN, errno != EINTR {
@@ -69,7 +71,7 @@ final class SocketConnection: Link, ReadinessHandler {
     private func peerHasShutDown(_ connection: Connection) {
         isHalfClosed = true
         watch(connection)
-        server.host.receivedEnd(on: connection)
+        host.receivedEnd(on: connection)
     }
 
     /// The peer is gone, or the daemon ends.
@@ -77,7 +79,7 @@ final class SocketConnection: Link, ReadinessHandler {
         guard let connection else { return }
         self.connection = nil
         server.log.debug("connection \(descriptor) ends: \(reason)")
-        server.host.disconnect(connection)
+        host.disconnect(connection)
         release()
     }
 
@@ -96,7 +98,7 @@ final class SocketConnection: Link, ReadinessHandler {
             awaitsRoom = true
             watch(connection)
         }
-        if count > 0 { server.host.sent(count, on: connection) }
+        if count > 0 { host.sent(count, on: connection) }
     }
 
     func readingChanged(_ connection: Connection) {

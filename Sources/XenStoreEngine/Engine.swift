@@ -8,7 +8,8 @@ import XenStorePlugin
 /// One thread drives it. Transports see it as their `PluginHost`.
 public final class Engine {
     private let storage: any Storage
-    private(set) var kernel: Kernel
+    private let keepsBatches: Bool
+    let kernel: Kernel
     private let log: (LogLevel, String) -> Void
     /// The last commit has failed; the log says so once.
     private var isStorageFailing = false
@@ -26,7 +27,8 @@ public final class Engine {
     ) throws(StorageError) {
         self.storage = storage
         self.log = log
-        kernel = Kernel(keepsBatches: storage.wantsBatches, policies: policies, seed: seed, log: log)
+        keepsBatches = storage.wantsBatches
+        kernel = Kernel(keepsBatches: keepsBatches, policies: policies, seed: seed, log: log)
         let loader = kernel.makeLoader()
         try storage.load(into: loader)
         if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
@@ -79,9 +81,9 @@ public final class Engine {
             kernel.serveBacklog()
             leave()
         }
-        if let moment = kernel.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
+        if keepsBatches, let moment = kernel.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
         commitAndFlush()
-        return kernel.finishTurn(storageLoad: storage.load)
+        return kernel.finishTurn(storageLoad: keepsBatches ? storage.load : 0)
     }
 
     private func commitAndFlush() {

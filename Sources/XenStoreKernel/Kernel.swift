@@ -6,7 +6,7 @@ import XenStoreWire
 ///
 /// It is deterministic, and does nothing outside: time, randomness and input come from the engine, which also
 /// stores and sends. It composes the owners of all state; each of them uses only those that are made before it.
-package struct Kernel: ~Copyable {
+package final class Kernel {
     let trace: Trace
     let accounts: Accounts
     let store: Store
@@ -74,79 +74,79 @@ package struct Kernel: ~Copyable {
 // MARK: - Connections
 
 extension Kernel {
-    package mutating func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
+    package func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
         domains.connect(link, as: peer, at: indexes)
     }
 
-    package mutating func reconnect(_ link: any Link, as peer: Peer) -> Session { domains.reconnect(link, as: peer) }
+    package func reconnect(_ link: any Link, as peer: Peer) -> Session { domains.reconnect(link, as: peer) }
 
-    package mutating func disconnect(_ session: Session) { domains.disconnect(session) }
+    package func disconnect(_ session: Session) { domains.disconnect(session) }
 
-    package mutating func reset(_ session: Session) { domains.reset(session) }
+    package func reset(_ session: Session) { domains.reset(session) }
 
-    package mutating func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
+    package func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
         intake.receive(bytes, on: session)
     }
 
-    package mutating func receivedEnd(on session: Session) {
+    package func receivedEnd(on session: Session) {
         guard session.isOpen else { return }
         session.isFinished = true
         sessions.touch(session)
     }
 
-    package mutating func sent(_ count: Int, on session: Session) {
+    package func sent(_ count: Int, on session: Session) {
         guard session.isOpen else { return }
         unsent.sent(count, of: session)
         if session.blockedBy != nil { flow.reconsider(session) }
         if session.isFinished, !session.hasUnsent { sessions.touch(session) }
     }
 
-    package mutating func resumeSending(on session: Session) {
+    package func resumeSending(on session: Session) {
         if session.isOpen, session.hasUnsent { sessions.touch(session) }
     }
 
-    package mutating func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
+    package func indexesMoved(on session: Session, from old: StreamIndexes, to new: StreamIndexes) {
         session.position.moveIndexes(from: old, to: new)
         sessions.touch(session)
     }
 
     /// The next session whose link is to be told that it may read, or may not any more.
     @inline(__always)
-    package mutating func nextReadingChange() -> Session? { sessions.nextReadingChange() }
+    package func nextReadingChange() -> Session? { sessions.nextReadingChange() }
 }
 
 // MARK: - Domains
 
 extension Kernel {
-    package mutating func serveDomains(by transport: any DomainTransport) { domains.serve(by: transport) }
+    package func serveDomains(by transport: any DomainTransport) { domains.serve(by: transport) }
 
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
     /// belongs to those that have died meanwhile. To be called once, when all transports have started.
-    package mutating func resumeDomains() { domains.resume() }
+    package func resumeDomains() { domains.resume() }
 
-    package mutating func domainsChanged() { domains.refreshAll() }
+    package func domainsChanged() { domains.refreshAll() }
 }
 
 // MARK: - Turns
 
 extension Kernel {
     /// A turn is about to end.
-    package mutating func beginEndOfTurn(at now: Moment) { accounts.setClock(to: now) }
+    package func beginEndOfTurn(at now: Moment) { accounts.setClock(to: now) }
 
     /// Whether clients had no place in this turn for what they have asked for.
     package var hasBacklog: Bool { !schedule.backlog.isEmpty }
 
     /// Serves those who had no place in the turn, as far as there is room.
-    package mutating func serveBacklog() { intake.serveBacklog() }
+    package func serveBacklog() { intake.serveBacklog() }
 
     /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
-    package mutating func putOffTurn(patience: UInt64) -> Moment? {
+    package func putOffTurn(patience: UInt64) -> Moment? {
         patience == 0 ? nil : journal.putOff(patience: patience, at: accounts.now)
     }
 
     /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
     /// ``rolledBack(_:)`` comes next.
-    package mutating func closeTurn() -> ClosedTurn? {
+    package func closeTurn() -> ClosedTurn? {
         schedule.beginTurn()
         transactions.giveUpOverdrawn()
         return journal.close()
@@ -156,23 +156,23 @@ extension Kernel {
     package func batch(of closed: ClosedTurn) -> ChangeBatch { journal.batch(of: closed) }
 
     /// Storage has taken all that the turn has changed.
-    package mutating func committed(_ closed: ClosedTurn) { journal.committed(closed) }
+    package func committed(_ closed: ClosedTurn) { journal.committed(closed) }
 
     /// Storage has taken nothing: nothing has happened, the store is as before, and those who changed something are
     /// answered EIO.
-    package mutating func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
+    package func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
 
     /// The next session whose answers hang on no change. They need not wait for the end of the turn.
-    package mutating func nextAnswered(_ index: inout Int) -> Session? {
+    package func nextAnswered(_ index: inout Int) -> Session? {
         journal.hasChanges ? nil : sessions.nextAnswered(&index)
     }
 
     /// The next session to be flushed at the end of the turn.
     @inline(__always)
-    package mutating func nextToFlush(_ index: inout Int) -> Session? { sessions.nextToFlush(&index) }
+    package func nextToFlush(_ index: inout Int) -> Session? { sessions.nextToFlush(&index) }
 
     /// The session was flushed. True if it has ended with that, and its link is to be closed.
-    package mutating func flushed(_ session: Session) -> Bool {
+    package func flushed(_ session: Session) -> Bool {
         if !session.isOpen { return false }
         flow.reconsider(session)
         session.position.beginTurn()
@@ -186,7 +186,7 @@ extension Kernel {
     }
 
     /// All was flushed. Says how long the event loop may sleep. `storageLoad`: see `Storage.load`.
-    package mutating func finishTurn(storageLoad: Int) -> Wait {
+    package func finishTurn(storageLoad: Int) -> Wait {
         schedule.storageLoad = storageLoad
         let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
         var deadline = min(flow.expireReservation(), unsent.expire())
@@ -211,20 +211,20 @@ extension Kernel {
     package var limitSettings: [LimitSetting] { accounts.limits?.settings ?? [] }
 
     /// Policies have taken over a changed configuration. `before`: the limits that were set at run time and stood.
-    package mutating func policiesAreReloaded(before: [LimitSetting]) { limits.areReloaded(before: before) }
+    package func policiesAreReloaded(before: [LimitSetting]) { limits.areReloaded(before: before) }
 
     /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the log.
-    package mutating func trace(to tracer: @escaping (TraceEntry) -> Void) { trace.tracer = tracer }
+    package func trace(to tracer: @escaping (TraceEntry) -> Void) { trace.tracer = tracer }
 
     /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
-    package mutating func setLogSwitch(_ word: String) -> Bool { trace.switches.set(word) }
+    package func setLogSwitch(_ word: String) -> Bool { trace.switches.set(word) }
 }
 
 // MARK: - Start
 
 extension Kernel {
     /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
-    package mutating func makeLoader() -> StoreLoader {
+    package func makeLoader() -> StoreLoader {
         store.createSpecial("@introduceDomain", permissions: .ofControl)
         // Every domain may wait for others to go (Xen 4.22).
         store.createSpecial(
@@ -233,7 +233,7 @@ extension Kernel {
     }
 
     /// Goes on from what storage has kept, and makes what every store has: returns that, as far as storage lacks it.
-    package mutating func begin(with loader: StoreLoader) -> ClosedTurn? {
+    package func begin(with loader: StoreLoader) -> ClosedTurn? {
         let records = loader.notes.compactMap { key, value in Record.Key(key).flatMap { Record($0, value) } }
         if !records.isEmpty { domains.takeOver(Handover(records)) }
         let scanner = PathScanner(hashing: store.hashing)

@@ -90,8 +90,10 @@ final class FlowControl {
     }
 
     /// Ends a reservation whose time is over, and says when to look again.
-    func expireReservation() -> Moment? {
-        if !reservations.isOpen { return nil }
+    @inline(__always)
+    func expireReservation() -> Moment? { reservations.isOpen ? expireOpenReservation() : nil }
+
+    private func expireOpenReservation() -> Moment? {
         let (deadline, waiting) = reservations.expire()
         for session in waiting { reconsider(session) }
         return deadline

@@ -62,6 +62,11 @@ final class PathScanner {
     private let classes = PathScanner.makeClasses()
     /// Where a relative path is completed.
     private let absolute: UnsafeMutableRawBufferPointer
+    /// The last absolute path that was read. The next one often begins with the same components, whose hashes and
+    /// ends need not be found again.
+    private let last = UnsafeMutableRawPointer.allocate(byteCount: Limits.absolutePathMax + 8, alignment: 8)
+    private var lastCount = 0
+    private var lastDepth = 0
 
     /// More components than a path can have.
     private static let depthMax = Limits.absolutePathMax / 2 + 2
@@ -84,6 +89,7 @@ final class PathScanner {
         ends.deallocate()
         classes.deallocate()
         absolute.deallocate()
+        last.deallocate()
     }
 
     /// The path in `text` (without its NUL) as `domain` means it, or EINVAL.
@@ -129,19 +135,59 @@ final class PathScanner {
         let count = text.count
         guard count > 1, let bytes = text.baseAddress else { return path(text, depth: 0) }
         let (hashes, ends) = (hashes, ends)
-        var depth = 0
-        var hash = hashing.root
-        var start = 1
-        while true {
-            let end = bytes.place(of: UInt8(ascii: "/"), from: start, to: count)
+        let shared = countShared(bytes, count)
+        var depth = depthShared(bytes, count, shared)
+        var end = depth == 0 ? 0 : Int(ends[depth])
+        var hash = depth == 0 ? hashing.root : hashes[depth]
+        lastCount = 0
+        while end < count {
+            let start = end &+ 1
+            end = bytes.place(of: UInt8(ascii: "/"), from: start, to: count)
             if end == start { throw .EINVAL }
             hash = hashing.child(bytes + start, end &- start, of: hash)
             depth &+= 1
             hashes[depth] = hash
             ends[depth] = UInt16(truncatingIfNeeded: end)
-            if end == count { return path(text, depth: depth) }
-            start = end &+ 1
+            // A slash at the end has an empty component behind it.
+            if end == count &- 1 { throw .EINVAL }
         }
+        if shared < count { (last + shared).copyMemory(from: bytes + shared, byteCount: count &- shared) }
+        (lastCount, lastDepth) = (count, depth)
+        return path(text, depth: depth)
+    }
+
+    /// How many bytes the text begins with as the last path does.
+    @inline(__always)
+    private func countShared(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+        let most = min(count, lastCount)
+        var shared = 0
+        while shared &+ 8 <= most {
+            let new = bytes.loadUnaligned(fromByteOffset: shared, as: UInt64.self)
+            let difference = new ^ last.load(fromByteOffset: shared, as: UInt64.self)
+            if difference != 0 { return shared &+ difference.trailingZeroBitCount &>> 3 }
+            shared &+= 8
+        }
+        while shared < most,
+            bytes.load(fromByteOffset: shared, as: UInt8.self) == last.load(fromByteOffset: shared, as: UInt8.self)
+        {
+            shared &+= 1
+        }
+        return shared
+    }
+
+    /// How many whole components the text shares with the last path, of which it shares so many bytes.
+    @inline(__always)
+    private func depthShared(_ bytes: UnsafeRawPointer, _ count: Int, _ shared: Int) -> Int {
+        // A component takes two bytes at least.
+        var depth = min(lastDepth, shared &>> 1)
+        while depth > 0 {
+            let end = Int(ends[depth])
+            let isEnd =
+                end == count || end < count && bytes.load(fromByteOffset: end, as: UInt8.self) == UInt8(ascii: "/")
+            if end <= shared, isEnd { return depth }
+            depth &-= 1
+        }
+        return 0
     }
 
     /// A special name: any allowed bytes, slashes included, as long as it reads like a path.
