@@ -11,18 +11,34 @@ final class Turn {
     private(set) var entries: [TurnEntry] = []
     /// Domains that have died in it.
     private(set) var dead: [DeadDomain] = []
-    /// The payloads of the entries, one after the other.
-    private var payloads: [UInt8] = []
+    /// The payloads of the entries, one after the other, and how many bytes they are.
+    private var payloads = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var payloadsEnd = 0
 
     /// Room for so many entries, and bytes of them, is kept from turn to turn.
     private static let keptMax = (entries: 256, bytes: 64 * 1024)
 
     func begin(snapshot: UInt64) { self.snapshot = snapshot }
 
+    deinit { payloads.deallocate() }
+
     func clear() {
-        entries.removeAll(keepingCapacity: entries.capacity <= Turn.keptMax.entries)
-        payloads.removeAll(keepingCapacity: payloads.capacity <= Turn.keptMax.bytes)
+        // Of one, which is usual, that is much cheaper.
+        if entries.count == 1 {
+            entries.removeLast()
+        } else {
+            entries.removeAll(keepingCapacity: entries.capacity <= Turn.keptMax.entries)
+        }
+        if payloads.count > Turn.keptMax.bytes { resizePayloads(to: 0) }
+        payloadsEnd = 0
         if !dead.isEmpty { dead = [] }
+    }
+
+    private func resizePayloads(to count: Int) {
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: payloads[..<min(count, payloadsEnd)]))
+        payloads.deallocate()
+        payloads = larger
     }
 
     /// Notes a request that was handled, whatever it is: if the turn is taken back, so is its answer. The answer begins
@@ -30,18 +46,20 @@ final class Turn {
     func note(
         _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, moment: UInt64?
     ) {
-        let place = payloads.count
-        payloads.append(contentsOf: payload)
+        let end = payloadsEnd + payload.count
+        if end > payloads.count { resizePayloads(to: max(2 * end, 4096)) }
+        UnsafeMutableRawBufferPointer(rebasing: payloads[payloadsEnd...]).copyMemory(from: payload)
         entries.append(
             TurnEntry(
-                session: session, header: header, payload: place..<payloads.count, start: start,
+                session: session, header: header, payload: payloadsEnd..<end, start: start,
                 end: session.position.made, moment: moment))
+        payloadsEnd = end
     }
 
     func note(_ domain: DeadDomain) { dead.append(domain) }
 
     func withPayload<Result>(of entry: TurnEntry, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        payloads.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[entry.payload])) }
+        body(UnsafeRawBufferPointer(rebasing: payloads[entry.payload]))
     }
 }
 

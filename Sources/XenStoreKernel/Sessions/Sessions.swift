@@ -71,7 +71,10 @@ final class Sessions {
 
     /// The next session to be flushed at the end of a turn. Flushing may touch further sessions: one that ends
     /// frees what others waited for.
-    func nextToFlush(_ index: inout Int) -> Session? {
+    @inline(__always)
+    func nextToFlush(_ index: inout Int) -> Session? { touched.isEmpty ? nil : takeTouched(&index) }
+
+    private func takeTouched(_ index: inout Int) -> Session? {
         while index < touched.count {
             // Of one, which is usual, that is much cheaper.
             if touched.count == 1 {
@@ -84,7 +87,7 @@ final class Sessions {
             session.isTouched = false
             if session.isOpen { return session }
         }
-        if !touched.isEmpty { touched.removeAll(keepingCapacity: true) }
+        touched.removeAll(keepingCapacity: true)
         return nil
     }
 
