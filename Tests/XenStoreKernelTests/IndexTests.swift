@@ -83,4 +83,49 @@ import Testing
             #expect(scanned.depth == 6)
         }
     }
+
+    /// A scanner remembers the last path. Whatever came before, it reads a path as a new scanner does.
+    @Test(arguments: 0..<8 as Range<UInt64>)
+    func aPathIsReadAlikeWhateverCameBefore(seed: UInt64) {
+        var random = SeededGenerator(seed: seed + 1)
+        let hashing = PathHash(seed: 7)
+        let scanner = PathScanner(hashing: hashing)
+        let names = [
+            "a", "b", "ab", "local", "domain", "12345678", "123456789", "", "b/a", String(repeating: "x", count: 40),
+            "!", "@c",
+        ]
+        for _ in 0..<4000 {
+            let depth = Int(random.next() % 6)
+            let path = Array((0..<depth).map { _ in "/" + names.randomElement(using: &random)! }.joined().utf8)
+            let isTrusted = random.next() % 4 == 0
+            let read = Reading(of: path, by: scanner, isTrusted)
+            let expected = Reading(of: path, by: PathScanner(hashing: hashing), isTrusted)
+            #expect(read == expected, "\(String(decoding: path, as: UTF8.self))")
+        }
+    }
+
+    /// What a scanner says of a path: nil if that it is none, else the hash and length of each prefix.
+    private struct Reading: Equatable {
+        var prefixes: [(hash: UInt64, length: Int)]?
+
+        init(of path: [UInt8], by scanner: PathScanner, _ isTrusted: Bool) {
+            path.withUnsafeBytes { bytes in
+                defer { withExtendedLifetime(scanner) {} }
+                guard let path = try? scanner.scan(bytes, home: .control, specials: true, isTrusted: isTrusted) else {
+                    return
+                }
+                prefixes =
+                    path.isSpecial
+                    ? [(path.hash, 0)]
+                    : (0...path.depth).map { depth in
+                        (path.hash(at: depth), path.prefix(depth).bytes.count)
+                    }
+            }
+        }
+
+        static func == (a: Reading, b: Reading) -> Bool {
+            guard let a = a.prefixes, let b = b.prefixes else { return (a.prefixes == nil) == (b.prefixes == nil) }
+            return a.map(\.hash) == b.map(\.hash) && a.map(\.length) == b.map(\.length)
+        }
+    }
 }
