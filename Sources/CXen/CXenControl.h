@@ -5,6 +5,6 @@
 #include <xenctrl.h>
 #include "CXenLog.h"
 
-// The version of the interface that the hypervisor must have, too: a macro that Swift can't see.
+// The version of the interface that the hypervisor must have. Swift cannot see the macro.
 static const unsigned int xen_domctl_interface_version = XEN_DOMCTL_INTERFACE_VERSION;
 #endif

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <xentoollog.h>
 
-// Left to themselves, Xen's libraries write what fails to standard error, past the daemon's log, and wait there for a
-// reader. What matters of it the daemon says itself.
+// By default Xen's libraries write errors to standard error. The daemon's log does not see them, and a write may block.
+// The daemon itself logs the errors that matter.
 static void xen_say_nothing(struct xentoollog_logger *logger, xentoollog_level level, int code, const char *context,
                             const char *format, va_list arguments)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Memory that grows, does not move, and goes all at once.
+/// Memory that grows and does not move. It is freed as a whole.
 final class Arena {
     private var blocks: [UnsafeMutableRawPointer] = []
     private var free = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -22,7 +22,7 @@ final class Arena {
         return UnsafeRawBufferPointer(place)
     }
 
-    /// Copies both, one after the other.
+    /// Copies both pieces, one after the other.
     func join(
         _ first: Slice<UnsafeRawBufferPointer>, _ second: Slice<UnsafeRawBufferPointer>
     ) -> UnsafeRawBufferPointer {

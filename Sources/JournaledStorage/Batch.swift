@@ -22,10 +22,10 @@ final class Batch {
     private(set) var isOfPeers = false
 
     static let headerSize = 32
-    /// What a batch begins with.
+    /// The first bytes of a batch.
     static let magic = Array("sta2".utf8)
-    /// What it began with where keys are whole, with a length of four bytes: an earlier version may have left
-    /// such a journal.
+    /// The first bytes of a batch with whole keys and lengths of four bytes. An earlier version may have left such a
+    /// journal.
     private static let formerMagic = Array("stas".utf8)
     private static let entryHeaderSize = 8
     private static let gone = UInt32.max
@@ -114,7 +114,7 @@ final class Batch {
         header.put(number: Self.checksum(bytes), at: 24)
     }
 
-    /// Of everything but itself.
+    /// The checksum of the batch without the checksum itself.
     private static func checksum(_ batch: UnsafeRawBufferPointer) -> UInt64 {
         var sum: UInt64 = 0x9e37_79b9_7f4a_7c15
         func add(_ word: UInt64) {
@@ -140,15 +140,15 @@ final class Batch {
 }
 
 extension Batch {
-    /// A batch in a journal, whole and undamaged.
+    /// A whole and undamaged batch in a journal.
     struct Found {
         var sequence: UInt64
-        /// With its header.
+        /// The place of the batch, including its header.
         var range: Range<Int>
     }
 
-    /// The batches that a journal of this store begins with. What follows the last one is what a
-    /// death in the middle of writing has left, or what is left of older batches.
+    /// The batches of this store at the beginning of a journal. Bytes after the last one come from older batches, or
+    /// from a daemon that died while it wrote.
     static func all(in journal: UnsafeRawBufferPointer, store: UInt64) -> [Found] {
         var found: [Found] = []
         var offset = 0
@@ -160,12 +160,12 @@ extension Batch {
         return found
     }
 
-    /// How many there are of this store.
+    /// The number of batches of this store.
     static func count(in journal: [UInt8], store: UInt64) -> Int {
         journal.withUnsafeBytes { all(in: $0, store: store).count }
     }
 
-    /// Whether the bytes begin as a batch does.
+    /// Whether the bytes begin like a batch.
     static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
         bytes.starts(with: magic) || bytes.starts(with: formerMagic)
     }
@@ -191,16 +191,16 @@ extension Batch {
         return batch
     }
 
-    /// A change as it stands in a batch.
+    /// One change of a batch.
     private struct Entry {
-        /// How much of the key before its key begins with.
+        /// The number of bytes that its key shares with the key before.
         var shared: Int
         var keyEnd: Slice<UnsafeRawBufferPointer>
-        /// Nil if what the key names is gone.
+        /// Nil if the change removes the record.
         var record: UnsafeRawBufferPointer?
     }
 
-    /// Calls `body` with each change of a batch. False if the batch is none after all.
+    /// Calls `body` with each change of a batch. False if this is not a batch after all.
     private static func forEachEntry(in batch: UnsafeRawBufferPointer, _ body: (Entry) -> Void) -> Bool {
         var offset = headerSize
         var keyLength = 0
@@ -208,7 +208,7 @@ extension Batch {
         while offset < batch.count {
             guard batch.count - offset >= entryHeaderSize else { return false }
             let length = Int(batch.number(at: offset) as UInt16)
-            // The upper half of a whole key's length is 0: no key is so long.
+            // The upper half of a whole key's length is 0, since no key is so long.
             let shared = hasWholeKeys ? 0 : Int(batch.number(at: offset + 2) as UInt16)
             let recordLength: UInt32 = batch.number(at: offset + 4)
             let isGone = recordLength == gone
@@ -225,7 +225,7 @@ extension Batch {
         return true
     }
 
-    /// The ``weight`` of all the batches in a journal of this store.
+    /// The ``weight`` of all batches of this store in a journal.
     static func weight(of journal: [UInt8], store: UInt64) -> Int {
         var weight = journal.count
         journal.withUnsafeBytes { journal in
@@ -245,7 +245,8 @@ extension Batch {
         let keys = Arena()
         defer { withExtendedLifetime(keys) {} }
         var outcome = JournalOutcome(size: journal.count, last: folded)
-        // Growing bit by bit costs as much as all else; repeated writes to one node need less.
+        // To grow the dictionary step by step costs as much as everything else. Repeated writes of one node need less
+        // room.
         outcome.records.reserveCapacity(min(journal.count / 128, 1 << 16))
         var offset = 0
         while let batch = next(in: journal, at: offset) {
@@ -266,7 +267,7 @@ extension Batch {
 }
 
 extension JournalOutcome {
-    /// Calls `body` when the number of the last batch is among the records: a table keeps it as one of them, also where
+    /// Calls `body` with the number of the last batch among the records. A table keeps the number as a record, even if
     /// no batch has changed anything. Without a batch there is no number.
     mutating func withNumber(
         _ body: (JournalOutcome) throws(TableFailure) -> Void

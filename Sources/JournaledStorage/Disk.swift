@@ -2,9 +2,9 @@
 import CLinux
 import Glibc
 
-/// What the system says of the disk that a folder is on.
+/// The system's facts about the disk of a folder.
 public enum Disk {
-    /// Bytes of the disk, and those of them that nobody uses; nil if it does not say, or has no bounds.
+    /// The size of the disk and its free bytes; nil if the system does not tell, or the disk has no bounds.
     public static func space(in folder: String) -> (all: Int, free: Int)? {
         var disk = statvfs()
         guard statvfs(folder, &disk) == 0, disk.f_blocks > 0 else { return nil }
@@ -16,7 +16,7 @@ public enum Disk {
         return (bytes(disk.f_blocks), bytes(disk.f_bavail))
     }
 
-    /// Whether the folder is on a file system that loses all when the host stops.
+    /// Whether the folder is on a file system in memory, which a power cut empties.
     static func isInMemory(_ folder: String) -> Bool {
         var status = statfs()
         let magics = [0x0102_1994, 0x8584_58f6]  // tmpfs and ramfs

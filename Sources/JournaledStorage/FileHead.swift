@@ -2,11 +2,11 @@
 import Glibc
 import XenStorePlugin
 
-/// What a regular file begins with tells whose it is.
+/// The beginning of a regular file. It shows which program the file belongs to.
 public final class FileHead {
     private let descriptor: Int32
 
-    /// What is read at once. A journal shows within this what it is.
+    /// The size of one read. A journal shows within this size that it is a journal.
     private static let piece = 1 << 20
 
     /// Nil if the file cannot be opened.
@@ -17,14 +17,14 @@ public final class FileHead {
 
     deinit { close(descriptor) }
 
-    /// Bytes of the whole file; nil if the system does not tell.
+    /// The size of the whole file; nil if the system does not tell.
     public var size: Int? {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? Int(status.st_size) : nil
     }
 
-    /// It begins with a batch or a piece of one, or with zeros that power loss has left in its place; or there
-    /// are others after the first one, which is damaged.
+    /// Whether the file is a journal. It begins with a batch or a part of one, or with zeros after a power cut. Or its
+    /// first batch is damaged, and other batches follow it.
     var isJournal: Bool {
         guard let (bytes, _) = first(Self.piece) else { return true }
         if Self.isZero(bytes.prefix(Batch.headerSize)) || Batch.magic.starts(with: bytes) { return true }
@@ -33,16 +33,16 @@ public final class FileHead {
 
     var beginsWithBatch: Bool { first(Batch.magic.count).map { Batch.begins($0.bytes[...]) } ?? false }
 
-    /// It holds the number of a process, or nothing.
+    /// Whether the file can be a lock: it holds a process number, or nothing.
     var isLock: Bool {
         guard let (bytes, _) = first(64) else { return true }
         return bytes.count < 32 && bytes.allSatisfy { $0 == 0 || $0 == 10 || (48...57).contains($0) }
     }
 
-    /// Whether there are only zeros, as power loss may leave them.
+    /// Whether all bytes are zeros, as a power cut may leave them.
     public static func isZero(_ bytes: some Collection<UInt8>) -> Bool { bytes.allSatisfy { $0 == 0 } }
 
-    /// The first bytes, and whether there are no others. Nil if they cannot be read.
+    /// The first bytes, and whether they are the whole file. Nil if they cannot be read.
     public func first(_ limit: Int) -> (bytes: [UInt8], isAll: Bool)? {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: min(limit, Self.piece))

@@ -2,11 +2,11 @@
 import Glibc
 import XenStorePlugin
 
-/// Which file has a name. With it one notices when another file takes the name, or when the file loses bytes.
+/// The identity of an open file. It shows when another file takes the name, or when the file loses bytes.
 struct FileIdentity {
     private let device: dev_t
     private let inode: ino_t
-    /// Bytes that it has at least.
+    /// The smallest size that the file must have.
     var size: Int
 
     init(_ descriptor: Int32, _ path: String) throws(StorageError) {
@@ -18,13 +18,13 @@ struct FileIdentity {
     }
 
     enum Problem {
-        /// There is no such file any more, or it cannot be looked at.
+        /// The file does not exist any more, or the system does not let us look at it.
         case vanished(Int32)
         case replaced
         case truncated(missing: Int)
     }
 
-    /// What somebody else has done to the file.
+    /// What another program has done to the file.
     func problem(at path: String) -> Problem? {
         var status = stat()
         guard stat(path, &status) == 0 else { return .vanished(errno) }
@@ -33,7 +33,7 @@ struct FileIdentity {
         return nil
     }
 
-    /// Whether the open file still has all its bytes, named or not.
+    /// Whether the open file still has all its bytes, even if its name is gone.
     func isWhole(_ descriptor: Int32) -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && Int(status.st_size) >= size
@@ -43,12 +43,12 @@ struct FileIdentity {
 extension StorageError {
     init(_ stranger: Stranger) { self.init("\(stranger); it is left as it is") }
 
-    /// What the system has refused, on which file, and why.
+    /// An error of a system call on a file.
     public static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> StorageError {
         StorageError("can't \(doing) '\(path)': \(String(cString: strerror(code)))")
     }
 
-    /// What somebody else has done to a file.
+    /// An error for something that another program has done to a file.
     static func happened(_ problem: FileIdentity.Problem, to path: String) -> StorageError {
         switch problem {
         case .vanished(let code): .system("find", path, code)

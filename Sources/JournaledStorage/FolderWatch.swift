@@ -3,20 +3,20 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Tells when something happens to names in a folder, on a thread of its own: it costs nothing while
-/// nothing does. What is written to a file by a descriptor that stays open is not told.
+/// Calls a function when names in a folder change. It has a thread of its own, which costs nothing while nothing
+/// happens. It does not see writes to a file that stays open.
 final class FolderWatch {
     private let inotify: Int32
-    /// Written to when the thread is to end.
+    /// A write to it ends the thread.
     private let bell: Int32
     private let thread: pthread_t
     private let watch: Watch
 
-    /// What somebody else's doing looks like: a file comes, goes, or has been written to.
+    /// The events that another program can cause: a file appears, disappears, or is written.
     private static let interest = UInt32(
         IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF
             | IN_ONLYDIR)
-    /// The folder itself is not what it was, or events were lost.
+    /// The folder itself has changed, or events were lost.
     private static let all = UInt32(IN_IGNORED | IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
     /// Calls `changed` on the thread when there is news. Nil if the system does not let us.

@@ -3,10 +3,10 @@ import Glibc
 import Synchronization
 import XenStorePlugin
 
-/// Brings what is in the journals into the table, on a thread of its own: to change a table costs more than a whole
-/// turn of the daemon, and the more batches a change takes the less it costs for each.
+/// Folds the journals into the table, on a thread of its own. To change a table takes longer than a whole turn of the
+/// daemon. A change of many batches costs less for each batch.
 ///
-/// `monitor` guards everything but the table itself and the reserve, which are the thread's.
+/// `monitor` guards everything except the table itself and the reserve. Only the thread uses these two.
 final class Folding: @unchecked Sendable {
     private let monitor = Monitor()
     private var thread: pthread_t?
@@ -16,23 +16,23 @@ final class Folding: @unchecked Sendable {
     private let files: StoreFiles
     private let lock: StoreLock
     private let table: any JournaledTable
-    /// Bytes of the table as the thread has left it.
+    /// The size of the table after the last fold.
     private var tableSize: Int
     private var journals: Journals
     private var room: DiskRoom
-    /// When what is in the open journal is folded at last, even if it is little.
+    /// The time at which the thread folds the open journal, even if it is small.
     private var deadline: timespec?
 
-    /// Why the table could not be changed, until it can.
+    /// The reason why the table could not be changed; nil while it can be.
     private var failure: StorageError?
-    /// What keeps the table from being changed for now: a lock, or a full disk.
+    /// The obstacle that prevents changes of the table now: a lock, or a full disk.
     private var obstacle: StorageError?
     private var isObstacleSaid = false
     private var attempts = 0
     private var attemptsAtEnd = 0
     private var isAttemptWanted = false
     private var ending = Ending.none
-    /// The daemon is about to end: what is being changed is given up.
+    /// Whether the daemon is about to end. The thread then gives up its current fold.
     private let isHurried = Atomic(false)
 
     private var watch: FolderWatch?
@@ -41,19 +41,20 @@ final class Folding: @unchecked Sendable {
 
     private enum Ending {
         case none
-        /// When all is folded.
+        /// After everything is folded.
         case orderly
-        /// As it is.
+        /// At once, as it is.
         case atOnce
     }
 
-    /// A journal of this size is folded at once.
+    /// The thread folds a journal of this size at once.
     private static let enough = 4 << 20
     /// Above this size each commit waits a little, to give the thread time.
     private static let much = 32 << 20
-    /// The upper bound of a journal: above it commits wait. Commits that free room have twice as much.
+    /// The upper bound of a journal. Above it commits wait. Commits that free room have twice as much.
     private static let tooMuch = 64 << 20
-    /// At the end the thread folds no more than this, so that the end does not take long. The journals keep the rest.
+    /// The largest size that the thread folds at the end of the daemon. Larger journals stay, so the end does not take
+    /// long.
     private static let enoughAtEnd = 8 << 20
     private static let seconds = 1
 
@@ -75,7 +76,7 @@ final class Folding: @unchecked Sendable {
         if !room.reserve.take() {
             log.warning("\(StorageError.system("keep room in reserve beside", files.table))")
         }
-        // What cannot be made yet is made when it is needed.
+        // Files that cannot be made now are made when they are needed.
         journals.begin(leaving: room.ofJournal)
         room.look()
         noteLoad()
@@ -130,7 +131,7 @@ final class Folding: @unchecked Sendable {
         do throws(StorageError) {
             try journals.append(batch, needsSync: needsSync, leaving: room.after(batch))
         } catch {
-            // A fold gives the room back that earlier ones of its kind have used up.
+            // A fold frees the room that earlier removals have used.
             guard batch.removes, journals.lacksRoom else { throw error }
             awaitAttempt()
             try journals.forgetRefused()
@@ -138,7 +139,7 @@ final class Folding: @unchecked Sendable {
         }
     }
 
-    /// Bytes that a fold of all that waits may need.
+    /// The bytes that a fold of all waiting batches may need.
     private func bytesToFold(beside more: Int = 0) -> Int {
         type(of: table).bytesToApply(journals: journals.weight + more, table: tableSize)
     }
@@ -154,8 +155,7 @@ final class Folding: @unchecked Sendable {
         monitor.tellChange()
     }
 
-    /// A batch has been refused because the disk is full, and there is no more room yet. What frees room is
-    /// taken all the same.
+    /// Whether the disk is still full since the storage has refused a batch. It still accepts batches that free room.
     var lacksRoom: Bool {
         monitor.lock()
         defer { monitor.unlock() }
@@ -171,7 +171,7 @@ final class Folding: @unchecked Sendable {
         lastLoad.store(load, ordering: .relaxed)
     }
 
-    /// Folds what there is and ends the thread; at once if it is not to be orderly.
+    /// Ends the thread. If `orderly`, folds the journals first.
     func stop(orderly: Bool = true) {
         guard let thread else { return }
         monitor.lock()
@@ -190,7 +190,7 @@ final class Folding: @unchecked Sendable {
         room.reserve.release()
     }
 
-    /// Has the table looked after if something is wrong with it, and waits where too much waits.
+    /// Makes the thread look at the files if something is wrong. Waits if the journals are too large.
     private func makeReady(_ batch: Batch) throws(StorageError) {
         if failure != nil, !settings.keepsUnsaved { awaitAttempt() }
         if let failure, !settings.keepsUnsaved { throw failure }
@@ -217,7 +217,7 @@ final class Folding: @unchecked Sendable {
         monitor.unlock()
     }
 
-    /// Waits until there is something to be done; false if the thread is to end.
+    /// Waits for work. False if the thread must end.
     private func awaitWork() -> Bool {
         while true {
             if ending == .atOnce || ending == .orderly && isDone { return false }
@@ -233,16 +233,16 @@ final class Folding: @unchecked Sendable {
         }
     }
 
-    /// At the end each journal has its turn, whether that works or not.
+    /// At the end the thread tries each journal once, whether that works or not.
     private var isDone: Bool { journals.weight == 0 || attemptsAtEnd > 2 }
 
-    /// Folds the journal that is not being added to, or looks after the table if there is nothing.
+    /// Folds the closed journal. If it is empty, looks at the table.
     private func attempt() {
         let isLook = mustLook && !isAttemptWanted && ending == .none
         isAttemptWanted = false
         if ending == .orderly { attemptsAtEnd += 1 }
         if !(mustLook || watch == nil) || look() {
-            // What has just come is not folded any sooner because somebody touched a file.
+            // A changed file name is no reason to fold new batches earlier.
             if !isLook { journals.close() }
             noteLoad()
             var closed = journals.closed
@@ -259,14 +259,14 @@ final class Folding: @unchecked Sendable {
         monitor.tellChange()
     }
 
-    /// Folds a journal while others go on.
+    /// Folds a journal while commits go on.
     private func fold(_ journal: [UInt8]) -> Result<UInt64, TableFailure> {
         let folded = journals.folded
         monitor.unlock()
         var result = apply(journal, after: folded)
         monitor.lock()
         if case .failure(.full) = result {
-            // Room is kept for this, and what was removed since may make it less that is to be stored.
+            // The reserve is room for this. Removals in the open journal may make the fold smaller, so fold both.
             let all = journals.all
             let reserve = room.reserve
             monitor.unlock()
@@ -324,8 +324,8 @@ final class Folding: @unchecked Sendable {
 
     // MARK: What others do to the files
 
-    /// Sees whether the lock and the journals are still the files that they were, and writes journals again from
-    /// memory. The table is looked at when it is changed. False if the store is another daemon's now.
+    /// Checks whether the lock and the journals are still the same files. Writes lost journals again from memory. The
+    /// next change looks at the table. False if another daemon owns the store now.
     private func look() -> Bool {
         watch?.forgetNews()
         if watch == nil {
@@ -341,7 +341,7 @@ final class Folding: @unchecked Sendable {
         return true
     }
 
-    /// Tries again what did not work.
+    /// Tries again the things that have failed.
     private func recover() {
         saveUnsaved()
         room.look()

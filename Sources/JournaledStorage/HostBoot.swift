@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// The boot of the host that is running now: a store of another boot is about domains that are gone.
+/// The current boot of the host. A store of another boot describes domains that are gone.
 enum HostBoot {
     static var id: String {
         let text = (try? WholeFile.readText("/proc/sys/kernel/random/boot_id")) ?? ""

@@ -2,45 +2,44 @@
 import Glibc
 import XenStorePlugin
 
-/// One of a store's two journals: batches that are not in the table yet, one after the other.
+/// One of the two journals of a store: batches that are not in the table yet.
 ///
-/// A batch is safe from the daemon's death when it is written, and from the host's when it is synced.
-/// A journal is emptied without touching the file: the batch that is written at its beginning next
-/// has a number that tells it from the older ones after it. The file is longer than what is in it: it
-/// keeps room for changes that free room when the disk is full, and a sync finds no file that has just
-/// grown, which costs the file system a commit of its own.
+/// A written batch survives the death of the daemon. A synced batch survives the death of the host. To empty a journal,
+/// the daemon does not touch the file: the next batch overwrites the beginning, and its number shows that the batches
+/// after it are older. The file is longer than its content, for two reasons. It keeps room for changes that free room
+/// on a full disk. And a sync is cheaper if the file has not just grown.
 struct JournalFile {
     let path: String
     private let files: StoreFiles
-    /// What the file begins with, as far as it counts.
+    /// The valid bytes at the beginning of the file.
     private(set) var content: [UInt8]
-    /// What the batches in it come to with whole keys.
+    /// The size of the batches with whole keys.
     private(set) var weight: Int
     private var descriptor: Int32 = -1
     private var identity: FileIdentity?
-    /// The file may not hold what it should. It is written again before anything is added.
+    /// Whether the file may differ from `content`. Then it is written again before the next batch.
     private(set) var isSuspect = true
-    /// The file may hold a batch that was refused, or hold it again after a power cut: of this daemon's, or of
-    /// one that was killed.
+    /// Whether the file may hold a refused batch, now or after a power cut. The batch is of this daemon or of one that
+    /// was killed.
     private var mayHoldRefused = true
-    /// The file of the daemon before this one has not been looked for yet.
+    /// Whether the daemon has not yet looked for a file of an earlier daemon.
     private var isNew = true
     private let syncs: Bool
 
-    /// Bytes that the file has.
+    /// The size of the file in bytes.
     private var allocated = 0
-    /// The last batch that was refused lacked room on the disk.
+    /// Whether the last refused batch lacked room on the disk.
     private(set) var lacksRoom = false
 
-    /// An emptied file is cut to this, so that one that was large once does not stay so.
+    /// An emptied file is cut to this size, so it does not stay large for ever.
     private static let spareSize = 16 << 20
-    /// An emptied journal that was larger than this gives its memory back.
+    /// An emptied journal above this size frees its memory.
     private static let spareMemory = 1 << 20
     /// Below this a journal does not grow step by step.
     private static let usualLeast = 256 << 10
     /// A journal is seldom larger than this, as commits wait then.
     private static let usualMost = 68 << 20
-    /// What a journal grows by at most.
+    /// The largest step by which a journal grows.
     private static let stride = 1 << 20
 
     init(path: String, of files: StoreFiles, content: [UInt8], weight: Int, syncs: Bool) {
@@ -51,9 +50,8 @@ struct JournalFile {
         self.syncs = syncs
     }
 
-    /// Adds a batch, all of it or nothing. One that needs no sync is safe from a power cut with the next
-    /// that does, if the journal is one that syncs. `room` bytes stay free after the batch; if a full disk
-    /// does not let them, the batch is refused.
+    /// Adds the whole batch, or nothing. A batch without a sync survives a power cut when a later batch is synced.
+    /// `room` bytes stay free after the batch. If a full disk does not allow that, the batch is refused.
     mutating func append(_ batch: Batch, needsSync: Bool, leaving room: Int) throws(StorageError) {
         try makeSound()
         let end = content.count + batch.bytes.count
@@ -68,7 +66,7 @@ struct JournalFile {
         if needsSync, fdatasync(descriptor) != 0 {
             let failure = errno
             retract()
-            // What the system could not write it may have dropped: it must be given all of it again.
+            // The system may have dropped the bytes that it could not write, so the file is written again.
             isSuspect = true
             mayHoldRefused = true
             throw .system("sync", path, failure)
@@ -77,8 +75,8 @@ struct JournalFile {
         identity?.size = content.count
     }
 
-    /// Growing a large array by doubling would copy tens of megabytes while everybody waits. Memory that is
-    /// reserved takes none until it is used.
+    /// Adds the batch in memory. A large array that doubles would copy tens of megabytes while all clients wait.
+    /// Reserved memory takes no room until it is used.
     private mutating func add(_ batch: Batch) {
         let end = content.count + batch.bytes.count
         if end > Self.spareMemory, content.capacity < Self.usualMost { content.reserveCapacity(Self.usualMost) }
@@ -87,9 +85,8 @@ struct JournalFile {
         weight += batch.weight
     }
 
-    /// Makes sure that no batch is left in the file that was refused. To be called before the other journal of a
-    /// store that syncs is given a batch: that has the number of the one that was refused, and a store of
-    /// which both journals hold a batch of one number is damaged.
+    /// Removes a refused batch from the file. Call this before the other journal of a store that syncs gets a batch.
+    /// That batch has the number of the refused one, and a store with one number in both journals counts as damaged.
     mutating func forgetRefused() throws(StorageError) {
         if !mayHoldRefused { return }
         if syncs, access(path, F_OK) == 0 {
@@ -99,13 +96,13 @@ struct JournalFile {
         mayHoldRefused = false
     }
 
-    /// Adds a batch that could not be written. It is in memory only, until the file can be written again.
+    /// Adds a batch that could not be written. It stays in memory until the file can be written again.
     mutating func keep(_ batch: Batch) {
         add(batch)
         isSuspect = true
     }
 
-    /// All of it is in the table.
+    /// Forgets all batches, since the table has them.
     mutating func empty() {
         content.removeAll(keepingCapacity: content.capacity <= Self.spareMemory)
         weight = 0
@@ -121,21 +118,20 @@ struct JournalFile {
         isSuspect = true
     }
 
-    /// What somebody else has done to the file; nil if nothing. If something, the file is written again before
-    /// anything is added.
+    /// What another program has done to the file; nil if nothing. The file is then written again before the next batch.
     mutating func look() -> FileIdentity.Problem? {
         guard let problem = identity?.problem(at: path) else { return nil }
         isSuspect = true
         return problem
     }
 
-    /// Sees to it that the file holds what it should, and room for so many bytes more if there is any.
+    /// Writes the file if it may be wrong, and gives it `room` more bytes if possible.
     mutating func restore(leaving room: Int) throws(StorageError) {
         try makeSound()
         if content.count + room > allocated { try grow(for: content.count, leaving: room) }
     }
 
-    /// The next daemon must not find a batch that was refused. The file keeps the room of its bytes.
+    /// Removes a refused batch, which the next daemon must not find. The file keeps its size.
     private mutating func retract() {
         let zeros = [UInt8](repeating: 0, count: min(Batch.headerSize, max(0, allocated - content.count)))
         if !WholeFile.write(zeros, to: descriptor, at: content.count)
@@ -147,8 +143,8 @@ struct JournalFile {
 
     // MARK: Room
 
-    /// Has the file grow, by more than is needed if it can be. Where the disk is not full, and still the file
-    /// may not grow so far, batches make it grow as they can.
+    /// Grows the file, by more than it needs if possible. If the file may not grow so far though the disk has room,
+    /// each batch grows the file as it can.
     private mutating func grow(for end: Int, leaving room: Int) throws(StorageError) {
         var failure: Int32 = 0
         for size in [end + room + (room > 0 ? min(Self.stride, room) : Self.stride), end + room] {
@@ -164,11 +160,11 @@ struct JournalFile {
 
     private static func isLackOfRoom(_ code: Int32) -> Bool { code == ENOSPC || code == EDQUOT }
 
-    /// Gives the file that many bytes, and returns 0, or why that failed.
+    /// Gives the file `size` bytes. Returns 0, or the error.
     private mutating func allocate(_ size: Int) -> Int32 {
         var failure: Int32 = 0
         if syncs {
-            // Blocks that were written before cost a sync least.
+            // A sync is cheapest for blocks that were written before.
             let zeros = [UInt8](repeating: 0, count: size - allocated)
             if !WholeFile.write(zeros, to: descriptor, at: allocated) { failure = errno }
         } else {
@@ -182,7 +178,7 @@ struct JournalFile {
 
     private mutating func makeSound() throws(StorageError) {
         if !isSuspect { return }
-        // A file that syncs is rather made again: what is in it need not be what is on the disk.
+        // A journal that syncs is made again: its bytes in memory may differ from those on the disk.
         if isNew, !syncs, takeOver() { return }
         do throws(StorageError) { try renew() } catch {
             if isNew, takeOver() { return }
@@ -192,7 +188,7 @@ struct JournalFile {
     }
 
     private mutating func renew() throws(StorageError) {
-        // Something else may have taken the name: it is not ours to overwrite.
+        // If another program's file has the name, do not overwrite it.
         if let stranger = files.stranger(under: path, besides: .journal) { throw StorageError(stranger) }
         let draft = StoreFiles.draft(of: path)
         let fresh = try files.openDraft(of: path)
@@ -216,15 +212,15 @@ struct JournalFile {
         (isSuspect, mayHoldRefused) = (false, false)
     }
 
-    /// Goes on in the file that the daemon before this one has left, with the room that it has. False if it is
-    /// not what it was when it was read.
+    /// Goes on with the file of an earlier daemon, which has room already. False if the file has changed since it was
+    /// read.
     private mutating func takeOver() -> Bool {
         let file = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else { return false }
         guard let found = try? WholeFile.read(file, path), found.starts(with: content),
             let same = try? FileIdentity(file, path), same.problem(at: path) == nil,
-            // What a failed sync has dropped must be given to the system again. After what counts may be
-            // batches that power loss has cut off from it: they would continue what is written next.
+            // The system may have dropped bytes at a failed sync, so write them again. A power cut may have left later
+            // batches after a gap. The next batch would close the gap, so overwrite them with zeros.
             WholeFile.write(content + [UInt8](repeating: 0, count: found.count - content.count), to: file, at: 0),
             !syncs || fdatasync(file) == 0 && (try? StoreFiles.syncFolder(of: path)) != nil
         else {

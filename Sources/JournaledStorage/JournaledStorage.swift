@@ -2,21 +2,21 @@
 import Glibc
 import XenStorePlugin
 
-/// A storage with a journal before its table.
+/// A storage that writes changes to a journal before they reach its table.
 ///
-/// A commit adds one batch to the journal, which is one write; `Folding` brings it into the table a little later.
-/// So a commit costs next to nothing, whatever it costs to change a table.
+/// A commit adds one batch to the journal, which is one write. `Folding` brings the batch into the table a little
+/// later. So a commit is cheap, even if a change of the table is not.
 public final class JournaledStorage<Table: JournaledTable>: Storage {
     public static var name: String { Table.name }
     public static var summary: String { Table.summary }
     public static var keys: [ConfigurationKey] { Settings.keys(of: Table.self) }
 
-    /// Looks at a store and changes nothing. A daemon that uses it may go on.
+    /// Reports on a store and changes nothing. A daemon may use the store meanwhile.
     public static func check(_ path: String) throws(StorageError) -> StoreReport {
         try StoreReport.check(path, of: Table.self)
     }
 
-    /// Writes what can be saved of a store under its name, and sets the old one aside.
+    /// Saves as much of a store as possible under its name, and sets the old store aside.
     public static func repair(_ path: String) throws(StorageError) -> StoreReport {
         try StoreReport.repair(path, of: Table.self)
     }
@@ -27,14 +27,14 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
     private let log: PluginLog
     private var lock: StoreLock?
     private var folding: Folding?
-    /// What was changed while there is nowhere to store it.
+    /// The changes since a start at which the store could not be opened.
     private var standby: Standby?
     private let batch = Batch()
     /// Nanoseconds that the last commit with a sync took.
     private var commitTime: UInt64 = 0
-    /// When a commit was last said to be slow.
+    /// When the log last reported a slow commit.
     private var slownessSaid: UInt64 = 0
-    /// The boot of the host that the content belongs to.
+    /// The boot of the host that the store belongs to.
     var boot: () -> String = { HostBoot.id }
 
     public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
@@ -49,11 +49,11 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
     public var wantsBatches: Bool { true }
 
     public func load(into loader: any StateLoader) throws(StorageError) {
-        // A file that may grow no further is an error like others.
+        // Without this the system would kill the daemon when a file may not grow. Now the write fails with an error.
         signal(SIGXFSZ, SIG_IGN)
         if let stranger = files.stranger() { throw StorageError(stranger) }
         do throws(StoreLock.Failure) { try takeLock() } catch {
-            // A second daemon must not go on: what it serves would be another store.
+            // A second daemon must not go on. It would serve another store.
             if case .held(let error) = error { throw error }
             try goOn(without: error.error)
         }
@@ -65,7 +65,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         standby?.follow(content)
     }
 
-    /// What cannot be stored is kept in memory if the operator wants it so.
+    /// Keeps changes in memory if the operator has chosen that. Otherwise throws.
     private func goOn(without error: StorageError) throws(StorageError) {
         if !settings.keepsUnsaved { throw error }
         folding = nil
@@ -83,7 +83,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
 
     private func startFolding(_ content: StoreContent) throws(StorageError) {
         guard let lock else { throw StorageError("'\(files.table)' is not locked") }
-        // What survives a reboot must be whole after it, at least as it was when it was folded.
+        // A store that survives a reboot must be whole after it, at least as of the last fold.
         let table = try Table(
             files, syncs: settings.syncs || settings.outlivesBoot, isSuspect: content.isAltered)
         let folding = Folding(table, files, lock, content, settings, log: log)
@@ -113,7 +113,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         }
     }
 
-    /// Stores what has changed since the start if that works by now.
+    /// Tries to store the changes since the start.
     private func endStandby() -> Bool {
         guard standby?.mayTry(at: Self.now()) == true, let standby else { return false }
         do {
@@ -155,8 +155,8 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
 
     public var lacksRoom: Bool { folding?.lacksRoom ?? false }
 
-    /// A sync lasts as long as dozens of requests. Half as long is well spent on having more of them
-    /// in it; a slow disk makes nobody wait noticeably longer.
+    /// A sync takes as long as dozens of requests, so it pays to wait half as long for more requests. With a slow disk
+    /// no client notices the wait.
     public var patience: UInt64 { settings.syncs ? min(commitTime / 2, 1_000_000) : 0 }
 
     public var load: Int { folding?.load ?? 0 }
@@ -170,7 +170,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         lock = nil
     }
 
-    /// Leaves everything as a daemon does that is killed. For tests.
+    /// Leaves all files as a killed daemon does. For tests.
     public func abandon() {
         folding?.stop(orderly: false)
         folding = nil
@@ -179,7 +179,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
 
     // MARK: Loading
 
-    /// What is stored. A file that is not this boot's store is set aside, and a new one made.
+    /// The content of the store. Sets aside a file that is not a store of this boot, and makes a new one.
     private func openContent() throws(StorageError) -> (StoreContent, StoreTree) {
         guard access(files.table, F_OK) == 0 else {
             if errno != ENOENT { throw .system("look at", files.table) }

@@ -4,19 +4,19 @@ import XenStorePlugin
 
 /// The two journals of a store.
 ///
-/// Batches are added to one journal until that one is folded; meanwhile batches go to the other. So one is open for
-/// batches, and the other holds what is being folded, or nothing.
+/// Batches go to the open journal. While the thread folds it, batches go to the other one. So one journal is open for
+/// batches, and the other one is empty or holds the batches of the current fold.
 struct Journals {
     private var files: [JournalFile]
-    /// The journal that batches are added to.
+    /// The index of the journal that gets the next batch.
     private var open: Int
     /// The number of the next batch.
     private(set) var nextSequence: UInt64
     /// The number of the last batch in the table.
     private(set) var folded: UInt64
-    /// What tells the store from others.
+    /// The number of this store, which differs from that of any other store.
     let store: UInt64
-    /// Batches that are in no file, and why that is so.
+    /// The number of batches that are in no file, and the reason.
     private(set) var unsaved: (count: Int, reason: StorageError)?
 
     init(_ store: StoreFiles, _ content: StoreContent, syncs: Bool) {
@@ -33,20 +33,20 @@ struct Journals {
         open = content.pending.last?.journal ?? 0
     }
 
-    /// Bytes in both, with whole keys.
+    /// The size of both journals, with whole keys.
     var weight: Int { files[0].weight + files[1].weight }
-    /// The same of the journal that batches are added to.
+    /// The size of the open journal, with whole keys.
     var openWeight: Int { files[open].weight }
-    /// What is being folded.
+    /// The batches of the current fold.
     var closed: [UInt8] { files[1 - open].content }
-    /// All that is in them, in order.
+    /// All batches of both journals, in order.
     var all: [UInt8] { closed + files[open].content }
     var isClosedEmpty: Bool { files[1 - open].content.isEmpty }
     var isOpenEmpty: Bool { files[open].content.isEmpty }
-    /// The last batch that was refused lacked room on the disk.
+    /// Whether the last refused batch lacked room on the disk.
     var lacksRoom: Bool { files[open].lacksRoom }
 
-    /// Opens the files. A file that cannot be opened is tried again with the first batch.
+    /// Opens the files. If a file cannot be opened, the first batch tries again.
     mutating func begin(leaving room: Int) {
         for index in files.indices { try? files[index].restore(leaving: room) }
     }
@@ -56,7 +56,7 @@ struct Journals {
     /// Makes sure that the number of the next batch is not in the other journal. To be called before each batch.
     mutating func forgetRefused() throws(StorageError) { try files[1 - open].forgetRefused() }
 
-    /// Adds a batch that was sealed, all of it or nothing. `room` bytes stay free after it.
+    /// Adds the whole sealed batch, or nothing. `room` bytes stay free after it.
     mutating func append(_ batch: Batch, needsSync: Bool, leaving room: Int) throws(StorageError) {
         try files[open].append(batch, needsSync: needsSync, leaving: room)
         nextSequence &+= 1
@@ -71,7 +71,7 @@ struct Journals {
         return isFirst
     }
 
-    /// Writes to the files what is in memory only. True if there was something, and all of it is safe now.
+    /// Writes batches that are only in memory to the files. True if there were some, and all of them are stored now.
     mutating func saveUnsaved() -> Bool {
         if unsaved == nil { return false }
         do throws(StorageError) {
@@ -84,15 +84,15 @@ struct Journals {
         }
     }
 
-    /// Sees to it that there is so much room after the last batch.
+    /// Makes sure that the open journal has `room` bytes after its last batch.
     mutating func makeRoom(_ room: Int) throws(StorageError) { try files[open].restore(leaving: room) }
 
     // MARK: Folds
 
-    /// Begins to fold: batches go to the other journal, unless that one has not been folded yet.
+    /// Begins a fold: batches go to the other journal, unless the last fold is not complete.
     mutating func close() { if isClosedEmpty { open = 1 - open } }
 
-    /// All up to this batch is in the table.
+    /// Forgets all batches up to this one, since the table has them.
     mutating func emptyClosed(upTo last: UInt64) {
         folded = last
         files[1 - open].empty()
@@ -101,7 +101,7 @@ struct Journals {
 
     // MARK: The files
 
-    /// Writes files again that somebody else has removed or changed: all that they held is in memory, too.
+    /// Writes files again that another program has removed or changed. All their batches are also in memory.
     mutating func look(_ store: StoreFiles, _ log: PluginLog) {
         for index in files.indices {
             guard let problem = files[index].look() else { continue }
@@ -118,7 +118,7 @@ struct Journals {
         }
     }
 
-    /// Closes the files, and removes those that hold nothing if that is wanted.
+    /// Closes the files. If `removingEmpty`, removes the empty ones.
     mutating func end(removingEmpty: Bool) {
         for index in files.indices {
             files[index].close()

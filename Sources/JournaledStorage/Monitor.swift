@@ -25,13 +25,13 @@ final class Monitor: @unchecked Sendable {
     func lock() { pthread_mutex_lock(mutex) }
     func unlock() { pthread_mutex_unlock(mutex) }
 
-    /// Wakes all who wait.
+    /// Wakes all threads that wait for a change.
     func tellChange() { pthread_cond_broadcast(change) }
 
-    /// Waits for a change; others may lock meanwhile.
+    /// Waits for a change. Other threads may lock meanwhile.
     func awaitChange() { pthread_cond_wait(change, mutex) }
 
-    /// Waits for a change until a moment of the monotonic clock. False if that moment has come.
+    /// Waits for a change until a time of the monotonic clock. False if that time has come.
     @discardableResult
     func awaitChange(until moment: timespec) -> Bool {
         var moment = moment

@@ -3,12 +3,12 @@ import Glibc
 import XenStorePlugin
 import XenStoreWire
 
-/// Bytes that somebody else owns, comparable and hashable by what they are.
+/// Bytes that another object owns. They are compared and hashed by their content.
 public struct Bytes: Hashable {
     /// The bytes.
     public let raw: UnsafeRawBufferPointer
 
-    /// Borrows the bytes: they must outlive this.
+    /// Borrows the bytes. They must live longer than this value.
     @inlinable
     public init(_ raw: UnsafeRawBufferPointer) { self.raw = raw }
 
@@ -22,19 +22,19 @@ public struct Bytes: Hashable {
     @inlinable
     public func hash(into hasher: inout Hasher) { hasher.combine(bytes: raw) }
 
-    /// For an operator's eyes.
+    /// The bytes as text, for an operator.
     var text: String { String(decoding: raw, as: UTF8.self) }
 
     /// Whether this is the key of a node: a path.
     var isNode: Bool { raw.first == UInt8(ascii: "/") || raw.first == UInt8(ascii: "@") }
     var isSpecial: Bool { raw.first == UInt8(ascii: "@") }
-    /// What the kernel has noted under this key, without the prefix that such keys have here.
+    /// The kernel's key of a note, without the prefix that such keys have in a table; nil for any other key.
     var noteKey: UnsafeRawBufferPointer? {
         guard raw.starts(with: RecordKey.notePrefix) else { return nil }
         return UnsafeRawBufferPointer(rebasing: raw.dropFirst(RecordKey.notePrefix.count))
     }
 
-    /// Whose record this seems to be: a table may recognize its own files by that.
+    /// The likely owner of a record. A table may recognize its own files by it.
     public func owner(of record: UnsafeRawBufferPointer) -> RecordOwner {
         if raw.starts(with: RecordKey.ownPrefix) { return .store }
         let isPath = isNode && StoredPath.isValid(raw)
@@ -44,33 +44,33 @@ public struct Bytes: Hashable {
     }
 }
 
-/// Whose a record in a file is.
+/// The program that a record belongs to.
 public enum RecordOwner {
     case store
-    /// The key could be a store's, but the record does not say so.
+    /// A store could have such a key, but the record does not show it.
     case unknown
-    /// Another program's.
+    /// Another program.
     case other
 }
 
-/// Keys of records that are no nodes: none of them could be a path.
+/// The keys of records that are not nodes. None of them is a valid path.
 enum RecordKey {
-    /// The keys of the kernel's notes begin with this.
+    /// The prefix of keys for the kernel's notes.
     static let notePrefix = Array("note:".utf8)
-    /// The keys of the daemon's own records begin with this.
+    /// The prefix of keys for the daemon's own records.
     static let ownPrefix = Array("sxenstored:".utf8)
     /// The version of this layout, in decimal.
     static let format = Array("sxenstored:format".utf8)
     /// The boot of the host that the content belongs to.
     static let boot = Array("sxenstored:boot".utf8)
-    /// A random number that the store's journals carry, too.
+    /// A random number, which the journals of the store also have.
     static let store = Array("sxenstored:store".utf8)
-    /// The number of the last batch that is in the table.
+    /// The number of the last batch in the table.
     static let folded = Array("sxenstored:folded".utf8)
 
     static let currentFormat = "1"
 
-    /// The records of its own that a new store has.
+    /// The daemon's own records in a new store.
     static func all(boot: String, folded: UInt64) -> [(key: [UInt8], data: [UInt8])] {
         [
             (format, Array(currentFormat.utf8)), (Self.boot, Array(boot.utf8)),
@@ -79,13 +79,13 @@ enum RecordKey {
     }
 }
 
-/// A node's record as C xenstored lays it out: a header, permissions, the value, the names of the
-/// children, and four bytes more, as the header's declared size is rounded up.
+/// A node's record in the layout of C xenstored: a header, the permissions, the value, the names of the children, and
+/// four bytes more, since the size in the header is rounded up.
 struct StoredNode {
     var generation: UInt64
     var permissions: [Permission]
     var value: UnsafeRawBufferPointer
-    /// Each name is followed by a NUL.
+    /// The names of the children, each with a NUL after it.
     var children: UnsafeRawBufferPointer
 
     private static let headerSize = 20
@@ -99,7 +99,7 @@ struct StoredNode {
         static let stale: UInt32 = 0x10
     }
 
-    /// Takes a record apart; nil if it is not a whole node's. Nothing is copied but permissions.
+    /// Takes a record apart. Nil if it is not the whole record of a node. Copies only the permissions.
     init?(_ data: UnsafeRawBufferPointer) {
         guard data.count >= Self.headerSize + Self.slack else { return nil }
         generation = data.number(at: 0)
@@ -175,7 +175,7 @@ struct StoredNode {
 }
 
 extension UnsafeRawBufferPointer {
-    /// A little-endian number. It must lie within the bytes.
+    /// A little-endian number. It must lie inside the bytes.
     @inlinable
     package func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
         Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
@@ -183,7 +183,7 @@ extension UnsafeRawBufferPointer {
 }
 
 extension [UInt8] {
-    /// A little-endian number. It must lie within the bytes.
+    /// A little-endian number. It must lie inside the bytes.
     @inlinable
     package func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
         withUnsafeBytes { $0.number(at: offset) }

@@ -2,15 +2,15 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// A store's nodes, put together so that they are a tree again.
+/// The nodes of a damaged store, joined to a tree again.
 struct RepairedTree {
-    /// What had to be done, one line each.
+    /// The changes that the repair has made, a line each.
     private(set) var changes: [String] = []
     private var nodes: [[UInt8]: Node] = [:]
 
     private struct Node {
         var generation: UInt64 = 0
-        /// What a node that has to be made gets: only dom0 may use it.
+        /// The permissions of a node that the repair has to make: only dom0 may use it.
         var permissions = [Permission([], .control)]
         var value: [UInt8] = []
         var children: [[UInt8]] = []
@@ -64,8 +64,8 @@ struct RepairedTree {
         }
     }
 
-    /// Every node is in its parent's list, once, and nothing else is. What has to be added goes to the
-    /// end, older nodes first.
+    /// Makes sure that each parent lists each of its children once, and nothing else. Missing children go to the end of
+    /// the list, older ones first.
     private mutating func listChildren() {
         var listed: Set<[UInt8]> = []
         for (path, node) in nodes {
@@ -89,7 +89,7 @@ struct RepairedTree {
         }
     }
 
-    /// Nil for the root and for special nodes.
+    /// The path of the parent; nil for the root and for special nodes.
     private static func parent(of path: [UInt8]) -> [UInt8]? {
         guard path.count > 1, path.first == StoredPath.slash,
             let slash = path.lastIndex(of: StoredPath.slash)

@@ -2,19 +2,19 @@
 import Glibc
 import XenStorePlugin
 
-/// Room on the disk that nobody else can take, so that what frees room works on a full one.
+/// Room on the disk that no other program can take, so changes that free room work on a full disk.
 ///
-/// Journals have theirs after what is in them. This is the table's: a file without a name holds it, and lets
-/// go of it when a fold lacks room.
+/// Journals keep their own room after their content. This is the room of the table. A file without a name holds it, and
+/// gives it up when a fold lacks room.
 final class Reserve {
     private let files: StoreFiles
-    /// Bytes that are to be held.
+    /// The size of the reserve.
     private let size: Int
     private var descriptor: Int32 = -1
 
     private static let most = 4 << 20
     private static let least = 64 << 10
-    /// Of a small disk it takes a small part.
+    /// The reserve takes at most this part of a small disk.
     private static let share = 8
 
     init(_ files: StoreFiles) {
@@ -22,22 +22,22 @@ final class Reserve {
         size = max(Self.least, min(Self.most, (Disk.space(in: files.folder)?.all ?? .max) / Self.share))
     }
 
-    /// What a journal keeps after its end for changes that free room.
+    /// The room that a journal keeps after its end, for changes that free room.
     var roomOfJournal: Int { size / 8 }
 
-    /// Bytes that a fold may use: those that are held, and those that nobody uses.
+    /// The bytes that a fold may use: those of the reserve, and the free bytes of the disk.
     var bytesForFolds: Int {
         let (sum, isMuch) = (descriptor >= 0 ? size : 0).addingReportingOverflow(bytesForOthers)
         return isMuch ? .max : sum
     }
 
-    /// Bytes of the disk that nobody uses.
+    /// The free bytes of the disk.
     var bytesForOthers: Int { Disk.space(in: files.folder)?.free ?? .max }
 
-    /// Whether the disk has as much for others as is to be held here: less is soon gone.
+    /// Whether the disk has as much free room as the reserve is large. Less would soon be gone.
     var isPlenty: Bool { bytesForOthers >= size }
 
-    /// Takes room if there is any. False with `errno` set if there is none.
+    /// Takes the room if possible. Otherwise returns false with `errno` set.
     func take() -> Bool {
         if descriptor >= 0 { return true }
         guard let file = try? files.openDraft(of: files.reserve) else { return false }
@@ -52,7 +52,7 @@ final class Reserve {
         return code == 0
     }
 
-    /// Lets go of the room.
+    /// Gives up the room.
     func release() {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1

@@ -2,20 +2,20 @@
 import Glibc
 import XenStorePlugin
 
-/// Stores that were set aside stand beside the store, under its name and the moment of their last change.
+/// A store that is set aside stays beside the store. Its name has the time of its last change.
 extension StoreFiles {
-    /// Renames the store after the moment of its last change, so that nothing is lost and the name
-    /// is free. Returns the new name of the table, or nil if there was no file at all.
+    /// Renames the store after the time of its last change. So nothing is lost, and the name is free. Returns the new
+    /// name of the table, or nil if there was no file.
     func setAside(withJournals: Bool = true) throws(StorageError) -> String? {
         let present = ([table] + (withJournals ? journals : [])).filter { access($0, F_OK) == 0 }
         guard let first = present.first else { return nil }
         var status = stat()
         guard stat(first, &status) == 0 else { throw .system("look at", first) }
         var moment = Moment(stamp: Self.stamp(status.st_mtim.tv_sec))
-        // A number that was used is not used again: the higher one is the newer one.
+        // Do not use a number again: the store with the higher number is the newer one.
         if let last = try moments().last(where: { $0.stamp == moment.stamp }) { moment.number = last.number + 1 }
         let other = self[moment]
-        // The table first: journals without it are set aside at the next start.
+        // Rename the table first. The next start sets aside journals without a table.
         for (old, new) in zip([table] + journals, [other.table] + other.journals) where present.contains(old) {
             guard rename(old, new) == 0 else { throw .system("rename", old) }
         }
@@ -23,9 +23,9 @@ extension StoreFiles {
         return other.table
     }
 
-    /// Removes the oldest of those that were set aside until so many are left, and returns what is gone.
+    /// Removes the oldest stores that were set aside until `count` are left. Returns the removed files.
     func removeSetAsides(keeping count: Int) throws(StorageError) -> [String] {
-        // What only has such a name is not counted, and stays.
+        // A file that only has such a name does not count, and stays.
         let all = try moments().map { self[$0] }.filter { $0.stranger() == nil }
         for path in all.dropLast(count).flatMap({ [$0.table] + $0.journals }) {
             if unlink(path) != 0, errno != ENOENT { throw .system("remove", path) }
@@ -35,7 +35,7 @@ extension StoreFiles {
 
     private subscript(_ moment: Moment) -> StoreFiles { at("\(table).\(moment.text)") }
 
-    /// Of all that were set aside, the oldest first. Of one there may be no more than its journals.
+    /// All stores that were set aside, the oldest first. Some may have only journals.
     private func moments() throws(StorageError) -> [Moment] {
         let name = table.dropFirst(folder.count)
         guard let listing = opendir(folder) else { throw .system("list", folder) }
@@ -52,17 +52,17 @@ extension StoreFiles {
         return moments.sorted()
     }
 
-    /// What tells one from the others.
+    /// The part of the name that identifies a store that was set aside.
     private struct Moment: Hashable, Comparable {
         let stamp: Substring
-        /// 1, except for a second and later store with the same stamp.
+        /// 1, or a higher number for further stores with the same stamp.
         var number = 1
 
         private static let shape = "0000-00-00T00-00-00Z"
 
         init(stamp: String) { self.stamp = stamp[...] }
 
-        /// Of a name, without the store's own at the beginning; nil if it is not of something set aside.
+        /// Reads the part of a name after the store's own name; nil if the file was not set aside.
         init?(_ name: Substring) {
             stamp = name.prefix(Self.shape.count)
             let isStamp = zip(stamp, Self.shape).allSatisfy { $1 == "0" ? $0.isWholeNumber : $0 == $1 }
@@ -79,7 +79,7 @@ extension StoreFiles {
         static func < (a: Moment, b: Moment) -> Bool { (a.stamp, a.number) < (b.stamp, b.number) }
     }
 
-    /// Such as `2026-11-22T20-33-31Z`.
+    /// A time such as `2026-11-22T20-33-31Z`.
     private static func stamp(_ seconds: time_t) -> String {
         var seconds = seconds
         var parts = tm()

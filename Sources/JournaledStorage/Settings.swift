@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// What the operator decides, and the keys it is decided with.
+/// The operator's settings for a storage, and their keys.
 struct Settings {
     var path: String
     /// Every commit waits for the disk.
     var syncs: Bool
     var sizeMax: Int
     var outlivesBoot: Bool
-    /// What cannot be stored is kept in memory, instead of being refused.
+    /// Whether changes that cannot be stored stay in memory. Otherwise the daemon refuses them.
     var keepsUnsaved: Bool
-    /// Stores that were set aside are kept up to this number.
+    /// The largest number of stores that stay when they were set aside.
     var setAsideMax: Int
 
-    /// Keys of a storage with this kind of table.
+    /// The keys of a storage with this kind of table.
     static func keys<Table: JournaledTable>(of kind: Table.Type) -> [ConfigurationKey] {
         [
             ConfigurationKey(
                 "path", .path, default: .text("${rundir}/\(Table.name)"),
-                "The file; its journals, a lock and what was set aside stand beside it under longer names."),
+                "The file. Its journals, its lock and stores that were set aside are beside it."),
             ConfigurationKey("mode", .mode, default: .number(0o600), "Permission bits of the file, in octal."),
             ConfigurationKey(
                 "sync", .choice(["none", "commit"]), default: .text("none"),
-                "What changes survive before they are acknowledged: none, the daemon's death; commit, the host's too."),
+                "What an acknowledged change survives: none, the daemon's death; commit, also a power cut."),
         ] + Table.keys + [
             ConfigurationKey(
                 "size-max", .number(0...Table.sizeMax), default: .number(1_073_741_824),
-                "Bytes of the file and its journals from which on changes that remove nothing are refused; 0: \(Table.ownBound)."
+                "Size limit of the file plus journals, in bytes. Above it, only removals work. 0 means \(Table.ownBound)."
             ),
             ConfigurationKey(
                 "when-unwritable", .choice(["refuse", "go-on"]), default: .text("refuse"),
-                "Changes that cannot be stored, as on a full disk: refuse them with EIO, or go on with them in memory only."
+                "What to do with changes that cannot be stored: refuse them with EIO, or go on and keep them in memory."
             ),
             ConfigurationKey(
                 "set-aside-max", .number(1...1000), default: .number(3),
-                "Stores that were set aside beside the file and are kept, the newest ones."),
+                "How many stores stay when they were set aside. The daemon removes older ones."),
             ConfigurationKey(
                 "outlives-boot", .flag, default: .flag(false),
-                "Load what was stored before the host was rebooted, instead of setting it aside; for machines without Xen."
+                "Load a store of an earlier boot, instead of setting it aside; for machines without Xen."
             ),
         ]
     }

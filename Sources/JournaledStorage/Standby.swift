@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What has changed since a start at which nothing could be written, in memory until something can.
+/// The changes since a start at which the store could not be written. They stay in memory until it can.
 struct Standby {
     private(set) var batches: [Batch] = []
     private var size = 0
-    /// The store that was read at the start: the batches continue it. Nil if there was none.
+    /// The store at the start, which the batches continue. Nil if there was none.
     private(set) var base: (store: UInt64, last: UInt64)?
     private var nextAttempt: UInt64 = 0
-    /// There was too much to be kept, and there is no use in trying any more.
+    /// Whether there were too many changes. Then the storage does not try any more.
     private(set) var isGivenUp = false
 
     private static let sizeMax = 64 << 20
@@ -25,7 +25,7 @@ struct Standby {
         isGivenUp = true
     }
 
-    /// Whether it is time to try again to write something, in nanoseconds of the monotonic clock.
+    /// Whether it is time to try again. `moment` is in nanoseconds of the monotonic clock.
     mutating func mayTry(at moment: UInt64) -> Bool {
         if isGivenUp || moment < nextAttempt { return false }
         nextAttempt = moment &+ Self.pause

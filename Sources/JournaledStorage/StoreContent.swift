@@ -3,21 +3,21 @@ import Glibc
 import XenStorePlugin
 import XenStoreWire
 
-/// All that a store holds: what is in the table, with the journals over it. A table hands its records over to it.
+/// The whole content of a store: the records of its table, changed by its journals. A table hands its records to it.
 public final class StoreContent {
     private let arena = Arena()
     private var index: [Bytes: Int] = [:]
     private(set) var records: [(key: Bytes, data: UnsafeRawBufferPointer?)] = []
     private(set) var isInterrupted = false
-    /// The table holds something that does not count: it must be written again.
+    /// Whether the table holds something that does not count. Then it must be written again.
     private(set) var isAltered = false
     private(set) var tableSize = 0
-    /// Batches that are not in the table, oldest first, and in which journal they are.
+    /// The batches that are not in the table, oldest first, each with its journal.
     private(set) var pending: [(journal: Int, content: [UInt8], sequences: ClosedRange<UInt64>)] = []
 
     init() {}
 
-    /// Reads a store. Nothing is changed; a daemon that uses it may go on.
+    /// Reads a store and changes nothing. A daemon may use the store meanwhile.
     init<Table: JournaledTable>(_ files: StoreFiles, of kind: Table.Type) throws(TableProblem) {
         if let stranger = files.stranger() { throw .stranger(stranger) }
         try Table.read(files, into: self)
@@ -27,7 +27,7 @@ public final class StoreContent {
         else { throw .damaged("its journals do not continue what is in it") }
     }
 
-    /// What can be saved of a damaged store.
+    /// Reads everything that can be saved from a damaged store.
     init<Table: JournaledTable>(salvaging files: StoreFiles, of kind: Table.Type) throws(StorageError) {
         try Table.salvage(files, into: self)
         try addJournals(files)
@@ -35,17 +35,18 @@ public final class StoreContent {
 
     // MARK: For tables
 
-    /// Growing step by step copies all of the index each time: makes room for a table of so many bytes.
+    /// Makes room for the records of a table of this size. Without this the index would be copied at each step of its
+    /// growth.
     public func reserve(recordsOf bytes: Int) {
         let count = min(bytes / Self.usualRecord, Self.reservedMax)
         index.reserveCapacity(count)
         records.reserveCapacity(count)
     }
 
-    /// Takes a record. A later one of the same key takes its place.
+    /// Adds a record. A later record with the same key replaces it.
     public func add(_ key: Bytes, _ data: UnsafeRawBufferPointer) { set(key, data) }
 
-    /// Takes a record of a damaged table, which may hold older states of a node, too: the newest one counts.
+    /// Adds a record of a damaged table. The table may also hold older records of a node, so the newest one counts.
     public func addNewest(_ key: Bytes, _ data: UnsafeRawBufferPointer) {
         if key.isNode, let old = self[key].flatMap(StoredNode.init), let new = StoredNode(data),
             new.generation <= old.generation
@@ -55,19 +56,19 @@ public final class StoreContent {
         set(key, data)
     }
 
-    /// Forgets all records: the table has to be read once more.
+    /// Forgets all records, since the table will be read once more.
     public func startOver() {
         records = []
         index = [:]
     }
 
-    /// Takes how large the table is, whether the daemon before this one has died while it changed the table, and
-    /// whether the file holds something that does not count and must be written again.
+    /// Describes the table: its size, whether a daemon died while it changed the table, and whether the file holds
+    /// something that does not count and must be written again.
     public func describe(size: Int, isInterrupted: Bool = false, isAltered: Bool = false) {
         (tableSize, self.isInterrupted, self.isAltered) = (size, isInterrupted, isAltered)
     }
 
-    /// Takes what is in the journals of this store and not in the table.
+    /// Adds the batches of this store's journals that are not in the table.
     func addJournals(_ files: StoreFiles) throws(StorageError) {
         guard let store = identity else { return }
         for (number, path) in files.journals.enumerated() {
@@ -96,13 +97,13 @@ public final class StoreContent {
         return position
     }
 
-    /// Copies a record here, or drops it.
+    /// Copies a record, or removes it.
     func set(_ key: Bytes, _ data: UnsafeRawBufferPointer?) {
         guard let data = data.map(arena.copy) else {
             if let position = index[key] { records[position].data = nil }
             return
         }
-        // Looked up once: of a large store each time costs as much as all else about a record.
+        // Look the key up only once. In a large store a look-up costs as much as everything else for a record.
         let key = Bytes(arena.copy(key.raw))
         let next = records.count
         let position = place(of: key, or: next)
@@ -114,7 +115,7 @@ public final class StoreContent {
         return look(&index[key, default: next])
     }
 
-    /// Bytes of a small node in the table, with what a table leaves free.
+    /// The size of a small node in the table, including the room that a table leaves free.
     private static let usualRecord = 200
     private static let reservedMax = 1 << 21
 
@@ -126,10 +127,10 @@ public final class StoreContent {
     var boot: String? { text(RecordKey.boot) }
     var identity: UInt64? { text(RecordKey.store).flatMap { UInt64($0) } }
     var folded: UInt64 { text(RecordKey.folded).flatMap { UInt64($0) } ?? 0 }
-    /// The last batch there is.
+    /// The number of the last batch.
     var lastSequence: UInt64 { pending.last?.sequences.upperBound ?? folded }
 
-    /// What is wrong with the store's own records, if something is.
+    /// The problem with the store's own records; nil if there is none.
     var foreignness: TableProblem? {
         guard let format else { return .foreign("it has no record of sxenstored's own") }
         guard format == RecordKey.currentFormat else {

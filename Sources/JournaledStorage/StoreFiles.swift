@@ -2,8 +2,7 @@
 import Glibc
 import XenStorePlugin
 
-/// The files that a store is made of: the table, and beside it the two journals of what is not in the table yet, and
-/// the lock.
+/// The files of a store: the table, two journals with the batches that are not in the table yet, and the lock.
 public struct StoreFiles: Sendable {
     /// The path of the table.
     public let table: String
@@ -25,28 +24,28 @@ public struct StoreFiles: Sendable {
 
     var lock: String { table + ".lock" }
     var journals: [String] { [table + ".journal-0", table + ".journal-1"] }
-    /// Where a repaired table is made.
+    /// The path for a repaired table.
     var repaired: String { table + ".repaired" }
-    /// The file of this name has it for a moment only, as its room is what is needed.
+    /// The path of the reserve. Its file loses the name at once, since only its room matters.
     var reserve: String { table + ".reserve" }
-    /// Where all of them are, with a slash at the end.
+    /// The folder of all files, with a slash at the end.
     public var folder: String { Self.folder(of: table) }
-    /// What the files of a store that is in use are called in their folder.
+    /// The names of a store's files in their folder.
     var names: Set<String> { Set(([table, lock] + journals).map { String($0.dropFirst(folder.count)) }) }
 
     static func folder(of path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "." }
 
-    /// Whether they are, or would be made, on a file system that loses all when the host stops.
+    /// Whether the files are on a file system in memory, or would be.
     var isInMemory: Bool {
         var folder = self.folder
         while folder.count > 1, access(folder, F_OK) != 0 { folder = Self.folder(of: String(folder.dropLast())) }
         return Disk.isInMemory(folder)
     }
 
-    /// Where a file is written before it takes its place.
+    /// The path under which a file is written before it takes its place.
     public static func draft(of path: String) -> String { path + ".new" }
 
-    /// Makes the draft of a file, in place of one that was never finished, and returns its descriptor.
+    /// Makes the draft of a file and returns its descriptor. Replaces an unfinished draft.
     public func openDraft(of path: String) throws(StorageError) -> Int32 {
         let draft = Self.draft(of: path)
         if let stranger = stranger(under: draft, besides: .draft) { throw StorageError(stranger) }
@@ -56,7 +55,7 @@ public struct StoreFiles: Sendable {
         return descriptor
     }
 
-    /// Folders above the table, as far as they are missing.
+    /// Makes the missing folders above the table.
     func makeFolder() throws(StorageError) { try Self.makeFolder(above: table) }
 
     private static func makeFolder(above path: String) throws(StorageError) {
@@ -67,7 +66,7 @@ public struct StoreFiles: Sendable {
         if mkdir(folder, 0o755) != 0, errno != EEXIST { throw .system("make the folder", folder) }
     }
 
-    /// Makes names in the folder of `path` outlive a power cut.
+    /// Makes the names in the folder of `path` survive a power cut.
     public static func syncFolder(of path: String) throws(StorageError) {
         let folder = folder(of: path)
         let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

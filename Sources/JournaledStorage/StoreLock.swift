@@ -2,14 +2,14 @@
 import Glibc
 import XenStorePlugin
 
-/// Keeps a second daemon away from a store for as long as it lives.
+/// Keeps other daemons away from a store while it exists.
 final class StoreLock {
     private let files: StoreFiles
     private var descriptor: Int32
     private var identity: FileIdentity
 
     enum Failure: Error {
-        /// Another daemon has it.
+        /// Another daemon holds the lock.
         case held(StorageError)
         case system(StorageError)
 
@@ -56,16 +56,16 @@ final class StoreLock {
             throw .system(error)
         }
         if identity.problem(at: files.lock) == nil { return (file, identity) }
-        // It was removed by the one who had it before us, and keeps nobody away any more.
+        // Its last owner has removed the file, so the lock keeps nobody away any more.
         close(file)
         return try take(files)
     }
 
-    /// Removes the file; the lock still holds. For a tool that must not leave files.
+    /// Removes the file, but the lock still holds. For a tool that must leave no files.
     func removeFile() { unlink(files.lock) }
 
     deinit {
-        // Not left to closing: a process that is just being started may have the descriptor, too.
+        // Closing the descriptor is not enough: a child process that starts right now may have a copy of it.
         flock(descriptor, LOCK_UN)
         close(descriptor)
     }

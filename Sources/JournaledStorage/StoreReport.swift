@@ -2,16 +2,16 @@
 import Glibc
 import XenStorePlugin
 
-/// What an operator wants to know of a store's file, and the repair of a damaged one.
+/// A report on a store for an operator, and the repair of a damaged store.
 public struct StoreReport: Sendable {
-    /// For standard output.
+    /// The text for standard output.
     public private(set) var text: String
-    /// Nothing is wrong with the store.
+    /// Whether the store has no problem.
     public private(set) var isGood: Bool
 
     private static let listed = 100
 
-    /// Looks at a store and changes nothing. A daemon that uses it may go on.
+    /// Reports on a store and changes nothing. A daemon may use the store meanwhile.
     static func check<Table: JournaledTable>(
         _ path: String, of kind: Table.Type
     ) throws(StorageError) -> StoreReport {
@@ -54,7 +54,7 @@ public struct StoreReport: Sendable {
         return ["\(lines.count) \(what):"] + lines.prefix(listed).map { "  \($0)" } + more
     }
 
-    /// Writes what can be saved of a store under its name, and sets the old one aside.
+    /// Saves as much of a store as possible under its name, and sets the old store aside.
     static func repair<Table: JournaledTable>(
         _ path: String, of kind: Table.Type
     ) throws(StorageError) -> StoreReport {

@@ -2,12 +2,12 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// A store's nodes as a tree: in which order they are handed over, and what does not fit together.
+/// The nodes of a store as a tree: the order for the kernel, and the problems of the tree.
 struct StoreTree {
-    /// Positions in the content's records: parents before their children, children in the order of
-    /// their creation. Special nodes stand first.
+    /// Indexes of the content's records: special nodes first, then parents before their children, and children in the
+    /// order of their creation.
     private(set) var order: [Int] = []
-    /// One line each, for the operator.
+    /// The problems, a line each, for the operator.
     private(set) var problems: [String] = []
 
     private let content: StoreContent
@@ -43,7 +43,7 @@ struct StoreTree {
         }
     }
 
-    /// Takes a node into the order, unless its record is none.
+    /// Adds a node to the order, unless its record is not a node's.
     @discardableResult
     private mutating func reach(_ position: Int) -> StoredNode? {
         isReached[position] = true
@@ -68,7 +68,7 @@ struct StoreTree {
     private func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 }
 
-/// Paths as the protocol allows them: what stands in a damaged file need not be one.
+/// The paths that the protocol allows. A damaged file may hold others.
 enum StoredPath {
     static func isValid(_ path: UnsafeRawBufferPointer) -> Bool {
         guard path.count <= Limits.absolutePathMax, let first = path.first, path.allSatisfy(isAllowed) else {

@@ -2,22 +2,22 @@
 import Glibc
 import XenStorePlugin
 
-/// Something that is not the store's, under a name of the store's: an operator's slip. It is refused and
-/// left as it is.
+/// A file that is not the store's under one of the store's names, by an operator's mistake. The storage refuses it and
+/// leaves it as it is.
 public struct Stranger: Error, CustomStringConvertible {
     let path: String
-    /// What follows the path in a sentence, such as "is a folder".
+    /// The end of a sentence that begins with the path, such as "is a folder".
     let reason: String
 
-    /// What stands where, for the log.
+    /// The whole sentence, for the log.
     public var description: String { "'\(path)' \(reason)" }
 
-    /// What a file of a store can be.
+    /// The kinds of files that a store has.
     enum Kind {
-        /// A table with a XenStore in it, or what damage or power loss has left of one.
+        /// A table, even after damage or a power cut.
         case table
         case journal
-        /// A table or a journal that may never have been finished, so that power loss may have left less of it.
+        /// A table or a journal that may be unfinished. A power cut may leave less of it.
         case draft
         case lock
 
@@ -39,13 +39,13 @@ public struct Stranger: Error, CustomStringConvertible {
         }
     }
 
-    /// A folder, or what stands where one is needed.
+    /// Finds a folder under the path itself, or something else in place of a folder above it.
     fileprivate static func above(_ path: String) -> Stranger? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         if let last = parts.last, ["", ".", ".."].contains(last) {
             return Stranger(path: path, reason: "is a folder; name a file in it")
         }
-        // From the root down: what is missing is made, and so is all below it.
+        // Begin at the root. If a folder is missing, all folders below it will be made.
         for count in parts.indices.dropFirst(2) {
             let folder = parts.prefix(count).joined(separator: "/")
             var status = stat()
@@ -57,7 +57,7 @@ public struct Stranger: Error, CustomStringConvertible {
 }
 
 extension StoreFiles {
-    /// What is not the store's under one of the names that the store uses, or will use in a repair.
+    /// Finds a file that is not the store's under a name that the store uses, or will use in a repair.
     func stranger(inRepair isInRepair: Bool = false) -> Stranger? {
         if let folder = Stranger.above(table) { return folder }
         let tables = isInRepair ? [table, repaired] : [table]
@@ -68,8 +68,8 @@ extension StoreFiles {
             ?? first((tables + journals + [reserve]).map(Self.draft), .draft) ?? first([lock], .lock)
     }
 
-    /// What stands under this name, unless it is nothing, or a file of this kind. Pipes and devices are not
-    /// opened. Nor is it said of what cannot be looked at: that fails when it is used.
+    /// Finds a file under this name that is not of this kind. Does not open pipes and devices. Reports nothing if the
+    /// system does not let us look: then the use of the file will fail.
     func stranger(under path: String, besides kind: Stranger.Kind) -> Stranger? {
         func isA(_ reason: String) -> Stranger { Stranger(path: path, reason: reason) }
         var status = stat()

@@ -2,29 +2,29 @@
 import Glibc
 import XenStorePlugin
 
-/// The file of a table under its name. It notices what somebody else does to the name, and frees the name, so that
-/// the table can be written there again.
+/// The file of a table and its name. It notices what other programs do to the name. It frees the name when the table
+/// must be written again.
 public struct TablePlace {
     private let files: StoreFiles
     private var identity: FileIdentity
     private var mended: StorageError?
 
-    /// Follows the file that is open by this descriptor.
+    /// Follows the open file with this descriptor.
     public init(_ files: StoreFiles, _ descriptor: Int32) throws(StorageError) {
         self.files = files
         identity = try FileIdentity(descriptor, files.table)
     }
 
-    /// Bytes of the file.
+    /// The size of the file.
     public var size: Int { identity.size }
 
-    /// The file is as large as it is meant to be, or it is another file: follows it from now on.
+    /// Follows a file from now on, after the table has changed its size or its file.
     public mutating func follow(_ descriptor: Int32) throws(StorageError) {
         identity = try FileIdentity(descriptor, files.table)
     }
 
-    /// Whether the table has to be written under its name again, because the name is gone or another store has it;
-    /// that one is set aside. Throws if the file has lost something, or what has the name is no store.
+    /// Whether the table must be written again under its name. The name is gone, or another store has it, which this
+    /// sets aside. Throws if the file has lost bytes, or if the name belongs to something that is no store.
     public mutating func mustWriteAgain(_ descriptor: Int32) throws(StorageError) -> Bool {
         guard let problem = identity.problem(at: files.table) else { return false }
         let what = StorageError.happened(problem, to: files.table)
@@ -41,7 +41,7 @@ public struct TablePlace {
         return true
     }
 
-    /// What has happened to the file since this was asked for the last time.
+    /// What has happened to the file and was repaired since the last call.
     public mutating func takeMended() -> StorageError? {
         defer { mended = nil }
         return mended

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Threads of the storage's own. Signals go to others.
+/// Starts threads of the storage. They get no signals.
 enum Thread {
-    /// Nil with `errno` set if there can be none.
+    /// Returns nil with `errno` set if there can be no thread.
     static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
         var all = sigset_t()
         var before = sigset_t()

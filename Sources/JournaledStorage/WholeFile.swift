@@ -2,7 +2,7 @@
 import Glibc
 import XenStorePlugin
 
-/// The system calls that move many bytes, until all are moved.
+/// Reads and writes many bytes. Repeats the system calls until all bytes are moved.
 public enum WholeFile {
     /// Writes all the bytes, or returns false with `errno` set.
     public static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
@@ -21,7 +21,7 @@ public enum WholeFile {
         bytes.withUnsafeBytes { write($0, to: descriptor, at: offset) }
     }
 
-    /// The whole of a file. It may be of any length and change while it is read.
+    /// The whole content of a file. The file may be of any size, and may change meanwhile.
     public static func read(_ descriptor: Int32, _ path: String) throws(StorageError) -> [UInt8] {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .system("look at", path) }
@@ -39,7 +39,7 @@ public enum WholeFile {
         return bytes
     }
 
-    /// The text of a file whose length the system does not tell, as of those in /proc.
+    /// The text of a file whose size the system does not tell, such as those in /proc.
     static func readText(_ path: String) throws(StorageError) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("open", path) }
@@ -50,7 +50,7 @@ public enum WholeFile {
         return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
-    /// The whole of the file of this name; nil if there is none.
+    /// The whole content of the file with this name; nil if there is none.
     public static func read(_ path: String) throws(StorageError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         if descriptor < 0, errno == ENOENT { return nil }

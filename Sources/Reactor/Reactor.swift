@@ -3,13 +3,13 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// The one loop that the daemon runs in: level-triggered epoll, on one thread.
+/// The event loop of the daemon: level-triggered epoll, on one thread.
 ///
-/// It is the hot path of everything. A turn is one `epoll_wait`, one call per ready descriptor, and
-/// one reading of the clock; nothing is allocated, and what is idle costs nothing. Timers are one
-/// descriptor among the others: a turn in which none is due does nothing for them.
+/// Every request runs through it. A turn is one `epoll_wait`, one call for each ready descriptor, and one look at the
+/// clock. It allocates nothing, and idle descriptors cost nothing. All timers share one descriptor, so a turn without a
+/// due timer does nothing for them.
 public final class Reactor: EventLoop {
-    /// What is watched, by descriptor: the kernel hands out the lowest free number, so the table is dense.
+    /// The watched descriptors, by number. The system hands out the lowest free number, so the table is dense.
     private var watched: [Watched] = []
     private let epoll: Int32
     private let events: UnsafeMutableBufferPointer<epoll_event>
@@ -18,12 +18,12 @@ public final class Reactor: EventLoop {
 
     private struct Watched {
         var handler: (any ReadinessHandler)?
-        /// Tells this use of the descriptor's number from earlier ones, whose events may still be
-        /// waiting in the batch that is being handled.
+        /// Tells this use of the descriptor's number from earlier uses. Their events may still be in the batch that the
+        /// loop handles now.
         var serial: UInt32 = 0
     }
 
-    /// More ready descriptors than this are left for the next turn.
+    /// The largest number of ready descriptors in one turn. Further ones wait for the next turn.
     private static let eventsPerTurn = 256
 
     /// Makes a loop that watches nothing yet.
@@ -66,8 +66,8 @@ public final class Reactor: EventLoop {
     public func remove(_ descriptor: Int32) {
         guard isWatched(descriptor) else { return }
         _ = control(EPOLL_CTL_DEL, descriptor, [], 0)
-        // Its last reference may be ours, and its deinit may well remove something else: not while
-        // the table is being changed.
+        // The table may hold the last reference to the handler. Its deinit may remove another descriptor, so it must
+        // not run while the table changes.
         let handler = watched[Int(descriptor)].handler
         withExtendedLifetime(handler) { watched[Int(descriptor)].handler = nil }
     }
@@ -89,8 +89,8 @@ public final class Reactor: EventLoop {
 
     // MARK: Running
 
-    /// Runs until ``stop()``. After each batch of ready descriptors, and once before the first, `turn` is
-    /// called with the time; it says how long the loop may sleep.
+    /// Runs until ``stop()``. Calls `turn` with the time: once before the first batch of ready descriptors, and after
+    /// each batch. `turn` says how long the loop may sleep.
     public func run(turn: (Moment) -> Wait) throws(SystemError) {
         isStopping = false
         var now = Self.now()
@@ -103,7 +103,8 @@ public final class Reactor: EventLoop {
         }
     }
 
-    /// Makes ``run(turn:)`` return at the end of the turn that is running, gathered as it may be.
+    /// Makes ``run(turn:)`` return at the end of the current turn. If the kernel gathers more requests for that turn,
+    /// it ends after that.
     public func stop() { isStopping = true }
 
     /// The monotonic clock.
@@ -113,8 +114,8 @@ public final class Reactor: EventLoop {
         return Moment(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
     }
 
-    /// Sleeps for less than a second, or until a descriptor is ready. Looking again and again instead
-    /// would take the processor away from those who are waited for.
+    /// Sleeps for less than a second, or until a descriptor is ready. A busy loop would take the processor from the
+    /// very clients that the daemon waits for.
     private func awaitAny(nanoseconds: UInt64) {
         var descriptor = pollfd(fd: epoll, events: Int16(POLLIN), revents: 0)
         var time = timespec(tv_sec: 0, tv_nsec: Int(min(nanoseconds, 999_999_999)))
@@ -144,7 +145,7 @@ extension Wait {
         if case .gathering = self { true } else { false }
     }
 
-    /// What epoll_wait takes. Rounded up: a timer that wakes the loop too early would make it spin.
+    /// The timeout for epoll_wait, rounded up. A loop that wakes before the timer is due would spin.
     fileprivate func milliseconds(from now: Moment) -> Int32 {
         switch self {
         case .forever: return -1

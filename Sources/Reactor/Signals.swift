@@ -4,17 +4,17 @@ import Glibc
 import XenStorePlugin
 
 extension Reactor {
-    /// From now on `signals` don't interrupt the process: `action` is called for each, in the loop
-    /// like any other event, so that it may do what it likes.
+    /// Makes signals events of the loop. A signal no longer interrupts the process. Instead the loop calls `action` for
+    /// it, which may do anything.
     ///
-    /// It holds for the thread that calls and those it starts, until the reactor is gone.
+    /// This holds for the calling thread and for the threads that it starts later, until the reactor is gone.
     public func onSignals(_ signals: [Int32], _ action: @escaping (Int32) -> Void) throws(SystemError) {
         let source = try SignalSource(signals, action)
         try add(source.descriptor, for: .readable, source)
     }
 }
 
-/// Signals as something that becomes readable.
+/// A descriptor that becomes readable when a signal comes.
 private final class SignalSource: ReadinessHandler {
     let descriptor: Int32
     private let action: (Int32) -> Void
@@ -40,7 +40,7 @@ private final class SignalSource: ReadinessHandler {
     }
 
     func ready(_ descriptor: Int32, for readiness: Readiness) {
-        // One a turn will do: the descriptor stays readable while there are more.
+        // Reads one signal in a turn. The descriptor stays readable while there are more.
         var information = signalfd_siginfo()
         let size = MemoryLayout<signalfd_siginfo>.size
         guard read(descriptor, &information, size) == size else { return }

@@ -3,11 +3,11 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// Who is to be called at which moment. One descriptor becomes readable when the first moment has come.
+/// The handlers that wait for a moment. One descriptor becomes readable when the first moment has come.
 final class Timers: ReadinessHandler {
     let descriptor: Int32
-    /// A heap: no entry comes before the one at half its index. One that its handler has replaced or taken
-    /// back stays until it comes up, or until such entries are the most.
+    /// A heap: no entry is due before the entry at half its index. If a handler changes or cancels its timer, the old
+    /// entry stays until it is due, or until old entries are the majority.
     private var entries: [Entry] = []
     private var moments: [ObjectIdentifier: Moment] = [:]
     /// The moment at which the descriptor becomes readable.
@@ -19,7 +19,8 @@ final class Timers: ReadinessHandler {
         var id: ObjectIdentifier { ObjectIdentifier(handler) }
     }
 
-    /// More that are due than this are left for the next turn, so that many timers do not keep clients waiting.
+    /// The largest number of calls in one turn. Further due timers wait for the next turn, so they do not keep clients
+    /// waiting.
     private static let callsPerTurn = 128
 
     init() throws(SystemError) {
@@ -54,7 +55,7 @@ final class Timers: ReadinessHandler {
         setAlarm()
     }
 
-    /// A moment that is past is one that has just come.
+    /// Sets the alarm to the first entry. For the system a moment in the past is due at once.
     private func setAlarm() {
         let first = entries.first?.moment
         guard first != alarm else { return }
@@ -93,7 +94,7 @@ final class Timers: ReadinessHandler {
     }
 
     private func forgetOutdated() {
-        // Letting a handler go may well set or take back another timer: not while the heap is being changed.
+        // The deinit of a handler may set or cancel another timer. It must not run while the heap changes.
         let all = entries
         withExtendedLifetime(all) {
             entries = []

@@ -2,28 +2,28 @@
 import Glibc
 import XenStorePlugin
 
-/// Decides whether there is room for one more client, and logs which clients are turned away.
+/// Decides whether there is room for one more client, and logs the clients that the daemon turns away.
 struct Admission {
     /// Clients at a time; 0 for any number.
     let connections: Int
-    /// Clients that may only look leave half of the daemon's file descriptors to those that may write. These
-    /// leave some for files of the daemon's own.
+    /// Whether the clients leave half of the daemon's file descriptors to others. Clients that may only look do;
+    /// clients that may write leave some for the daemon's own files.
     let leavesHalf: Bool
 
     private var lastLine: Moment?
     private var untold = 0
 
-    /// Why a client is turned away.
+    /// The reason for turning a client away.
     enum Refusal: Equatable {
         case tooMany
-        /// Of so many descriptors that the process may have.
+        /// Too few file descriptors are left of the number that the process may have.
         case scarce(Int)
         case none(Int32)
-        /// The transport does not know who it is, for a reason.
+        /// The transport does not know the client, for this reason.
         case unknown(String)
     }
 
-    /// A line a minute is enough for a reader of the log.
+    /// The shortest time between two lines in the log. A line a minute is enough for its reader.
     private static let pauseMilliseconds: UInt64 = 60_000
     private static let ownDescriptors = 32
 
@@ -32,10 +32,10 @@ struct Admission {
         self.leavesHalf = leavesHalf
     }
 
-    /// Why the client who got this descriptor can't stay beside `present` others; nil if it can.
+    /// The reason for turning away the client with this descriptor; nil if it can stay beside `present` others.
     func refusal(_ descriptor: Int32, beside present: Int) -> Refusal? {
         if connections > 0, present >= connections { return .tooMany }
-        // The limit may be raised while the daemon runs.
+        // The limit can change while the daemon runs.
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
         let all = Int(clamping: limit.rlim_cur)
@@ -44,7 +44,7 @@ struct Admission {
         return Int(descriptor) >= all - left ? .scarce(all) : nil
     }
 
-    /// Logs it, unless a line about others was written just before.
+    /// Logs a refusal, unless the log has a line about another one from the last minute.
     mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: PluginLog) {
         untold += 1
         if let lastLine, now < lastLine.advanced(byMilliseconds: Self.pauseMilliseconds) { return }
@@ -53,7 +53,7 @@ struct Admission {
         untold = 0
     }
 
-    /// That a stranger is turned away is as it should be.
+    /// The level of a refusal. To turn away a stranger is no error of the daemon.
     private func level(of refusal: Refusal) -> LogLevel {
         if case .unknown = refusal { return .warning }
         return leavesHalf ? .warning : .error
@@ -62,7 +62,7 @@ struct Admission {
     private func summary(_ refusal: Refusal, _ present: Int) -> String {
         let many = untold == 1 ? "a client is" : "\(untold) clients were"
         return switch refusal {
-        case .tooMany: "\(many) turned away: \(present) are connected, as many as 'connections' allows"
+        case .tooMany: "\(many) turned away: 'connections' allows no more than the \(present) that are connected"
         case .scarce(let all):
             """
             \(many) turned away: with \(present) connections here, too few of the daemon's \(all) file descriptors \

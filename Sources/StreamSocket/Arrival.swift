@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// A client that has connected and is nobody yet. A transport looks at it and says who it is.
+/// A client that has connected. The transport looks at it and says who it is.
 public struct Arrival {
-    /// The socket of the connection, to ask the system about its other end. It must not be read from.
+    /// The socket of the connection. The transport may ask the system about its other end, but must not read from it.
     public let descriptor: Int32
-    /// What the client has sent so far. Nothing at first.
+    /// The bytes that the client has sent until now. Empty at first.
     public let bytes: [UInt8]
 
-    /// So many bytes are read at most before it is known who the client is.
+    /// The largest number of bytes that a client may send before the transport knows it.
     public static let bytesMax = 4096
 }
 
-/// What a transport says to an ``Arrival``.
+/// The transport's answer to an ``Arrival``.
 public enum Verdict {
-    /// The client is this peer. The first `taken` bytes that it has sent were for the transport; all that follows are
-    /// requests.
+    /// The client is this peer. The first `taken` bytes were for the transport. All other bytes are requests.
     case peer(Peer, taken: Int = 0)
-    /// The client has to send more before the transport can tell. It is asked again with what has come.
+    /// The transport needs more bytes. The server asks again when the client has sent more.
     case wait
-    /// The client must go. The reason is for the log: "its token is wrong".
+    /// The server closes the connection, and logs the reason: "its token is wrong".
     case refusal(String)
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// The limits of one client that the operator does not trust as dom0's own tools. It may see everything, so without
-/// limits its transactions could make the daemon keep old values of everything.
+/// The limits of one client that the operator trusts less than dom0's own tools. It can see every node, so without
+/// limits its transactions could make the daemon keep all old values.
 extension ClientLimits {
-    /// The keys of these limits, for a transport of such clients.
+    /// The keys of these limits, for a transport with such clients.
     public static let keys = [
         ConfigurationKey("watches", .number(0...1_000_000), default: .number(32), "Watches of one client."),
         ConfigurationKey(
@@ -14,7 +14,7 @@ extension ClientLimits {
             "Requests in one transaction."),
         ConfigurationKey(
             "memory", .number(0...1_000_000_000_000), default: .number(1_048_576),
-            "Bytes held for one client: watches, transactions, old values that these still show, unread messages."),
+            "Bytes that the daemon holds for one client: watches, transactions and their old values, unread messages."),
     ]
 
     /// Reads a block that was checked against ``keys``.

@@ -2,7 +2,7 @@
 import Glibc
 import XenStorePlugin
 
-/// Whom a file is to belong to, as the configuration names them: by name or number.
+/// The user and the group that will own a file. The configuration gives their names or numbers.
 struct FileOwner {
     private var user: uid_t?
     private var group: gid_t?
@@ -12,7 +12,7 @@ struct FileOwner {
         if let group { self.group = try Self.group(group) }
     }
 
-    /// Hands the file over. A link isn't followed.
+    /// Gives the file to them. Does not follow a link.
     func take(_ path: String) throws(SystemError) {
         guard user != nil || group != nil else { return }
         guard lchown(path, user ?? .max, group ?? .max) == 0 else {
@@ -21,7 +21,7 @@ struct FileOwner {
     }
 
     private static func user(_ name: String) throws(SystemError) -> uid_t {
-        // The largest number means "not to be changed".
+        // The largest number means "do not change".
         if let number = uid_t(name), number != .max { return number }
         guard let entry = getpwnam(name) else {
             throw SystemError(

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// Tells when a file may have gone from its folder, or the folder itself.
+/// Calls a function when a file, or its folder, may be gone.
 final class FolderWatch: ReadinessHandler {
     private let folder: String
     private let name: [UInt8]
@@ -14,7 +14,7 @@ final class FolderWatch: ReadinessHandler {
     private static let events = UInt32(
         IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
-    /// Nil where the system has no watches left: they are bounded for each user.
+    /// Nil if the system has no watches left. It limits them for each user.
     init?(_ path: String, on loop: any EventLoop, _ action: @escaping () -> Void) {
         guard let slash = path.lastIndex(of: "/") else { return nil }
         folder = slash == path.startIndex ? "/" : String(path[..<slash])
@@ -29,7 +29,7 @@ final class FolderWatch: ReadinessHandler {
         }
     }
 
-    /// Watches the folder that is there now. One that is watched already is watched once.
+    /// Watches the folder that has the path now. To watch a folder twice has no effect.
     @discardableResult
     func aim() -> Bool { inotify_add_watch(descriptor, folder, Self.events) >= 0 }
 
@@ -48,7 +48,7 @@ final class FolderWatch: ReadinessHandler {
         if concernsUs { action() }
     }
 
-    /// Whether one of the events is of the file or of the folder; other files come and go as they like.
+    /// Whether one of the events is about the file or the folder. Other files in the folder do not matter.
     private func concernsUs(_ events: UnsafeRawBufferPointer) -> Bool {
         var rest = events[...]
         let headerSize = MemoryLayout<inotify_event>.size

@@ -8,7 +8,7 @@ struct ListeningSocket {
     let descriptor: Int32
     let file: SocketFile
 
-    /// Clients can connect when this returns.
+    /// When this returns, clients can connect.
     init(_ settings: SocketSettings) throws(SystemError) {
         let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
         guard descriptor >= 0 else { throw SystemError(errno, doing: "create a socket") }
@@ -26,7 +26,7 @@ struct ListeningSocket {
         }
     }
 
-    /// Stops listening, and removes the file if it is still the one that was made.
+    /// Stops listening. Removes the file, unless another file has taken its place.
     func close() {
         file.remove()
         Glibc.close(descriptor)

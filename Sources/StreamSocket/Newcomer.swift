@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// A connection whose client has to send something before it is known who it is, within a time.
+/// A connection whose client must first send some bytes, within a time, to show who it is.
 final class Newcomer: ReadinessHandler, TimerHandler {
     private unowned let server: StreamServer
     private let descriptor: Int32
@@ -28,17 +28,17 @@ final class Newcomer: ReadinessHandler, TimerHandler {
         }
     }
 
-    private static let absence = "it has gone before it said who it is"
+    private static let absence = "it was gone before it said who it is"
 
-    func wake(at now: Moment) { server.refuse(descriptor, "it has not said in time who it is") }
+    func wake(at now: Moment) { server.refuse(descriptor, "it did not say in time who it is") }
 
-    /// Lets go of the connection, which stays open.
+    /// Gives the connection up. It stays open.
     func leave() {
         server.loop.remove(descriptor)
         server.loop.wake(self, at: nil)
     }
 
-    /// The daemon ends.
+    /// Closes the connection, since the daemon ends.
     func end() {
         leave()
         close(descriptor)

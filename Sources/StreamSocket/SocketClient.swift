@@ -2,7 +2,7 @@
 import CLinux
 import Glibc
 
-/// Who is at the other end of a connection, as the log calls it.
+/// The other end of a connection, in the words of the log.
 struct SocketClient: CustomStringConvertible {
     let description: String
 
@@ -10,14 +10,14 @@ struct SocketClient: CustomStringConvertible {
         description = Self.process(descriptor) ?? Self.address(descriptor)
     }
 
-    /// Of a unix socket's client.
+    /// The client of a unix socket.
     private static func process(_ descriptor: Int32) -> String? {
         var client = linux_client()
         guard linux_get_client(descriptor, &client) == 0, client.user != .max else { return nil }
         return "process \(client.process) of user \(client.user)"
     }
 
-    /// Of another client: its internet address, or of which family its address is.
+    /// Any other client: its internet address, or the family of its address.
     private static func address(_ descriptor: Int32) -> String {
         var address = sockaddr_storage()
         var host = [CChar](repeating: 0, count: 64)
@@ -26,7 +26,7 @@ struct SocketClient: CustomStringConvertible {
         return withUnsafeMutableBytes(of: &address) { bytes in
             guard let start = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress,
                 getpeername(descriptor, start, &length) == 0
-            else { return "a client that is gone already" }
+            else { return "a client that is already gone" }
             let (hostSize, portSize) = (socklen_t(host.count), socklen_t(port.count))
             let isNumeric = NI_NUMERICHOST | NI_NUMERICSERV
             guard getnameinfo(start, length, &host, hostSize, &port, portSize, isNumeric) == 0 else {

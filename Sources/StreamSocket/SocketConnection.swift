@@ -5,24 +5,23 @@ import XenStorePlugin
 
 /// One accepted connection: moves bytes between a socket and the kernel.
 ///
-/// It ends exactly once, from either side: by ``close(_:)`` when the kernel ends the connection, or by
-/// ``end()`` when the peer is gone. Both may come in the middle of a call into the kernel, so
-/// everything that follows one looks at ``connection`` again.
+/// It ends once, from either side: by ``close(_:)`` when the kernel ends the connection, or by ``end(_:)`` when the peer
+/// is gone. Both can happen during a call into the kernel, so code after such a call looks at ``connection`` again.
 final class SocketConnection: Link, ReadinessHandler {
     private let server: StreamServer
     private let host: any PluginHost
     private let descriptor: Int32
-    /// Nil once the connection has ended.
+    /// Nil after the connection has ended.
     private var connection: Connection?
     private var isClosed = false
 
-    /// What the loop watches the descriptor for.
+    /// The events for which the loop watches the descriptor.
     private var interest: Readiness = .readable
-    /// The socket's buffer is full. Until the loop says that it has room, sending is pointless.
+    /// Whether the socket's buffer is full. It is useless to send until the loop says that the socket has room.
     private var awaitsRoom = false
-    /// Sending has failed.
+    /// Whether sending has failed.
     private var isBroken = false
-    /// The peer has shut down its sending side, and may still be waiting for answers.
+    /// Whether the peer has shut down its sending side. It may still wait for replies.
     private var isHalfClosed = false
 
     init(_ descriptor: Int32, of server: StreamServer) {
@@ -31,7 +30,7 @@ final class SocketConnection: Link, ReadinessHandler {
         host = server.host
     }
 
-    /// The kernel has taken the connection in. The first requests may have come before that.
+    /// Begins to serve the connection that the kernel has made. The client may have sent requests before.
     func begin(_ connection: Connection, with bytes: ArraySlice<UInt8>) {
         guard !isClosed else { return }
         self.connection = connection
@@ -54,7 +53,7 @@ final class SocketConnection: Link, ReadinessHandler {
         }
     }
 
-    /// Receives once. If there is more, the loop says so again, and the others had their turn.
+    /// Receives once. If there is more, the loop calls again after the other clients had their turn.
     private func receive(on connection: Connection, isHungUp: Bool) {
         let buffer = server.buffer
         let count = linux_receive(descriptor, buffer.baseAddress, buffer.count)
@@ -67,14 +66,14 @@ final class SocketConnection: Link, ReadinessHandler {
         }
     }
 
-    /// Nothing more will come, but what came may not be answered yet: the kernel closes when it is.
+    /// The peer sends nothing more. The kernel closes the connection when all requests have their replies.
     private func peerHasShutDown(_ connection: Connection) {
         isHalfClosed = true
         watch(connection)
         host.receivedEnd(on: connection)
     }
 
-    /// The peer is gone, or the daemon ends.
+    /// Ends the connection, since the peer is gone or the daemon ends.
     func end(_ reason: String) {
         guard let connection else { return }
         self.connection = nil
@@ -114,20 +113,20 @@ final class SocketConnection: Link, ReadinessHandler {
 
     // MARK: -
 
-    /// Nothing can be sent any more. The kernel is in the middle of its flush, so it is told in the next
-    /// turn: a socket that is shut down is reported as hung up, whatever it is watched for.
+    /// Stops sending for ever. The kernel is in the middle of its flush, so it learns of this in the next turn: the
+    /// loop reports a socket that is shut down as hung up, whatever it watches the socket for.
     private func fail(_ connection: Connection) {
         isBroken = true
         shutdown(descriptor, Int32(SHUT_RDWR))
         watch(connection)
     }
 
-    /// Has the loop watch for what there is to do.
+    /// Watches the socket for the events that matter now.
     private func watch(_ connection: Connection) {
         var wanted: Readiness = []
         if !isBroken {
             if awaitsRoom { wanted.insert(.writable) }
-            // The loop would report the end of a half-closed connection again and again.
+            // Without this check the loop would report the end of a half-closed connection again and again.
             if connection.isReading, !isHalfClosed { wanted.insert(.readable) }
         }
         guard wanted != interest else { return }
@@ -145,12 +144,12 @@ final class SocketConnection: Link, ReadinessHandler {
 }
 
 extension EndReason {
-    /// For the log.
+    /// The reason in words, for the log.
     fileprivate var summary: String {
         switch self {
-        case .answered: "the client has finished, and all is answered"
+        case .answered: "the client has finished, and has all its replies"
         case .oversizedMessage: "a message is longer than the protocol allows"
-        case .peerNotReading: "the client does not read what it asked to be told"
+        case .peerNotReading: "the client does not read its events"
         }
     }
 }

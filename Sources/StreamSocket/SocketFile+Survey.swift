@@ -3,7 +3,7 @@ import Glibc
 import XenStorePlugin
 
 extension SocketSettings {
-    /// What a transport finds that looks at where its socket is to be, for `Surveying`.
+    /// Checks the place of the socket, for a transport that is `Surveying`.
     public func survey(
         of block: ConfigurationBlock, _ warn: (ConfigurationError) -> Void
     ) throws(ConfigurationError) {
@@ -18,6 +18,6 @@ extension SocketSettings {
         }
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return }
-        throw block.error("'\(path)' is not a socket, and is left alone; remove it or choose another path", key: "path")
+        throw block.error("'\(path)' is not a socket, and stays; remove it or choose another path", key: "path")
     }
 }

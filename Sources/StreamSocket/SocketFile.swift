@@ -3,15 +3,15 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// The file that a listening socket has in the file system, from making it to removing it.
+/// The file of a listening socket, from its making to its removal.
 struct SocketFile {
     let path: String
-    /// What was made, so that another daemon's file that has taken its place since isn't removed.
+    /// The identity of the file. With it the daemon never removes another daemon's file under the same name.
     private let device: dev_t
     private let inode: ino_t
 
-    /// Makes the file for a socket and binds it. Nobody can connect before the caller listens, and by
-    /// then the file has its final mode and owner.
+    /// Makes the file for a socket and binds the socket to it. Nobody can connect before the caller listens. By then
+    /// the file has its final mode and owner.
     init(binding descriptor: Int32, to settings: SocketSettings) throws(SystemError) {
         let address = try UnixAddress(settings.path)
         let owner = try FileOwner(user: settings.owner, group: settings.group)
@@ -30,10 +30,10 @@ struct SocketFile {
         }
     }
 
-    /// What has become of the file since it was made.
+    /// The present state of the file.
     enum Fate {
         case isThere, isGone
-        /// Something else has its name.
+        /// Another file has its name.
         case isReplaced
     }
 
@@ -42,13 +42,13 @@ struct SocketFile {
         return status.st_dev == device && status.st_ino == inode ? .isThere : .isReplaced
     }
 
-    /// Removes the file, if it is still the one that was made.
+    /// Removes the file, unless another file has taken its place.
     func remove() {
         if fate == .isThere { unlink(path) }
     }
 
-    /// Binds so that the file never has more rights than its mode: it appears with the mode of the
-    /// unbound socket less the umask, and gets the rest then.
+    /// Binds the socket. The file never has more rights than `mode`: the system makes it with the mode of the socket
+    /// less the umask, and `chmod` adds the rest.
     private static func bind(_ descriptor: Int32, to address: UnixAddress, mode: UInt32) throws(SystemError) {
         guard fchmod(descriptor, mode) == 0, address.bind(descriptor) == 0 else {
             throw SystemError(errno, doing: "bind '\(address.path)'")
@@ -60,7 +60,7 @@ struct SocketFile {
         }
     }
 
-    /// The folders above `path`, as far as they are missing.
+    /// Makes the missing folders above `path`.
     private static func makeParent(of path: String) throws(SystemError) {
         guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
         let parent = String(path[..<slash])
@@ -69,14 +69,14 @@ struct SocketFile {
         if mkdir(parent, 0o755) != 0, errno != EEXIST { throw SystemError(errno, doing: "make the folder '\(parent)'") }
     }
 
-    /// Removes the socket of a daemon that did not end in an orderly way, and nothing else.
+    /// Removes the socket of a daemon that was killed, and nothing else.
     private static func makeWay(for address: UnixAddress) throws(SystemError) {
         let path = address.path
         guard let status = try? status(of: path) else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw SystemError(
                 EEXIST, doing: "listen on '\(path)'",
-                advice: "what is there isn't a socket, so it was left alone; remove it or choose another path")
+                advice: "it is not a socket, and stays as it is; remove it or choose another path")
         }
         switch probe(address) {
         case ECONNREFUSED:
@@ -94,7 +94,7 @@ struct SocketFile {
         }
     }
 
-    /// The error that connecting gives: 0 or EAGAIN (its backlog is full) if someone listens.
+    /// Connects, and returns the error. If a daemon listens, that is 0, or EAGAIN if its backlog is full.
     private static func probe(_ address: UnixAddress) -> Int32 {
         let descriptor = socket(AF_UNIX, linux_sock_stream | linux_sock_cloexec | linux_sock_nonblock, 0)
         guard descriptor >= 0 else { return errno }

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// A unix socket with its file, and the clients that come in through it.
+/// A unix socket with its file, and the clients of the socket.
 public final class SocketListener {
     private let settings: SocketSettings
     private let log: PluginLog
@@ -12,7 +12,7 @@ public final class SocketListener {
     private var folder: FolderWatch?
     private var isStopped = false
 
-    /// Listens: when this returns, clients can connect, each as `peer`.
+    /// Listens. When this returns, clients can connect, each as `peer`.
     public init(
         _ settings: SocketSettings, peer: Peer, on loop: any EventLoop, host: any PluginHost, log: PluginLog = .silent
     ) throws(SystemError) {
@@ -31,7 +31,7 @@ public final class SocketListener {
         }
         folder = FolderWatch(settings.path, on: loop) { [weak self] in self?.restoreFile() }
         log.info("listening on \(settings.path)")
-        if folder == nil { log.debug("if \(settings.path) is removed, only SIGHUP makes it again: no inotify") }
+        if folder == nil { log.debug("no inotify: if somebody removes \(settings.path), only SIGHUP makes it again") }
     }
 
     deinit { stop() }
@@ -45,8 +45,8 @@ public final class SocketListener {
         server.stop()
     }
 
-    /// Makes the socket's file again if somebody has removed it. Connections go on, and so do clients that wait
-    /// to be accepted. A file that has taken its place is left alone.
+    /// Makes the socket's file again if somebody has removed it. Open connections go on, and waiting clients are
+    /// accepted. If another file has taken the place, this leaves that file alone.
     public func restoreFile() {
         guard !isStopped else { return }
         switch file.fate {
@@ -57,15 +57,15 @@ public final class SocketListener {
         do throws(SystemError) {
             try renew()
             folder?.aim()
-            log.warning("\(settings.path) was removed by somebody; it is there again")
+            log.warning("somebody has removed \(settings.path); the daemon has made it again")
         } catch {
             log.error(
-                "\(settings.path) was removed by somebody, and no new client can connect: can't \(error.doing): "
-                    + "\(String(cString: strerror(error.code))); SIGHUP has it tried again")
+                "somebody has removed \(settings.path), so no new client can connect: can't \(error.doing): "
+                    + "\(String(cString: strerror(error.code))); SIGHUP makes the daemon try again")
         }
     }
 
-    /// Listens on a new socket at the same path. Clients that have connected to the former one are not lost.
+    /// Listens on a new socket at the same path. Clients that have connected to the old one are not lost.
     private func renew() throws(SystemError) {
         let new = try ListeningSocket(settings)
         do throws(SystemError) {
@@ -77,6 +77,6 @@ public final class SocketListener {
         file = new.file
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     public var connectionCount: Int { server.connectionCount }
 }

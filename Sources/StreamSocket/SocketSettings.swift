@@ -2,17 +2,17 @@
 import Glibc
 import XenStorePlugin
 
-/// What the operator decides about a listening socket, and the keys it is decided with.
+/// The operator's settings for a listening socket, and their keys.
 public struct SocketSettings: Sendable {
     public var path: String
     /// Permission bits of the socket's file. A process that may write to the file may connect.
     public var mode: UInt32
-    /// User and group of the file, by name or number; nil for those that the daemon runs as.
+    /// User and group of the file, by name or number; nil for those of the daemon.
     public var owner: String?
     public var group: String?
-    /// Connections that may wait to be accepted.
+    /// The largest number of connections that wait until the daemon accepts them.
     public var backlog: Int32
-    /// Clients at a time; 0 for as many as there are file descriptors for.
+    /// The largest number of clients; 0 for as many as the file descriptors allow.
     public var connections: Int
 
     public init(
@@ -33,7 +33,7 @@ public struct SocketSettings: Sendable {
         let bytes = path.utf8.count
         guard bytes <= UnixAddress.pathMaxBytes else {
             throw block.error(
-                "has \(bytes) bytes; the path of a socket has \(UnixAddress.pathMaxBytes) at most", key: "path")
+                "has \(bytes) bytes; the path of a socket has at most \(UnixAddress.pathMaxBytes)", key: "path")
         }
         self.init(
             path: path, mode: UInt32(clamping: block.number("mode") ?? 0o600),
@@ -41,25 +41,25 @@ public struct SocketSettings: Sendable {
             backlog: Int32(clamping: block.number("backlog") ?? 128), connections: block.number("connections") ?? 0)
     }
 
-    /// The keys of a socket transport.
+    /// The keys of a transport with a unix socket.
     public static func keys(path: String, mode: Int, connections: Int) -> [ConfigurationKey] {
         [
             ConfigurationKey(
                 "path", .path, default: .text(path),
-                "The socket's file. What a dead daemon has left there is removed; missing folders are made."),
-            ConfigurationKey("mode", .mode, default: .number(mode), "Permission bits of the file: who may connect."),
+                "The socket's file. The daemon removes a dead daemon's socket there, and makes missing folders."),
+            ConfigurationKey("mode", .mode, default: .number(mode), "Permission bits of the file: who can connect."),
             ConfigurationKey(
                 "owner", .text, default: nil,
-                "User the file belongs to, by name or number; if not given, the daemon's own."),
+                "User of the file, by name or number; by default that of the daemon."),
             ConfigurationKey(
                 "group", .text, default: nil,
-                "Group the file belongs to, by name or number; if not given, the daemon's own."),
+                "Group of the file, by name or number; by default that of the daemon."),
             ConfigurationKey(
                 "backlog", .number(1...65535), default: .number(128),
-                "Connections that may wait to be accepted; the system's own limit is net.core.somaxconn."),
+                "Connections that may wait until the daemon accepts them. The system's limit: net.core.somaxconn."),
             ConfigurationKey(
                 "connections", .number(0...1_000_000), default: .number(connections),
-                "Clients at a time; more are turned away. 0: as many as there are file descriptors for."),
+                "Clients at a time; the daemon turns more away. 0 means as many as the file descriptors allow."),
         ]
     }
 }

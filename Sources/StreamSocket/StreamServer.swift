@@ -3,14 +3,14 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// Serves the clients of a listening stream socket, whatever its family: the transport makes the socket, and says
-/// who each client is.
+/// Serves the clients of a listening stream socket of any family. The transport makes the socket, and says who each
+/// client is.
 public final class StreamServer: ReadinessHandler, TimerHandler {
     let loop: any EventLoop
     let host: any PluginHost
     let log: PluginLog
     let bounds: Bounds
-    /// Every connection receives into this one buffer, so that idle ones hold none.
+    /// The buffer into which every connection receives. An idle connection needs none.
     let buffer: UnsafeMutableRawBufferPointer
 
     private var descriptor: Int32
@@ -20,17 +20,17 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
     private var isStopped = false
 
     private var admission: Admission
-    /// A descriptor to give up when there is no other, so that a client can still be told no. -1 if it
-    /// could not be had back.
+    /// A descriptor that the server gives up when no other is free, to accept a client and close it. -1 if the server
+    /// has none.
     private var reserve: Int32
 
-    /// How many clients there can be, and for how long one may be nobody.
+    /// How many clients there can be, and how long a client may stay unknown.
     public struct Bounds: Sendable {
-        /// Clients at a time; 0 for as many as there are file descriptors for.
+        /// The largest number of clients; 0 for as many as the file descriptors allow.
         public var connections: Int
-        /// The clients leave half of the daemon's file descriptors to those of other transports.
+        /// Whether the clients leave half of the daemon's file descriptors to other transports.
         public var leavesHalf: Bool
-        /// Milliseconds within which it must be clear who a client is.
+        /// The time in milliseconds within which the transport must know a client.
         public var patience: UInt64
 
         /// By default the clients are as important as dom0's own tools, and have ten seconds.
@@ -42,13 +42,13 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
     }
 
     private static let bufferBytes = 64 * 1024
-    /// More connections than this are left for the next turn, so that a storm of them doesn't keep the
-    /// others waiting.
+    /// The largest number of connections in one turn. Further ones wait for the next turn, so they do not keep other
+    /// clients waiting.
     private static let acceptsPerTurn = 64
-    /// For how long nobody is accepted if a client can't even be told no.
+    /// How long the server accepts nobody if it cannot even close a new client.
     private static let pauseMilliseconds: UInt64 = 100
 
-    /// Serves a socket that listens and does not block. The server closes it, unless this throws.
+    /// Serves a socket that listens and does not block. The server will close the socket, unless this throws.
     ///
     /// - Parameters:
     ///   - descriptor: the listening socket.
@@ -56,8 +56,8 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
     ///   - loop: the event loop that watches the sockets.
     ///   - host: gets the clients.
     ///   - log: gets messages about clients.
-    ///   - admit: says who a client is. The server asks when the client has connected, and again whenever the client
-    ///     has sent something, until `admit` knows. It must not wait and must not call the server.
+    ///   - admit: says who a client is. The server asks when a client has connected. It asks again when the client has
+    ///     sent something, until `admit` knows the client. `admit` must not wait and must not call the server.
     public init(
         _ descriptor: Int32, _ bounds: Bounds = Bounds(), on loop: any EventLoop, host: any PluginHost,
         log: PluginLog = .silent, admit: @escaping (Arrival) -> Verdict
@@ -98,7 +98,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         for connection in connections.values { connection.end("the daemon ends") }
     }
 
-    /// Serves another socket from now on. Up to so many clients that wait at the former one are taken along.
+    /// Serves the socket `new` from now on. Accepts up to `backlog` clients that wait at the old socket.
     func move(to new: Int32, takingAlong backlog: Int32) throws(SystemError) {
         try loop.add(new, for: .readable, self)
         for _ in 0...backlog {
@@ -111,7 +111,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         descriptor = new
     }
 
-    /// How many connections there are, known clients and others.
+    /// The number of connections, including clients that are not known yet.
     public var connectionCount: Int { connections.count + newcomers.count }
 
     // MARK: Accepting
@@ -131,7 +131,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         }
     }
 
-    /// A client that waits, or -1.
+    /// Accepts a client that waits. Returns -1 if there is none.
     private func accept() -> Int32 { accept4(descriptor, nil, nil, linux_sock_cloexec | linux_sock_nonblock) }
 
     private func adopt(_ accepted: Int32) {
@@ -143,7 +143,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         judge(Arrival(descriptor: accepted, bytes: []))
     }
 
-    /// Asks who a client is, and does what follows from it.
+    /// Asks the transport who a client is, and acts on the answer.
     func judge(_ arrival: Arrival) {
         let accepted = arrival.descriptor
         switch admit(arrival) {
@@ -151,7 +151,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
             forgetNewcomer(accepted)
             connect(accepted, as: peer, arrival.bytes.dropFirst(taken))
         case .wait where arrival.bytes.count < Arrival.bytesMax: awaitMore(accepted)
-        case .wait: refuse(accepted, "it has not said who it is in \(Arrival.bytesMax) bytes")
+        case .wait: refuse(accepted, "its first \(Arrival.bytesMax) bytes do not say who it is")
         case .refusal(let reason): refuse(accepted, reason)
         }
     }
@@ -178,7 +178,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         }
     }
 
-    /// Closes the connection of a client that could not be admitted.
+    /// Closes the connection of a client that the transport does not admit.
     func refuse(_ accepted: Int32, _ reason: String) {
         forgetNewcomer(accepted)
         close(accepted)
@@ -191,8 +191,8 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         admission.tell(refusal, beside: connectionCount, at: loop.now, log)
     }
 
-    /// No descriptor is left. Left in the backlog, the client would wake the loop again and again; it is
-    /// let in through the reserve and shown out. False if even that is impossible for now.
+    /// Turns a client away when no descriptor is free. In the backlog the client would wake the loop again and again,
+    /// so the server accepts it with the reserve and closes it. False if even that is impossible now.
     private func turnAway(_ code: Int32) -> Bool {
         tell(.none(code))
         guard reserve >= 0 else {
@@ -207,7 +207,7 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
         return accepted >= 0
     }
 
-    /// The pause is over.
+    /// Accepts clients again after the pause.
     public func wake(at now: Moment) {
         reserve = Self.openReserve()
         loop.change(descriptor, to: .readable)
@@ -215,6 +215,6 @@ public final class StreamServer: ReadinessHandler, TimerHandler {
 
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
 
-    /// A connection has ended.
+    /// Forgets a connection that has ended.
     func forget(_ accepted: Int32) { connections[accepted] = nil }
 }

@@ -3,12 +3,12 @@ import CLinux
 import Glibc
 import XenStorePlugin
 
-/// The address of a unix socket: a path that fits one.
+/// The address of a unix socket. Its path is short enough.
 struct UnixAddress {
     let path: String
     private var address = sockaddr_un()
 
-    /// Bytes a path may have; one more is its NUL.
+    /// The largest number of bytes in a path. One more byte is the NUL at its end.
     static let pathMaxBytes = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
     init(_ path: String) throws(SystemError) {
@@ -16,7 +16,7 @@ struct UnixAddress {
         guard !bytes.isEmpty, bytes.count <= Self.pathMaxBytes, !bytes.contains(0) else {
             throw SystemError(
                 ENAMETOOLONG, doing: "listen on '\(path)'",
-                advice: "the path has \(bytes.count) bytes; that of a socket has 1 to \(Self.pathMaxBytes)")
+                advice: "the path has \(bytes.count) bytes; the path of a socket has 1 to \(Self.pathMaxBytes)")
         }
         self.path = path
         address.sun_family = sa_family_t(AF_UNIX)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// A transport on a unix socket, all of whose clients are one `Peer`. It has a name, its keys and a door.
+/// A transport on a unix socket. All its clients are the same `Peer`. It adds a name, its keys and a door.
 public protocol UnixSocketTransport: Transport, Surveying, Restoring {
-    /// The socket, made with the transport and opened when it starts.
+    /// The socket. The transport makes it, and opens it when it starts.
     var door: UnixDoor { get }
 }
 
@@ -23,7 +23,7 @@ public final class UnixDoor {
     private let peer: Peer
     private var listener: SocketListener?
 
-    /// A block of ``SocketSettings/keys(path:mode:connections:)``, and who comes in through the socket.
+    /// Reads a block of ``SocketSettings/keys(path:mode:connections:)``. Each client of the socket is `peer`.
     public init(_ configuration: ConfigurationBlock, for peer: Peer) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
         self.configuration = configuration

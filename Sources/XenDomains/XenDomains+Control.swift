@@ -54,7 +54,7 @@
                 isDead: info.flags & UInt32(XEN_DOMINF_dying) != 0)
         }
 
-        /// A hash of the UUID. This interface has nothing better to tell apart two domains that had the same number.
+        /// A hash of the UUID. libxenctrl offers nothing better to tell apart two domains with the same number.
         private func fold(_ handle: UnsafeRawBufferPointer) -> UInt64 {
             stride(from: 0, to: handle.count - 7, by: 8).reduce(0) {
                 $0 ^ handle.loadUnaligned(fromByteOffset: $1, as: UInt64.self)

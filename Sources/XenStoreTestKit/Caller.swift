@@ -3,7 +3,7 @@ import Testing
 import XenStorePlugin
 import XenStoreWire
 
-/// A client that speaks the protocol one request at a time, and records an issue unless each gets exactly one reply.
+/// A client that performs one request at a time. It records an issue unless each request gets exactly one reply.
 ///
 ///     let host = try EmbeddedHost(storage: FailingStorage())
 ///     let guest = host.guest(5)
@@ -11,27 +11,27 @@ import XenStoreWire
 ///     #expect(guest.read("data/name") == .text("value"))
 ///     #expect(guest.read("/local/domain/0/name") == .error(.ENOENT))
 public final class Caller {
-    /// Where the client is connected.
+    /// The daemon that the client is connected to.
     public let host: EmbeddedHost
-    /// The connection itself, for what is not a request and its reply.
+    /// The connection, for tests that need more than a request and its reply.
     public let client: EmbeddedClient
     private var events: [String] = []
 
-    /// Speaks for a client that is connected; ``EmbeddedHost/caller(_:mayWrite:)`` connects one.
+    /// Speaks for a client that is already connected. ``EmbeddedHost/caller(_:mayWrite:)`` connects a new one.
     public init(host: EmbeddedHost, client: EmbeddedClient) {
         self.host = host
         self.client = client
     }
 
-    /// One request. `payload` is complete: NULs are written out.
+    /// Performs one request. `payload` is complete, with all its NULs.
     @discardableResult
     public func ask(_ operation: Operation, _ payload: String, in transaction: UInt32 = 0) -> Reply {
         ask(number: operation.rawValue, Array(payload.utf8), in: transaction)
     }
 
-    /// One request of any type, known or not.
+    /// Performs one request of any type, known or not.
     public func ask(number: UInt32, _ payload: [UInt8], in transaction: UInt32 = 0) -> Reply {
-        // Answers to what was sent before are not this one's.
+        // Replies to earlier requests do not count.
         events += client.takeMessages().filter(\.isEvent).map(\.text)
         client.send(number, request: 0x5eed, transaction: transaction, payload)
         host.settle()
@@ -46,7 +46,7 @@ public final class Caller {
         return Reply(answer)
     }
 
-    /// The events that have come since the last call, NULs as `|`.
+    /// The events since the last call, with each NUL as `|`.
     public func takeEvents() -> [String] {
         host.settle()
         events += client.takeMessages().filter(\.isEvent).map(\.text)
@@ -56,30 +56,30 @@ public final class Caller {
 
     // MARK: The tree
 
-    /// READ of a node.
+    /// READ: the value of a node.
     public func read(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.read, "\(path)\0", in: transaction) }
     /// DIRECTORY: the names of a node's children.
     public func list(_ path: String, in transaction: UInt32 = 0) -> Reply {
         ask(.directory, "\(path)\0", in: transaction)
     }
-    /// GET_PERMS, as text.
+    /// GET_PERMS: the permissions of a node, as text.
     public func permissions(_ path: String, in transaction: UInt32 = 0) -> Reply {
         ask(.getPermissions, "\(path)\0", in: transaction)
     }
-    /// WRITE of a value, which makes the node.
+    /// WRITE: sets a value, and makes the node if it does not exist.
     @discardableResult
     public func write(_ path: String, _ value: String = "", in transaction: UInt32 = 0) -> Reply {
         ask(.write, "\(path)\0\(value)", in: transaction)
     }
-    /// MKDIR.
+    /// MKDIR: makes a node.
     @discardableResult
     public func mkdir(_ path: String, in transaction: UInt32 = 0) -> Reply {
         ask(.makeDirectory, "\(path)\0", in: transaction)
     }
-    /// RM of a node and all below it.
+    /// RM: removes a node and all nodes below it.
     @discardableResult
     public func rm(_ path: String, in transaction: UInt32 = 0) -> Reply { ask(.remove, "\(path)\0", in: transaction) }
-    /// SET_PERMS, with entries such as `n5`.
+    /// SET_PERMS: sets the permissions of a node, from entries such as `n5`.
     @discardableResult
     public func setPermissions(_ path: String, _ entries: String..., in transaction: UInt32 = 0) -> Reply {
         ask(.setPermissions, "\(path)\0" + entries.map { "\($0)\0" }.joined(), in: transaction)
@@ -87,7 +87,7 @@ public final class Caller {
 
     // MARK: Watches and transactions
 
-    /// WATCH, with a depth where the daemon knows that.
+    /// WATCH: sets a watch, with a depth if the test gives one.
     @discardableResult
     public func watch(_ path: String, _ token: String = "t", depth: Int? = nil) -> Reply {
         ask(.watch, "\(path)\0\(token)\0" + (depth.map { "\($0)\0" } ?? ""))
@@ -97,11 +97,11 @@ public final class Caller {
         #expect(watch(path, token, depth: depth) == .ok)
         #expect(takeEvents().count == 1)
     }
-    /// UNWATCH.
+    /// UNWATCH: removes a watch.
     @discardableResult
     public func unwatch(_ path: String, _ token: String = "t") -> Reply { ask(.unwatch, "\(path)\0\(token)\0") }
 
-    /// Starts a transaction; 0 if that was refused.
+    /// Starts a transaction. Returns 0 if the daemon refuses that.
     public func start() -> UInt32 {
         guard case .text(let number) = ask(.transactionStart, "\0") else { return 0 }
         return UInt32(number.dropLast()) ?? 0
@@ -113,27 +113,27 @@ public final class Caller {
     @discardableResult
     public func abort(_ transaction: UInt32) -> Reply { ask(.transactionEnd, "F\0", in: transaction) }
 
-    /// The connection, as a transport sees it.
+    /// The kernel's connection with the client, as a transport sees it.
     public var connection: Connection { client.connection }
 }
 
 extension Reply {
-    /// Names as DIRECTORY answers them.
+    /// The reply of DIRECTORY with these names.
     public static func names(_ names: String...) -> Reply { .text(names.map { "\($0)|" }.joined()) }
 
-    /// Whether the request was refused.
+    /// Whether the daemon has refused the request.
     public var isError: Bool { if case .error = self { true } else { false } }
 }
 
 extension Caller {
-    /// Sends a request and does not wait for its answer.
+    /// Sends a request, and does not wait for its reply.
     public func send(_ operation: Operation, _ payload: String, in transaction: UInt32 = 0, number: UInt32 = 0) {
         client.send(operation.rawValue, request: number, transaction: transaction, Array(payload.utf8))
     }
 
-    /// What has come since the last call, as text.
+    /// The messages since the last call, as text.
     public func takeAll() -> [String] { client.takeMessages().map(\.description) }
 
-    /// The replies that have come since the last call. Events that came with them are dropped.
+    /// The replies since the last call. Drops the events between them.
     public func takeReplies() -> [Reply] { client.takeMessages().filter { !$0.isEvent }.map { Reply($0) } }
 }

@@ -3,8 +3,8 @@ import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 
-/// A hypervisor and a transport for its domains in the test's hand: domains come, shut down and die
-/// when told, and INTRODUCE makes an ``EmbeddedClient`` of one.
+/// A hypervisor, and a transport for its domains. The test says when a domain appears, shuts down or dies. INTRODUCE
+/// connects an ``EmbeddedClient`` for the domain.
 public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public static var name: String { "embedded-domains" }
     public static var summary: String { "Domains for tests." }
@@ -14,11 +14,11 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public var states: [DomainID: DomainState] = [:]
     /// The guests that are connected.
     public private(set) var clients: [DomainID: EmbeddedClient] = [:]
-    /// How far the daemon before this one had got with each guest that comes back.
+    /// The stream positions that the last daemon has reached with each guest. A resumed guest goes on there.
     public var left: [DomainID: StreamIndexes] = [:]
-    /// What the kernel has asked for, in order: `introduce 5`, `release 5`.
+    /// The calls of the kernel, in order: `introduce 5`, `release 5`.
     public private(set) var calls: [String] = []
-    /// INTRODUCE of a domain that is connected is refused.
+    /// Whether INTRODUCE of a connected domain fails.
     public var refusesToReintroduce = false
     private var host: (any PluginHost)?
 
@@ -29,7 +29,7 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
 
     public func state(of domain: DomainID) -> DomainState? { states[domain] }
 
-    /// Has the host's kernel route INTRODUCE here, and takes up what a daemon before it has left.
+    /// Makes the host's kernel use this transport for INTRODUCE. Resumes the domains that an earlier daemon has stored.
     public func serve(_ host: EmbeddedHost) {
         self.host = host.engine
         host.engine.serveDomains(by: self)

@@ -3,12 +3,12 @@ import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 
-/// A whole daemon in the test's hand: the kernel, a storage and policies of the test's choice, a
-/// clock that only moves when told, and clients of any domain.
+/// A whole daemon inside a test: a kernel with a storage and policies of the test's choice. Clients of any domain can
+/// connect. The clock moves only when the test moves it.
 public final class EmbeddedHost {
     public let engine: Engine
     public private(set) var now = Moment(nanoseconds: 1)
-    /// What the kernel has logged.
+    /// The lines that the kernel has logged.
     public var log: [(level: LogLevel, text: String)] { lines.all }
 
     private let lines: Lines
@@ -23,7 +23,8 @@ public final class EmbeddedHost {
         engine = try Engine(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
     }
 
-    /// A new connection of a guest; dom0 is privileged unless said otherwise, and may have limits of its own.
+    /// Connects a client of a domain. A client of dom0 is privileged, unless the test says otherwise, and may have
+    /// limits.
     public func connect(
         domain: DomainID, privileged: Bool? = nil, mayWrite: Bool = true, limits: ClientLimits? = nil
     ) -> EmbeddedClient {
@@ -34,11 +35,11 @@ public final class EmbeddedHost {
                 transport: "embedded", limits: limits))
     }
 
-    /// Ends one turn.
+    /// Ends one turn, and says how long the event loop may sleep.
     @discardableResult
     public func endTurn() -> Wait { engine.endTurn(at: now) }
 
-    /// Ends turns until nothing is left to do at once.
+    /// Ends turns until the kernel has nothing to do at once.
     @discardableResult
     public func settle() -> Wait {
         var wait = engine.endTurn(at: now)
@@ -46,7 +47,7 @@ public final class EmbeddedHost {
         while turns < 100_000 {
             switch wait {
             case .none: break
-            // Nothing more comes from a test that waits for answers.
+            // The test waits for replies, so no further request can come.
             case .gathering(let end): now = end
             case .until, .forever: return wait
             }
@@ -56,7 +57,7 @@ public final class EmbeddedHost {
         return wait
     }
 
-    /// Moves the clock on and ends a turn.
+    /// Moves the clock forward, and ends turns until the kernel has nothing to do.
     public func advance(milliseconds: UInt64) {
         now = now.advanced(byMilliseconds: milliseconds)
         settle()
@@ -64,12 +65,12 @@ public final class EmbeddedHost {
 }
 
 extension EmbeddedHost {
-    /// A new connection of a domain that asks and is answered; dom0's are privileged.
+    /// Connects a client of a domain, for single requests. A client of dom0 is privileged.
     public func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
         Caller(host: self, client: connect(domain: DomainID(domain), mayWrite: mayWrite))
     }
 
-    /// A guest with a home of its own, as a toolstack makes it.
+    /// Makes a home for a guest, as a toolstack does, and connects the guest.
     public func guest(_ domain: UInt16) -> Caller {
         let dom0 = caller(0)
         dom0.mkdir("/local/domain/\(domain)")
@@ -78,13 +79,13 @@ extension EmbeddedHost {
         return caller(domain)
     }
 
-    /// The lines that were logged at one level.
+    /// The log's lines of one level.
     public func log(_ level: LogLevel) -> [String] { log.filter { $0.level == level }.map(\.text) }
 }
 
-/// An answer, as a test wants to compare it.
+/// A reply in a form that tests can compare.
 public enum Reply: Equatable, Sendable {
-    /// The payload, NULs as `|`.
+    /// The payload, with each NUL as `|`.
     case text(String)
     case error(WireError)
     /// There was no reply.

@@ -3,8 +3,8 @@ import XenStoreEngine
 import XenStorePlugin
 import XenStoreWire
 
-/// A client of the kernel without a socket, a ring or time: bytes go in by hand, bytes come out when
-/// a turn has ended. It can be any domain.
+/// A client of the kernel without a socket or a ring. The test sends bytes, and takes the daemon's bytes after a turn.
+/// The client can be of any domain.
 ///
 ///     let host = try EmbeddedHost(storage: FailingStorage())
 ///     let guest = host.connect(domain: DomainID(5))
@@ -12,21 +12,21 @@ import XenStoreWire
 ///     host.settle()
 ///     #expect(guest.takeMessages() == [])
 ///
-/// For one request after the other there is ``Caller``.
+/// ``Caller`` is simpler if each request waits for its reply.
 public final class EmbeddedClient: Link {
     private let host: any PluginHost
-    /// Nil once the client is gone: as with any transport, nothing but the kernel keeps it then.
+    /// Nil after the connection has ended. Then only the kernel may keep it, as with any transport.
     public private(set) var connection: Connection!
-    /// Everything the kernel has sent and that was not taken yet.
+    /// The bytes that the kernel has sent and the test has not taken yet.
     private var received: [UInt8] = []
-    /// How many more bytes the peer takes; nil for any number. 0 is a peer that does not read.
+    /// How many more bytes the peer takes; nil means any number. A peer with 0 does not read.
     public var appetite: Int?
-    /// The kernel has closed the connection.
+    /// Whether the kernel has closed the connection.
     public private(set) var isClosed = false
     /// How often the kernel has asked to stop or resume reading.
     public private(set) var readingChanges = 0
 
-    /// One that a transport for domains hands to the kernel, which connects it.
+    /// Makes a client that a transport for domains hands to the kernel. The kernel connects it.
     init(host: any PluginHost) { self.host = host }
 
     convenience init(host: any PluginHost, peer: Peer) {
@@ -64,22 +64,22 @@ public final class EmbeddedClient: Link {
         send(bytes: Message.bytes(operation, request: request, transaction: transaction, payload))
     }
 
-    /// The peer reads on: what waits is sent, as far as it takes it.
+    /// The peer reads again, up to `appetite` bytes. The kernel sends the bytes that wait.
     public func resume(appetite: Int? = nil) {
         self.appetite = appetite
         if !isClosed, let connection { flush(connection) }
     }
 
-    /// The peer goes away.
+    /// The peer closes the connection.
     public func hangUp() {
         if let connection { host.disconnect(connection) }
         end()
     }
 
-    /// The transport is done with the client.
+    /// The transport gives the client up.
     func end() { connection = nil }
 
-    /// What has come since the last call: replies and events in order.
+    /// The messages since the last call, replies and events in order.
     public func takeMessages() -> [Message] {
         var messages: [Message] = []
         var at = 0
@@ -110,7 +110,7 @@ public struct Message: Equatable, CustomStringConvertible {
     public var isEvent: Bool { header.type == Operation.watchEvent.rawValue }
     public var isError: Bool { header.type == Operation.error.rawValue }
 
-    /// The payload as text, NULs as `|`, for comparing and for reading.
+    /// The payload as text, with each NUL as `|`.
     public var text: String { String(decoding: payload.map { $0 == 0 ? UInt8(ascii: "|") : $0 }, as: UTF8.self) }
 
     public var description: String {
@@ -118,7 +118,7 @@ public struct Message: Equatable, CustomStringConvertible {
         return "\(name) \(text)"
     }
 
-    /// A message's bytes as they are sent.
+    /// The bytes of a message.
     public static func bytes(_ operation: UInt32, request: UInt32 = 0, transaction: UInt32 = 0, _ payload: [UInt8])
         -> [UInt8]
     {

@@ -21,7 +21,7 @@ import Testing
             #expect(unlink(path) == 0)
             try waitForFile(daemon.folder.file("log")) {
                 $0.dropFirst(before).contains(
-                    "warning: unix-socket: \(path) was removed by somebody; it is there again")
+                    "warning: unix-socket: somebody has removed \(path); the daemon has made it again")
             }
             #expect(try daemon.connect().ask(.write, "/new\0v") == .ok)
             var status = stat()
@@ -37,19 +37,19 @@ import Testing
         let run = folder.file("run/deeper")
         let daemon = try Daemon(["--set", "transports.unix-socket.path=\(run)/socket"])
         #expect(unlink("\(run)/socket") == 0)
-        try daemon.waitForLog("is there again")
+        try daemon.waitForLog("the daemon has made it again")
         #expect(try RawClient("\(run)/socket").ask(.write, "/a\0v") == .ok)
         // Nothing tells of a folder that is renamed with the one above it.
         #expect(rename(folder.file("run"), folder.file("gone")) == 0)
         daemon.process.send(SIGHUP)
         try waitForFile(daemon.folder.file("log")) {
-            $0.split(separator: "\n").count { $0.contains("is there again") } == 2
+            $0.split(separator: "\n").count { $0.contains("has made it again") } == 2
         }
         #expect(try RawClient("\(run)/socket").ask(.read, "/a\0") == .data("v"))
         // The new folder is watched now.
         #expect(unlink("\(run)/socket") == 0)
         try waitForFile(daemon.folder.file("log")) {
-            $0.split(separator: "\n").count { $0.contains("is there again") } == 3
+            $0.split(separator: "\n").count { $0.contains("has made it again") } == 3
         }
         #expect(try RawClient("\(run)/socket").ask(.read, "/a\0") == .data("v"))
     }
@@ -62,7 +62,7 @@ import Testing
         #expect(unlink(path) == 0)
         daemon.process.send(SIGCONT)
         #expect(try client.answer(to: Message(.write, "/a\0v", number: 7)) == .ok)
-        try daemon.waitForLog("is there again")
+        try daemon.waitForLog("the daemon has made it again")
     }
 
     @Test func whatHasTakenItsPlaceIsLeftAlone() throws {
@@ -85,10 +85,10 @@ import Testing
         #expect(rmdir(folder.file("run")) == 0)
         try folder.write("in the way", to: "run")
         daemon.process.send(SIGCONT)
-        try daemon.waitForLog("no new client can connect: can't bind '\(path)': Not a directory; SIGHUP has it tried")
+        try daemon.waitForLog("no new client can connect: can't bind '\(path)': Not a directory; SIGHUP makes")
         #expect(unlink(folder.file("run")) == 0)
         daemon.process.send(SIGHUP)
-        try daemon.waitForLog("is there again")
+        try daemon.waitForLog("the daemon has made it again")
         #expect(try RawClient(path).ask(.write, "/a\0v") == .ok)
     }
 

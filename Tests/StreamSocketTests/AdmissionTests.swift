@@ -85,7 +85,7 @@ import XenStorePlugin
         #expect(turns < 20, "waiting must not make the loop spin")
         #expect(client.replies == 0)
         #expect(transport.server?.connectionCount == 0)
-        #expect(log.contain("warning: a client is turned away, the last one because it has not said in time who it is"))
+        #expect(log.contain("warning: a client is turned away, the last one because it did not say in time who it is"))
     }
 
     @Test func aClientIsNotTimedOutOnceItIsKnown() throws {

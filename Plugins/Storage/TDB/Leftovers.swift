@@ -3,17 +3,17 @@
     import Glibc
     import JournaledStorage
 
-    /// Brings the copy of a table to where its last whole transaction has left it.
+    /// Undoes unfinished transactions in the copy of a table.
     ///
-    /// libtdb can take back a transaction itself, but it leaves the bytes that the transaction has written past the
-    /// former end of the file, and takes them for damage later. Nor does it know files that have grown for a
-    /// transaction that never began, of which power loss may keep any part.
+    /// libtdb can undo a transaction itself. But it leaves the bytes that the transaction has written past the old end
+    /// of the file, and takes them for damage later. Nor does it know files that have grown for a transaction that
+    /// never began. A power cut may leave any part of that growth.
     struct Leftovers {
         private let descriptor: Int32
         private(set) var byteCount: Int
-        /// There was a transaction to be taken back.
+        /// Whether there was an unfinished transaction.
         private(set) var isInterrupted = false
-        /// The copy is not what the file is.
+        /// Whether the copy differs from the file.
         private(set) var isAltered = false
 
         private typealias Layout = TableLayout
@@ -27,11 +27,11 @@
             try takeBack()
             let end = try endOfRecords(from: Layout.firstRecord(hashSize: hashSize))
             if end < byteCount { try cut(to: end) }
-            // The place may be past the end of the file. libtdb makes a new one if there is none.
+            // The place may be past the end of the file. If there is none, libtdb makes a new one.
             if area + Layout.recordSize > byteCount { try put(0, at: Layout.recoveryOffset) }
         }
 
-        /// Cuts the table to its end before the latest transaction, as far as that is known.
+        /// Cuts the table to its end before the latest transaction, if that is known.
         mutating func cutToFormerEnd() throws(TableProblem) -> Bool {
             guard area != 0, let end = number(at: area + Layout.keyLengthOffset), end >= Layout.headerSize,
                 end < byteCount
@@ -41,7 +41,7 @@
             return true
         }
 
-        /// Where the latest transaction keeps what it replaces; 0 if there is no such place.
+        /// The offset at which the latest transaction keeps the replaced bytes; 0 if there is none.
         private var area: Int { number(at: Layout.recoveryOffset) ?? 0 }
 
         private mutating func takeBack() throws(TableProblem) {
@@ -63,8 +63,8 @@
             try cut(to: end)
         }
 
-        /// The end of the records that follow each other from `start` on. Bytes past the last one hold nothing: each
-        /// record that counts is in a chain, and libtdb misses those that are not there.
+        /// The end of the records that follow each other from `start` on. Bytes after the last record hold nothing:
+        /// each valid record is in a chain, and libtdb reports records that a chain misses.
         private func endOfRecords(from start: Int) throws(TableProblem) -> Int {
             guard byteCount > 0 else { return 0 }
             guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
@@ -81,14 +81,14 @@
             var offset = start
             while offset < byteCount {
                 guard isRecord(offset) else {
-                    // As libtdb does: zeros between records are room that was lost once.
+                    // Skips zeros between records, as libtdb does. They are room that was lost once.
                     let next = bytes[offset...].firstIndex { $0 != 0 } ?? byteCount
                     guard next > offset, isRecord(next) else { return offset }
                     offset = next
                     continue
                 }
                 let end = offset + Layout.recordSize + Int(bytes.number(at: offset + Layout.roomOffset) as UInt32)
-                // The last one may not be all there.
+                // The last record may be incomplete.
                 if end > byteCount { return offset == area ? offset : byteCount }
                 offset = end
             }

@@ -2,8 +2,8 @@
 #if TDB
     import JournaledStorage
 
-    /// Finds records in what is left of a table. It relies on nothing that stands elsewhere in the file:
-    /// a record is taken if its own hash fits its key.
+    /// Finds records in the bytes of a damaged table. It trusts nothing else in the file: a record counts if its hash
+    /// fits its key.
     struct Salvage {
         private var bytes: [UInt8]
 
@@ -12,7 +12,7 @@
             takeBackInterrupted()
         }
 
-        /// Calls `body` with each record that is whole. The same key may come more than once.
+        /// Calls `body` with each whole record. The same key may come more than once.
         func forEachRecord(_ body: (Bytes, UnsafeRawBufferPointer) -> Void) {
             let layout = TableLayout.self
             bytes.withUnsafeBytes { bytes in
@@ -23,14 +23,14 @@
                         body(record.key, record.data)
                         offset = max(record.end, end ?? 0)
                     } else {
-                        // Whatever is free is skipped, as it may hold what was removed long ago.
+                        // Skips free records, which may hold nodes that were removed long ago.
                         offset = end ?? offset + 4
                     }
                 }
             }
         }
 
-        /// The end of what looks like a record's room, used or not; nil if nothing does.
+        /// The end of a possible record at this offset, used or free; nil if there is none.
         private func end(ofRecordAt offset: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
             let layout = TableLayout.self
             let magic: UInt32 = bytes.number(at: offset + layout.magicOffset)
@@ -42,7 +42,7 @@
             return room > 0 && end <= bytes.count && end % 4 == 0 ? end : nil
         }
 
-        /// The record whose header is at this place; nil if there is none, or its key is not what it was.
+        /// The record with its header at this offset; nil if there is none, or if its key is damaged.
         static func record(
             at offset: Int, in bytes: UnsafeRawBufferPointer
         ) -> (key: Bytes, data: UnsafeRawBufferPointer, end: Int)? {
@@ -58,7 +58,7 @@
             return (Bytes(key), UnsafeRawBufferPointer(rebasing: bytes[start + keyLength..<end]), (end + 3) & ~3)
         }
 
-        /// Undoes a transaction that was interrupted, if what that takes is whole.
+        /// Undoes an unfinished transaction, if the bytes that this needs are whole.
         private mutating func takeBackInterrupted() {
             let layout = TableLayout.self
             guard bytes.count > layout.headerSize else { return }

@@ -54,22 +54,23 @@
             Salvage(try image.bytes()).forEachRecord { content.addNewest($0, $1) }
         }
 
-        /// libtdb takes more than it needs, by a quarter of the table or so, and keeps a copy of what it changes.
+        /// libtdb takes more room than it needs, by about a quarter of the table, and keeps a copy of the changed
+        /// bytes.
         public static func bytesToApply(journals: Int, table: Int) -> Int { 2 * journals + table / 8 * 5 + least }
 
-        /// The table may grow by this for a few records.
+        /// The table may grow by this much for a few records.
         private static let least = 1 << 20
 
-        // MARK: Whose a file is
+        // MARK: Recognizing a file
 
-        /// The first records of a store are within this, unless it has more hash chains than usual.
+        /// The first records of a store are in this part of the file, unless it has more hash chains than usual.
         private static let usualHead = 1 << 20
-        /// The first records of any store are within this.
+        /// The first records of any store are in this part of the file.
         private static let largestHead = 80 << 20
 
-        /// A store's records say so. Where none is left it is enough that it is a TDB file without any record of
-        /// another program, or empty, or zeros, as power loss may leave it. In a draft there may also be keys whose
-        /// records are lost.
+        /// Recognizes a store by its records. If none is left, the file must be a TDB file without a record of another
+        /// program, or empty, or all zeros, as a power cut may leave it. A draft may also have keys whose records are
+        /// lost.
         public static func recognizes(_ file: FileHead, isDraft: Bool) -> Bool {
             guard let size = file.size, size <= UInt32.max else { return false }
             for limit in [usualHead, largestHead] {
@@ -83,8 +84,8 @@
             return false
         }
 
-        /// Whether there are records of a store; if there are none, whether there are some that could be a store's, and
-        /// some of another program.
+        /// Whether there are records of a store. If there are none: whether some could be a store's, and whether some
+        /// belong to another program.
         private static func owners(of bytes: UnsafeRawBufferPointer) -> (us: Bool, unknown: Bool, others: Bool) {
             var (unknown, others) = (false, false)
             var offset = TableLayout.headerSize

@@ -5,7 +5,7 @@
     import JournaledStorage
     import XenStorePlugin
 
-    /// A table that is being made beside the place that it is to take. It is gone if it does not take it.
+    /// A new table beside the place that it will take. If it does not take the place, it is removed.
     struct TableDraft: ~Copyable {
         private let path: String
         private let draft: String
@@ -21,7 +21,7 @@
             handle = try Self.open(draft, hashSize: hashSize, mode: mode)
         }
 
-        /// Opened and synced while it is empty, so that what a power cut leaves of it is known for what it is.
+        /// Opens the draft, and syncs it while it is empty. So the storage recognizes its remains after a power cut.
         private static func open(_ path: String, hashSize: Int, mode: mode_t) throws(StorageError) -> OpaquePointer {
             errno = 0
             let made = LibTDB.opening.withLock { _ in
@@ -53,7 +53,7 @@
             throw TableFile.failure(handle, "write", draft).error
         }
 
-        /// Stores what is in a table and what a journal comes to, unless that `isHurried`.
+        /// Copies the records of a table, changed by an outcome. Gives up if `isHurried` returns true.
         func copy(
             _ table: OpaquePointer, with outcome: JournalOutcome, unless isHurried: () -> Bool
         ) throws(StorageError) {
@@ -79,8 +79,8 @@
             for case (let key, let record?) in outcome.records { try store(key, record) }
         }
 
-        /// Takes the place, and returns a descriptor of the file. What is in it outlives a power cut, as a file that
-        /// is torn in its first page would be taken for no store; the name may not yet.
+        /// Takes the place, and returns a descriptor of the file. Syncs the file first: if a power cut tore its first
+        /// page, the storage would not recognize it. The name may not survive a power cut yet.
         mutating func takePlace(mode: mode_t, owner: uid_t, group: gid_t) throws(StorageError) -> Int32 {
             let file = Glibc.open(draft, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { throw .system("open", draft) }

@@ -7,27 +7,26 @@
     import Synchronization
     import XenStorePlugin
 
-    /// The TDB file. It changes in transactions of libtdb only, so that it is whole at any moment, for us
-    /// and for every tool that knows TDB.
+    /// The TDB file. It changes only in transactions of libtdb, so it is always whole, for the daemon and for every
+    /// tool that knows TDB.
     ///
-    /// libtdb does not map the file: what is truncated or unreadable below a mapping kills the process,
-    /// while a read that fails is an error. It does not lock either, as it would wait for a process that holds a
-    /// lock, such as a `tdbdump` whose output nobody reads: ``apply(_:unless:)`` takes the locks of all
-    /// tools at once, or fails.
+    /// libtdb does not map the file: if a mapped file is truncated or unreadable, the process is killed, while a failed
+    /// read is an error. Nor does it lock the file. It would wait for any process with a lock, such as a `tdbdump`
+    /// whose output nobody reads. Instead ``apply(_:unless:)`` takes the locks of all tools at once, or fails.
     public final class TableFile {
         private let path: String
         private let files: StoreFiles
         private var place: TablePlace
         private let syncs: Bool
-        /// The file may not hold what it should, or hold more. It is written again before it is changed.
+        /// Whether the file may lack something, or hold too much. Then it is written again before it changes.
         private var isSuspect: Bool
-        /// The file's name may not outlive a power cut yet.
+        /// Whether a power cut may still undo the file's name.
         private var isNameOpen = false
-        /// Where libtdb marks that a transaction is to be taken back.
+        /// The offset of libtdb's mark for an unfinished transaction.
         private var markerPlace: Int?
-        /// A transaction has failed, and the file does not say so.
+        /// Whether a transaction has failed and the file does not have that mark.
         private var isMarkerOpen = false
-        /// Ours, whatever happens to the name: the content can be saved through it.
+        /// A descriptor of our own. It reads the content even if the file loses its name.
         private var descriptor: Int32
         private var handle: OpaquePointer?
 
@@ -62,7 +61,7 @@
             try lock()
             defer { unlock() }
             do throws(TableFailure) { try applyLocked(outcome, isHurried) } catch {
-                // What libtdb knows of the file may be wrong now. It recovers when it opens the file again.
+                // libtdb's knowledge of the file may be wrong now. It recovers when it opens the file again.
                 closeHandle()
                 throw error
             }
@@ -85,7 +84,7 @@
             }
             errno = 0
             guard tdb_transaction_prepare_commit(handle) == 0 else {
-                // libtdb does not say why where the system could not give the file more room.
+                // libtdb does not tell whether the system refused more room.
                 if errno == 0, tdb_error(handle) != TDB_ERR_CORRUPT { errno = ENOSPC }
                 let failure = Self.failure(handle, "write", path)
                 closeHandle()
@@ -95,9 +94,9 @@
             markerPlace = area().map { $0 + TableLayout.magicOffset }
             let isCommitted = tdb_transaction_commit(handle) == 0
             let failure = isCommitted ? TableFailure.system("sync", path, EIO) : Self.failure(handle, "write", path)
-            // libtdb does not tell whether it could take its marker back.
+            // libtdb does not tell whether it could remove its mark.
             guard isCommitted, checkSync(), marker() == 0 else {
-                // The file is written again without the transaction, here or at the next start.
+                // Write the file again without the transaction, now or at the next start.
                 isSuspect = true
                 if !isCommitted { keepMarker() }
                 closeHandle()
@@ -109,11 +108,12 @@
 
         // MARK: Writing the whole table
 
-        /// A transaction's cost grows with what was ever removed: libtdb looks for room in one long list, record
-        /// by record. Where much has changed, writing everything in sequence is far cheaper.
+        /// Whether it is cheaper to write the whole table. A transaction costs more with each record that was ever
+        /// removed, since libtdb searches one long list for room. If much has changed, it is far cheaper to write
+        /// everything in sequence.
         private func isRewriteCheaper(for outcome: JournalOutcome) -> Bool {
             if outcome.size < Self.rewriteMin { return false }
-            // Each write of the whole table wears a disk.
+            // Each time the whole table is written, the disk wears.
             let most = outcome.size * (syncs ? Self.rewriteShareOnDisk : Self.rewriteShare)
             return place.size <= most
                 && Disk.space(in: files.folder)?.free ?? .max >= 4 * (place.size + outcome.size)
@@ -123,8 +123,8 @@
         private static let rewriteShare = 16
         private static let rewriteShareOnDisk = 4
 
-        /// Puts a table in the place of this one that holds what is in it and what a journal comes to. False if
-        /// that cannot be written.
+        /// Replaces this table by a new one with its records, changed by an outcome. False if the new one cannot be
+        /// written.
         private func rewrite(
             _ handle: OpaquePointer, _ outcome: JournalOutcome, _ isHurried: () -> Bool
         ) throws(TableFailure) -> Bool {
@@ -157,8 +157,8 @@
             do throws(StorageError) { try place.follow(descriptor) } catch { throw .failed(error) }
         }
 
-        /// Cuts off what the file has grown by for a transaction that never began: room after the last
-        /// record that libtdb does not know of would be a gap later.
+        /// Cuts off room at the end of the file that was meant for a transaction that never began. libtdb does not know
+        /// it, so later it would be a gap.
         private func shrink() {
             var none: UInt32 = 0
             let isOutside = area().map { $0 + TableLayout.recordSize > place.size } ?? false
@@ -170,8 +170,8 @@
             checkSync()
         }
 
-        /// Whether all that was written has reached the disk. What the system could not write it may have
-        /// dropped, and tells each descriptor of it once: libtdb's and ours.
+        /// Whether all written bytes have reached the disk. The system may drop bytes that it cannot write. It reports
+        /// that once to each descriptor: to libtdb's and to ours.
         @discardableResult
         private func checkSync() -> Bool {
             if !syncs || fdatasync(descriptor) == 0 { return true }
@@ -183,7 +183,7 @@
             tdb_store(handle, TDB_DATA(key.raw), TDB_DATA(data), 0) == 0
         }
 
-        /// What is not there is gone.
+        /// A missing record counts as removed.
         private static func remove(_ handle: OpaquePointer, _ key: Bytes) -> Bool {
             tdb_delete(handle, TDB_DATA(key.raw)) == 0 || tdb_error(handle) == TDB_ERR_NOEXIST
         }
@@ -196,11 +196,10 @@
 
         // MARK: Opening
 
-        /// The handle, opened if need be. Opening takes back what a transaction that was interrupted has
-        /// done.
+        /// Returns the handle, and opens the file if necessary. Opening undoes an unfinished transaction.
         private func open() throws(TableFailure) -> OpaquePointer {
             if let handle { return handle }
-            // By descriptor: the very file that is looked after, whatever has the name by now.
+            // Opens by descriptor, so it is this very file, even if another file has the name now.
             let name = "/proc/self/fd/\(descriptor)"
             let flags = TDB_NOLOCK | TDB_NOMMAP | TDB_DISALLOW_NESTING | (syncs ? 0 : TDB_NOSYNC)
             errno = 0
@@ -219,7 +218,7 @@
             self.handle = nil
         }
 
-        /// All of libtdb's locks are on ranges of the file: one over everything excludes all.
+        /// Takes all locks of libtdb. They are on ranges of the file, so one lock on the whole file excludes them all.
         private func lock() throws(TableFailure) {
             if FileLock.take(descriptor, F_WRLCK) { return }
             if errno != EAGAIN && errno != EACCES { throw .failed(.system("lock", path)) }
@@ -230,8 +229,8 @@
 
         // MARK: What others do to the file
 
-        /// Writes the file again if its name is gone or has another, or it may be wrong. Fails if it has lost
-        /// something, or what has the name is no store.
+        /// Writes the file again if its name is gone or changed, or if the file may be wrong. Fails if the file has
+        /// lost bytes, or if its name belongs to something that is no store.
         private func makeSound() throws(TableFailure) {
             do throws(StorageError) {
                 if try place.mustWriteAgain(descriptor) { isSuspect = true }
@@ -281,7 +280,7 @@
             try identify()
         }
 
-        /// What is in the file, checked, without a transaction that has failed.
+        /// The checked content of the file, without a failed transaction.
         private func wholeContent() throws(StorageError) -> [UInt8] {
             if isMarkerOpen { setMarker() }
             if isMarkerOpen { throw .system("write", path) }
@@ -297,7 +296,7 @@
 
         // MARK: The marker of a transaction
 
-        /// Where libtdb has kept what the transaction replaces.
+        /// The offset at which libtdb keeps the bytes that the transaction replaces.
         private func area() -> Int? {
             var area: UInt32 = 0
             guard pread(descriptor, &area, 4, off_t(TableLayout.recoveryOffset)) == 4, area != 0 else { return nil }
@@ -310,8 +309,8 @@
             return UInt32(littleEndian: magic)
         }
 
-        /// libtdb takes its marker back as it closes, whatever has become of the transaction: it must not
-        /// reach the file any more.
+        /// libtdb removes its mark when it closes the file, even after a failed transaction. This keeps the mark:
+        /// libtdb can no longer reach the file.
         private func keepMarker() {
             let nothing = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
             guard nothing >= 0, let handle else { return }
@@ -319,8 +318,8 @@
             Glibc.close(nothing)
         }
 
-        /// Has a transaction whose end has failed taken back whenever the file is opened. libtdb would have
-        /// it forgotten when it cannot take it back itself.
+        /// Marks a transaction whose end has failed, so each opening of the file undoes it. libtdb itself would forget
+        /// a transaction that it cannot undo.
         private func setMarker() {
             guard let markerPlace else { return }
             var area = UInt32(truncatingIfNeeded: markerPlace - TableLayout.magicOffset).littleEndian
@@ -338,22 +337,22 @@
         }
     }
 
-    /// What all of the process has to agree on about libtdb.
+    /// A lock that all threads of the process share, for libtdb.
     enum LibTDB {
-        /// libtdb keeps one list of all that is open and does not lock it: a thread that opens or closes a file,
-        /// of whatever kind, holds this.
+        /// libtdb keeps one list of open files and does not lock it. A thread that opens or closes any TDB file holds
+        /// this.
         static let opening = Mutex(())
     }
 
     /// Locks of a whole file that belong to a descriptor. They exclude those of libtdb.
     enum FileLock {
-        /// Takes a lock, or returns false with `errno` set: EAGAIN if somebody else has held it for as long as
-        /// this may take.
+        /// Takes a lock. Returns false with `errno` set: EAGAIN if another process holds the lock for longer than this
+        /// may take.
         static func take(_ descriptor: Int32, _ kind: Int32, milliseconds: Int = 0) -> Bool {
             var range = flock()
             range.l_type = Int16(kind)
             range.l_whence = Int16(SEEK_SET)
-            // A lock cannot be waited for with a limit: it is asked for again and again.
+            // The system cannot wait for a lock with a time limit, so ask again and again.
             for _ in 0..<milliseconds / pause {
                 if fcntl(descriptor, linux_ofd_setlk, &range) == 0 { return true }
                 if errno != EAGAIN, errno != EACCES { return false }
@@ -368,7 +367,7 @@
     }
 
     extension TDB_DATA {
-        /// libtdb only reads what it is given this way.
+        /// libtdb only reads these bytes.
         init(_ bytes: UnsafeRawBufferPointer) {
             let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
             self.init(dptr: start?.assumingMemoryBound(to: UInt8.self), dsize: bytes.count)

@@ -6,19 +6,19 @@
     import JournaledStorage
     import XenStorePlugin
 
-    /// A private copy of a table, in memory, in which a transaction that was interrupted is taken back.
+    /// A private copy of a table in memory, without an unfinished transaction.
     ///
-    /// libtdb trusts what its own locks protect; a file that may have been damaged is looked at here
-    /// first, as far as libtdb takes it for granted.
+    /// libtdb trusts bytes that its own locks protect. A file may be damaged, so this first checks everything that
+    /// libtdb takes for granted.
     final class TableImage {
         private let descriptor: Int32
         private(set) var byteCount: Int
-        /// The daemon died in the middle of a transaction.
+        /// Whether a daemon died in the middle of a transaction.
         private(set) var wasInterrupted = false
-        /// It is not what is in the file: a transaction has left something there that does not count.
+        /// Whether the copy differs from the file: a transaction has left bytes that do not count.
         private(set) var isAltered = false
 
-        /// Waits for so many milliseconds while somebody is in the middle of a transaction.
+        /// Copies a file. Waits up to `patience` milliseconds while another process is in the middle of a transaction.
         convenience init(of path: String, patience: Int = 10_000) throws(TableProblem) {
             let file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { throw .unreadable(.system("open", path)) }
@@ -29,7 +29,7 @@
             try self.init(of: file, path)
         }
 
-        /// Of a file that is open, and that nobody else may be changing.
+        /// Copies an open file that no other process may change.
         init(of file: Int32, _ path: String) throws(TableProblem) {
             var status = stat()
             guard fstat(file, &status) == 0 else { throw .unreadable(.system("look at", path)) }
@@ -58,13 +58,13 @@
             return Int(done)
         }
 
-        /// All of it, as it is in the file.
+        /// All bytes of the copy.
         func bytes() throws(StorageError) -> [UInt8] { try WholeFile.read(descriptor, "the copy of the table") }
 
-        /// Checks all of the table and calls `body` with each record.
+        /// Checks the whole table and calls `body` with each record.
         ///
-        /// A transaction that was taken back may have left bytes past the table's former end. Only this finds them:
-        /// it calls `startOver` then, and `body` once more with all records.
+        /// An undone transaction may have left bytes past the old end of the table. Only this method finds them. Then
+        /// it calls `startOver`, and again `body` with all records.
         func forEachRecord(
             _ body: @escaping (Bytes, UnsafeRawBufferPointer) -> Void, startOver: () -> Void = {}
         ) throws(TableProblem) {
@@ -131,7 +131,7 @@
         }
     }
 
-    /// What of TDB's file format is needed to look at a file that libtdb should not see yet.
+    /// The parts of TDB's file format that the daemon needs before libtdb may see a file.
     enum TableLayout {
         static let magic = Array("TDB file\n".utf8)
         static let version: UInt32 = 0x2601_196d
@@ -153,14 +153,14 @@
         static let deadMagic: UInt32 = 0xfee1_dead
         static let recoveryMagic: UInt32 = 0xf53b_c0e7
 
-        /// Behind the header are the heads of the free list and of the hash chains.
+        /// The offset after the header, the head of the free list and the heads of the hash chains.
         static func firstRecord(hashSize: Int) -> Int { headerSize + 4 * (hashSize + 1) }
 
-        /// Calls `body` with each piece of the file as it was before an interrupted transaction. False if
-        /// they are no such pieces, or if `body` says so.
+        /// Calls `body` with each piece of the file that an unfinished transaction has replaced. False if the pieces
+        /// are invalid, or if `body` returns false.
         static func forEachRecovered(in data: [UInt8], _ body: (Int, ArraySlice<UInt8>) -> Bool) -> Bool {
             var at = 0
-            // As libtdb does: the last bytes are not a piece.
+            // The last bytes are not a piece, as libtdb sees it.
             while at + 8 < data.count {
                 let offset = Int(data.number(at: at) as UInt32)
                 let length = Int(data.number(at: at + 4) as UInt32)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the Glibc module does not show to Swift. System headers, and nothing that Swift can hold.
+// System calls and constants that the Glibc module does not show to Swift.
 #ifndef SXENSTORED_CLINUX_H
 #define SXENSTORED_CLINUX_H
 #include <getopt.h>
@@ -19,13 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-// Declared by the C library for GNU sources only, which the Glibc module isn't.
+// The C library declares it only for GNU sources. The Glibc module is not one.
 int memfd_create(const char *name, unsigned flags);
 int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 int dup3(int old, int new, int flags);
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
-// Enumerations in C, and so of another type than the `int` they are passed as.
+// In C these are enumerations, so Swift does not see them as the `int` that the functions take.
 static const int linux_sock_stream = SOCK_STREAM;
 static const int linux_sock_datagram = SOCK_DGRAM;
 static const int linux_sock_nonblock = SOCK_NONBLOCK;
@@ -40,12 +40,12 @@ static const int linux_in_cloexec = IN_CLOEXEC;
 static const int linux_msg_nosignal = MSG_NOSIGNAL;
 static const int linux_msg_dontwait = MSG_DONTWAIT;
 
-// F_OFD_SETLK: for GNU sources only, too.
+// F_OFD_SETLK, also only for GNU sources.
 static const int linux_ofd_setlk = 37;
 // MFD_CLOEXEC
 static const unsigned linux_mfd_cloexec = 1;
 
-// Who is at the other end of a unix socket; struct ucred is for GNU sources only, too.
+// The process at the other end of a unix socket. struct ucred is also only for GNU sources.
 struct linux_client { pid_t process; uid_t user; gid_t group; };
 static inline int linux_get_client(int descriptor, struct linux_client *client)
 {
