@@ -81,8 +81,8 @@ int alloc_port(struct fx_end *e, uint32_t type, uint32_t rdom, uint32_t rport)
 }
 
 /*
- * Peers are kept open, one per domain id.  A domain that was destroyed and
- * made again has a new inode behind its fifo, so bind drops the cached one.
+ * Peers stay open, one for each domain id. A domain that was destroyed and
+ * made again has a new fifo, so bind closes the old one.
  */
 struct fx_end *peer_cache[65536];
 

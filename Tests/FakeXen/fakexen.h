@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A toy hypervisor in a folder. Preloaded into a XenStore daemon written for a Xen host, it lets
- * that daemon run on a machine without Xen; and an ordinary process can play the part of a guest
- * kernel with it (guest.c).
+ * A simulated hypervisor in a folder. Preloaded into a XenStore daemon for a Xen host, it lets the
+ * daemon run on a machine without Xen. With guest.c an ordinary process can act as a guest's kernel.
  *
  *   cc -O2 -Wall -shared -fPIC -fvisibility=hidden -o libfakexen.so *.c
  *   FAKEXEN_DIR=/tmp/fakexen LD_PRELOAD=$PWD/libfakexen.so xenstored -N
@@ -15,37 +14,38 @@
  *   dom<id>/ports     the domain's event channels (struct fx_table)
  *   dom<id>/fifo      wakes the domain's kernel: one native uint32 per event
  *   dom0/xsd_port     what /proc/xen/xsd_port shows
- *   xenstored/ports   the same pair for the daemon, i.e. for whoever has /dev/xen/evtchn open
- *   xenstored/fifo    in dom0; the fifo is what xenevtchn_fd() returns
- *   changed           65536 bytes, 1 = the domain's state has changed since it was last asked for
+ *   xenstored/ports   the same pair for the daemon, or for another process in dom0 that has
+ *   xenstored/fifo    /dev/xen/evtchn open; xenevtchn_fd() returns the fifo
+ *   changed           65536 bytes, one for each domain; 1 = its state has changed since the last query
  *
- * A domain exists as long as its folder has a state file. Dom0 is made by whoever needs it first.
+ * A domain exists while its folder has a state file. The first call that needs dom0 makes it.
  *
  * Event channels. A table has FX_NPORTS entries (port 0 is never used) of flags, type, remote
- * domid (or virq number) and remote port. Sending an event sets the PENDING bit of the remote entry
- * and, only if that was neither pending nor masked, writes the port's number into the remote fifo.
- * Taking an event (xenevtchn_pending) reads a port from the fifo and turns PENDING into MASKED in
- * one exchange; xenevtchn_unmask clears MASKED and queues the port again when it became pending
- * meanwhile. So an event is a level with one bit of memory, as on Xen; each port is in the fifo at
- * most once, and the fifo can't overflow. Binding makes the local port pending once, as Xen does.
+ * domid (or virq number) and remote port. To send an event sets the PENDING bit of the remote entry.
+ * If that was neither pending nor masked, it also writes the port's number into the remote fifo.
+ * To take an event (xenevtchn_pending) reads a port from the fifo, and turns PENDING into MASKED in
+ * one exchange. xenevtchn_unmask clears MASKED, and writes the port into the fifo again if it became
+ * pending meanwhile. So an event is a level with one bit of memory, as on Xen. Each port is in the
+ * fifo at most once, and the fifo cannot overflow. To bind makes the local port pending once, as in
+ * Xen.
  *
- * What a daemon's calls do:
+ * The calls of a daemon:
  *
  *   xengnttab_map_grant_ref(dom, ref)   maps dom<id>/page; ref must be 1
- *   xc_map_foreign_range(dom, .. mfn)   maps dom<id>/page; mfn is not looked at
+ *   xc_map_foreign_range(dom, .. mfn)   maps dom<id>/page, whatever mfn is
  *   xenforeignmemory_map(dom, frame)    maps dom<id>/page; frame must be 1
  *   xc_domain_getinfo*, xenmanage_*     answer from the state files (libxenctrl shows uid in the
  *                                       domain's UUID)
  *   open("/proc/xen/xsd_kva")           opens dom0/page
  *   open("/proc/xen/xsd_port")          opens dom0/xsd_port
- *   open("/proc/xen/capabilities")      opens capabilities, which says control_d if it was not there
- *   bind, unlink                        of $FAKEXEN_SOCKET_FROM go to $FAKEXEN_SOCKET, if that is
- *                                       set: for a daemon with a path built in
+ *   open("/proc/xen/capabilities")      opens capabilities; makes it, with control_d, if it is missing
+ *   bind, unlink                        use $FAKEXEN_SOCKET in place of $FAKEXEN_SOCKET_FROM if both
+ *                                       are set, for a daemon with a built-in path
  *   setrlimit(RLIMIT_NOFILE)            falls back to the hard limit on EPERM
  *
  * FAKEXEN_REFUSE makes libxenctrl fail as with a hypervisor of another version.
- * FAKEXEN_TRACE=1 logs each of these calls to stderr. For tests only: there is nothing at all that
- * keeps these domains apart.
+ * FAKEXEN_TRACE=1 logs each of these calls to stderr. For tests only: nothing protects the domains
+ * from each other.
  */
 #ifndef FAKEXEN_H
 #define FAKEXEN_H

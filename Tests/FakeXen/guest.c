@@ -2,7 +2,7 @@
 // A guest kernel's side, for programs that play the part of one.
 #include "fakexen.h"
 
-/* Make a domain (wiped when it was there); returns 0. */
+/* Makes a domain with an empty page, or empties an existing one. Returns 0. */
 EXPORT int fx_domain_create(uint32_t id, unsigned long uid, unsigned caps)
 {
     char path[256];
@@ -14,7 +14,7 @@ EXPORT int fx_domain_create(uint32_t id, unsigned long uid, unsigned caps)
     return 0;
 }
 
-/* Change shutdown, dying and raise VIRQ_DOM_EXC; -1 leaves a field alone. */
+/* Changes shutdown and dying, and raises VIRQ_DOM_EXC. -1 leaves a field as it is. */
 EXPORT int fx_domain_set(uint32_t id, int shutdown_, int reason, int dying)
 {
     struct fx_state s;
@@ -33,7 +33,7 @@ EXPORT int fx_domain_set(uint32_t id, int shutdown_, int reason, int dying)
     return 0;
 }
 
-/* Remove the domain from the world and raise VIRQ_DOM_EXC. */
+/* Removes the domain from the world, and raises VIRQ_DOM_EXC. */
 EXPORT int fx_domain_destroy(uint32_t id)
 {
     char path[256];
@@ -46,14 +46,14 @@ EXPORT int fx_domain_destroy(uint32_t id)
     return 0;
 }
 
-/* The "kernel" of a domain opens its own end of event channels. */
+/* Opens the end of event channels that the domain's kernel has. */
 EXPORT struct fx_end *fx_end_open(uint32_t id) { return end_open(id, 0); }
 EXPORT void fx_end_close(struct fx_end *e) { end_close(e); }
 EXPORT int fx_end_fd(struct fx_end *e) { return e->fifo; }
 EXPORT int fx_alloc_unbound(struct fx_end *e, uint32_t remote) { return alloc_port(e, FX_UNBOUND, remote, 0); }
 EXPORT int fx_notify(struct fx_end *e, uint32_t port) { return end_notify(e, port); }
 
-/* Tell a (restarted) daemon again through a fresh fifo: forget cached peers. */
+/* Forgets open peers, since a restarted daemon has a new fifo. */
 EXPORT void fx_forget_peers(void)
 {
     for (int i = 0; i < 65536; i++)
@@ -63,7 +63,7 @@ EXPORT void fx_forget_peers(void)
         }
 }
 
-/* Wait for an event: its port, or 0 after timeout_ms. It is unmasked already. */
+/* Waits for an event, and unmasks its port. Returns the port, or 0 after timeout_ms. */
 EXPORT int fx_wait(struct fx_end *e, int timeout_ms)
 {
     struct pollfd p = { .fd = e->fifo, .events = POLLIN };
@@ -94,7 +94,7 @@ struct ring_page {
     uint32_t features, connection, error;
 };
 
-/* Copy what fits into the request ring; how much that was, or -1 when broken. */
+/* Copies as many bytes as fit into the request ring. Returns their number, or -1 if the ring is broken. */
 EXPORT int fx_ring_put(void *page, const uint8_t *d, uint32_t n)
 {
     struct ring_page *r = page;
@@ -111,7 +111,7 @@ EXPORT int fx_ring_put(void *page, const uint8_t *d, uint32_t n)
     return n;
 }
 
-/* Take what is there from the reply ring, at most n bytes; -1 when broken. */
+/* Takes up to n bytes from the reply ring. Returns their number, or -1 if the ring is broken. */
 EXPORT int fx_ring_get(void *page, uint8_t *d, uint32_t n)
 {
     struct ring_page *r = page;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C library, where a daemon asks it for something that only a Xen host has.
+// The functions of the C library that a daemon calls for things that only a Xen host has.
 #include "fakexen.h"
 
 static int redirected_open(const char *path, int flags, mode_t mode)

@@ -6,8 +6,8 @@ typedef struct xenevtchn_handle xenevtchn_handle;
 struct xentoollog_logger;
 
 /*
- * A daemon that goes away takes its ports with it, and the domains' ends fall
- * back to unbound. It may have been killed, so the next one does this.
+ * When a daemon ends, its ports are closed and the domains' ends are unbound.
+ * It may have been killed, so the next daemon does this.
  */
 static void unbind_leftovers(void)
 {

@@ -18,7 +18,7 @@ EXPORT int xenforeignmemory_close(void *h)
     return 0;
 }
 
-/* One page at frame 1, where every domain's ring is. */
+/* Maps one page, at gfn 1, where every domain has its ring. */
 EXPORT void *xenforeignmemory_map(void *h, uint32_t dom, int prot, size_t pages, const unsigned long *frames, int *err)
 {
     (void)h;

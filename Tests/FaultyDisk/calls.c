@@ -92,7 +92,7 @@ EXPORT int dup2(int fd, int other)
     return syscall(SYS_dup3, fd, other, 0);
 }
 
-/* With an offset of -1 the file's own position counts. */
+/* An offset of -1 means the file's own position. */
 static ssize_t write_at(int fd, const void *bytes, size_t count, off_t offset)
 {
     int is_ours = disk_begin();
@@ -173,7 +173,7 @@ EXPORT int fallocate64(int fd, int mode, off_t offset, off_t size)
     return fallocate(fd, mode, offset, size);
 }
 
-/* As the C library's it leaves errno alone. */
+/* Leaves errno as it is, like the C library's. */
 EXPORT int posix_fallocate(int fd, off_t offset, off_t size)
 {
     int before = errno;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log, the rule, and which file is which.
+// The log, the rule and the open files.
 #include "faultydisk.h"
 #include <dirent.h>
 #include <pthread.h>
@@ -110,7 +110,7 @@ struct file *disk_file(uint32_t number)
     return &files[number];
 }
 
-/* The newest file of this inode: its number is used again when the file is gone. */
+/* The newest file with this inode. The system uses the number again when the file is gone. */
 static uint32_t number_of(ino_t inode)
 {
     for (uint32_t number = file_count; number > 0; number--)
@@ -129,7 +129,7 @@ static uint32_t add(ino_t inode, const char *name)
     return file_count;
 }
 
-/* The name is NULL if the file was opened by another way than its name. */
+/* The name is NULL if the file was not opened by its name. */
 void disk_open(int fd, const char *name, int made)
 {
     struct stat status;
@@ -165,7 +165,7 @@ void disk_rename(const char *from, const char *to)
     disk_log(RENAMED, 0, names, size, 0, NULL, 0);
 }
 
-/* Tells the log of a file as it is. */
+/* Adds the present file to the log. */
 static void take(const char *name)
 {
     char path[4096];

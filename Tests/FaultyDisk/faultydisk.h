@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A disk that fails when told to, and that knows what would be on it if power were lost. Preloaded
- * into a daemon, it stands between the daemon and the files of one folder:
+ * A disk that fails when the test says so, and that knows its content after a power cut. Preloaded
+ * into a daemon, it is between the daemon and the files of one folder:
  *
  *   cc -O2 -Wall -shared -fPIC -fvisibility=hidden -o libfaultydisk.so *.c
  *   FAULTYDISK=/dev/shm/disk FAULTYDISK_DIR=/tmp/folder LD_PRELOAD=$PWD/libfaultydisk.so sxenstored -N
  *
- * $FAULTYDISK is a file that the test has made as large as the log may become. It begins with struct
- * disk: what is to fail, and how long the log is. The log follows: one struct entry, its name and its
- * bytes for all that reaches the files, in order. First it tells of the files as they are.
+ * The test makes the file $FAULTYDISK as large as the log may become. The file begins with struct
+ * disk: the calls that will fail, and the length of the log. The log follows. It has one struct entry,
+ * with a name and bytes, for each change of the files, in order. The first entries describe the files
+ * at the start.
  *
- * A call and its entry are one step under a lock, and the length grows last. So what the daemon did
- * before it answered is in the log when the client that has the answer reads the length. Each entry is
- * also told of by a byte in the fifo $FAULTYDISK-bell, if there is one.
+ * A call and its entry are one step under a lock, and the length grows last. So when a client has an
+ * answer, the log has everything that the daemon did before. If there is a fifo $FAULTYDISK-bell, it
+ * gets a byte for each entry.
  *
- * Nothing is synced in truth. As the kernel does, a sync that fails lets go of what was to be written,
- * and each other open descriptor of the file is told of it once.
+ * No file is really synced. As in the kernel, a failed sync drops the bytes that it should write, and
+ * each other open descriptor of the file gets the error once.
  *
- * Writable shared mappings are refused, which libtdb stands: what is written through them is not seen.
+ * Writable shared mappings fail, since this cannot see writes to them. libtdb works without them.
  */
 #ifndef FAULTYDISK_H
 #define FAULTYDISK_H
@@ -36,21 +37,21 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Kinds of calls, as bits of a rule; entries of the log have their number. */
+/* The kinds of calls. A rule has them as bits, an entry of the log as a number. */
 enum kind { MADE, WRITTEN, SIZED, SYNCED, RENAMED, UNLINKED, OPENED, LOST, THERE };
 
 struct disk {
     uint64_t length;    /* of the log, in bytes */
-    uint64_t calls;     /* that could have failed, since the test has set this to 0 */
-    uint32_t kinds;     /* that the rule is about: 1 << kind */
+    uint64_t calls;     /* that could have failed, since the test set this to 0 */
+    uint32_t kinds;     /* to which the rule applies: 1 << kind */
     uint32_t countdown; /* the matching call that fails next, counted from 1; 0: no rule */
-    uint32_t repeats;   /* so many calls fail from then on */
-    int32_t error;      /* that they fail with; 0: half of the bytes are written; -1: see victim; -2: see delay */
+    uint32_t repeats;   /* the number of calls that fail from then on */
+    int32_t error;      /* of these calls; 0: the call writes half of the bytes; -1: see victim; -2: see delay */
     char match[64];     /* the name of the file contains this */
-    char victim[64];    /* the file to be removed, by somebody else, before the call is carried out */
+    char victim[64];    /* the file that another program removes right before the call */
     uint64_t hits;      /* calls that have failed */
     uint64_t looks;     /* at names and open files: stat and its like */
-    uint32_t delay;     /* milliseconds that a call takes, in which no other goes on */
+    uint32_t delay;     /* milliseconds that a call takes; other calls wait meanwhile */
 };
 
 struct entry {
@@ -68,7 +69,7 @@ struct entry {
 struct opened {
     int tracked;
     uint32_t file;
-    uint32_t seen; /* failed syncs that this descriptor was told of */
+    uint32_t seen; /* failed syncs that this descriptor has reported */
 };
 
 struct file {
@@ -82,10 +83,10 @@ int disk_begin(void); /* takes the lock; false if there is no disk */
 void disk_end(void);
 void disk_log(enum kind, uint32_t file, const char *name, size_t name_size, uint64_t offset, const void *bytes,
               uint64_t count);
-/* What is to happen to a call: 0 nothing, 1 half of it, an error otherwise as a negative number. */
+/* The fault of the next call: 0 none, 1 half of the bytes, or a negative error. */
 int disk_fate(enum kind, const char *name);
 const char *disk_name(const char *path); /* within the folder, or NULL */
-struct opened *disk_opened(int fd);      /* if it is one of ours, or NULL */
+struct opened *disk_opened(int fd);      /* NULL if the disk does not have the file */
 struct file *disk_file(uint32_t number);
 void disk_open(int fd, const char *name, int made);
 void disk_rename(const char *from, const char *to);

@@ -2,9 +2,9 @@
 import Glibc
 import Synchronization
 
-/// Threads that do nothing as fast as they can: a machine that is busy with something else.
+/// Threads that do nothing as fast as they can, like a machine that is busy with other work.
 ///
-/// They end with the last reference to this, or with the process.
+/// They end with the last reference to this object, or with the process.
 public final class BusyLoops {
     private var threads: [pthread_t] = []
     private let flag = Flag()
@@ -38,7 +38,7 @@ public final class BusyLoops {
         return nil
     }
 
-    /// Nanoseconds of a processor that each has used.
+    /// The processor time of each thread, in nanoseconds.
     public var used: [Int] {
         threads.map { thread in
             var clock = clockid_t()

@@ -2,19 +2,19 @@
 import CLinux
 import Glibc
 
-/// A program that runs beside the test and is gone when the test is.
+/// A program that runs beside the test, and ends with this object.
 ///
-/// What it prints goes to files, so that it never waits for a reader. It holds one end of a socket
-/// pair, its lifeline: the other end becomes readable when it has died, whatever it died of.
+/// Its output goes to files, so it never waits for a reader. It holds one end of a socket pair. The other end becomes
+/// readable when the program has died for any reason.
 public final class ChildProcess {
     public let pid: pid_t
     public let lifeline: Int32
     private var status: Int32?
 
     /// - Parameters:
-    ///   - arguments: the program, absolute or to be found along `PATH`, and its arguments.
+    ///   - arguments: the program, as an absolute path or a name to find in `PATH`, and its arguments.
     ///   - environment: variables besides those of the test itself.
-    ///   - output: the file for what it prints; `errors` the one for its complaints.
+    ///   - output: the file for its standard output; `errors` is the file for its standard error.
     public init(_ arguments: [String], environment: [String: String] = [:], output: String, errors: String) throws {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, linux_sock_stream | linux_sock_cloexec, 0, &ends) == 0 else {
@@ -39,7 +39,7 @@ public final class ChildProcess {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Whatever the tests' own parent ignores or blocks.
+        // Undo the signal settings of the tests' parent.
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -62,12 +62,12 @@ public final class ChildProcess {
         close(lifeline)
     }
 
-    /// Nothing is sent to one that has ended: its number may be another's.
+    /// Sends a signal, unless the process has ended: its number may belong to another process then.
     public func send(_ signal: Int32) {
         if status == nil { kill(pid, signal) }
     }
 
-    /// Stops it, and returns when it does nothing any more. SIGCONT has it go on, and SIGKILL ends it.
+    /// Stops the process, and returns when it does nothing any more. SIGCONT makes it go on, and SIGKILL ends it.
     public func freeze() throws {
         if status != nil { return }
         send(SIGSTOP)
@@ -77,7 +77,7 @@ public final class ChildProcess {
         }
     }
 
-    /// The exit status once it has ended, or -n if signal n ended it.
+    /// Waits for the end, and returns the exit status; -n if signal n ended the process.
     public func wait(_ deadline: Deadline = Deadline()) throws -> Int32 {
         if let status { return status }
         guard try !waitUntilReady([(lifeline, POLLIN)], deadline).isEmpty else {
@@ -104,7 +104,7 @@ public final class ChildProcess {
         var variables: [String: String] = [:]
         var next = environ
         while let text = next.pointee.map({ String(cString: $0) }) {
-            // Which daemon clients of the shell talk to is none of the tests' business.
+            // The tests must not use the daemon that the user's shell has chosen.
             if let sign = text.firstIndex(of: "="), !text.hasPrefix("XENSTORED_") {
                 variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
             }
@@ -114,7 +114,7 @@ public final class ChildProcess {
     }
 }
 
-/// How a process has ended, and what it has said.
+/// The end of a program, and its output.
 public struct Outcome: Equatable, Sendable {
     /// The exit status, or -n if signal n ended it.
     public var status: Int32

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The built daemon, with its embedded default configuration unless told otherwise, in a folder of its own. It is
-/// killed when the last who holds it lets go.
+/// The built daemon in a folder of its own. It has its embedded default configuration, unless the test says otherwise.
+/// It ends with this object.
 public final class Daemon {
     public let folder: TemporaryFolder
     public let process: ChildProcess
@@ -10,7 +10,7 @@ public final class Daemon {
     private let manager: NotifySocket
     private var serves = false
 
-    /// Returns when the daemon serves. What it says goes to `log` in the folder, or to the file that is given.
+    /// Starts the daemon, and returns when it serves. Its output goes to `log` in the folder, or to the given file.
     public convenience init(
         _ options: [String] = [], environment: [String: String] = [:], errors: String? = nil,
         in folder: TemporaryFolder? = nil
@@ -19,8 +19,8 @@ public final class Daemon {
         try awaitReady()
     }
 
-    /// Starts a command that is or becomes the daemon, and does not wait for it. Its run folder is one below the
-    /// folder, if that is named.
+    /// Starts a command that is or becomes the daemon, and does not wait for it. The run folder is `runFolder` in
+    /// the folder, or else the folder itself.
     public init(
         starting command: [String], _ environment: [String: String] = [:], errors: String? = nil,
         in folder: TemporaryFolder? = nil, runFolder: String? = nil
@@ -35,7 +35,7 @@ public final class Daemon {
             errors: errors ?? folder.file("log"))
     }
 
-    /// Before the folder is removed: a daemon that lives makes its socket and its journals again where they are missing.
+    /// Ends the daemon before the folder is removed. A live daemon would make its socket and its journals again.
     deinit {
         process.send(SIGKILL)
         _ = try? process.wait()
@@ -52,23 +52,23 @@ public final class Daemon {
         serves = true
     }
 
-    /// The daemon that is tested: what $DAEMON names, such as a release, or the one beside the tests.
+    /// The tested daemon: the one that $DAEMON names, such as a release, or the one beside the tests.
     public static let binary = getenv("DAEMON").map { String(cString: $0) } ?? built("sxenstored")
 
-    /// Where clients of the toolstack connect.
+    /// The socket for the toolstack's clients.
     public var socket: String { runFolder + "/socket" }
 
-    /// A client of the toolstack.
+    /// Connects a client of the toolstack.
     public func connect() throws -> RawClient { try RawClient(socket) }
 
-    /// A client that may only look.
+    /// Connects a client that may only read.
     public func connectReadOnly() throws -> RawClient { try RawClient(socket + "_ro") }
 
-    /// What has been written so far of what the daemon has said: all that it said before it served, or before it
-    /// ended. What it says in between is written a little later; ``waitForLog(_:_:)`` waits for it.
+    /// The daemon's output until now. It has every line from before the daemon served or ended. Other lines come a
+    /// little later; ``waitForLog(_:_:)`` waits for them.
     public var log: String { folder.text(of: "log") }
 
-    /// Waits until the log has this text, which the daemon writes when it has time.
+    /// Waits until the log contains this text. The daemon writes the log when it has time.
     public func waitForLog(_ text: String, _ deadline: Deadline = Deadline()) throws {
         try waitForFile(folder.file("log"), deadline) { $0.contains(text) }
     }
@@ -84,7 +84,7 @@ public final class Daemon {
         }
     }
 
-    /// Processor time that the daemon has used, in nanoseconds.
+    /// The processor time of the daemon, in nanoseconds.
     public var processorTime: Int {
         get throws {
             let words = TemporaryFolder.text(of: "/proc/\(process.pid)/schedstat").split(separator: " ")
@@ -93,10 +93,10 @@ public final class Daemon {
         }
     }
 
-    /// How many files and sockets the daemon has open.
+    /// The number of files and sockets that the daemon has open.
     public var openDescriptors: Int { descriptorNumbers.count }
 
-    /// The numbers of all that the daemon has open.
+    /// The numbers of all open descriptors of the daemon.
     public var descriptorNumbers: [Int] { TemporaryFolder.names(in: "/proc/\(process.pid)/fd").compactMap { Int($0) } }
 
     /// Ends the daemon as a service manager does, and returns its exit status.
@@ -106,7 +106,7 @@ public final class Daemon {
     }
 }
 
-/// A program of this package: it lies beside the tests.
+/// A program of this package. It is beside the tests.
 public func built(_ name: String) -> String {
     var path = [CChar](repeating: 0, count: 4096)
     let length = max(0, readlink("/proc/self/exe", &path, path.count))

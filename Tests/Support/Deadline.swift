@@ -2,16 +2,16 @@
 import CLinux
 import Glibc
 
-/// A moment at which waiting turns into failing.
+/// The moment at which a test stops waiting and fails.
 public struct Deadline: Sendable {
-    /// Long enough for a debug build on a busy machine; what waits this long is broken.
+    /// Long enough for a debug build on a busy machine.
     public static let usual: Duration = .seconds(10)
 
     private let moment: ContinuousClock.Instant
 
     public init(in duration: Duration = Deadline.usual) { moment = .now + duration }
 
-    /// What `poll` wants to be told: at least 0, and rounded up so that it doesn't spin at the end.
+    /// The timeout for `poll`: at least 0, and rounded up, so the wait does not spin at its end.
     public var milliseconds: Int32 {
         let left = (moment - .now).components
         guard left.seconds >= 0, left.attoseconds >= 0 else { return 0 }
@@ -19,19 +19,19 @@ public struct Deadline: Sendable {
     }
 }
 
-/// What went wrong around a test, rather than in what it tests.
+/// An error around a test, not in the tested code.
 public struct Trouble: Error, CustomStringConvertible {
     public let description: String
     public init(_ description: String) { self.description = description }
 
-    /// What the system says about its last refusal.
+    /// The system's last error.
     public static func system(_ doing: String) -> Trouble {
         Trouble("can't \(doing): \(String(cString: strerror(errno)))")
     }
 }
 
-/// Waits until one of the descriptors is ready for what it is waited for, and returns which are.
-/// Empty if the deadline comes first.
+/// Waits until at least one of the descriptors is ready for its events. Returns the ready ones; empty after the
+/// deadline.
 public func waitUntilReady(_ wanted: [(descriptor: Int32, events: Int32)], _ deadline: Deadline) throws -> [Int32] {
     var polled = wanted.map { pollfd(fd: $0.descriptor, events: Int16($0.events), revents: 0) }
     while true {
@@ -42,7 +42,7 @@ public func waitUntilReady(_ wanted: [(descriptor: Int32, events: Int32)], _ dea
     }
 }
 
-/// Waits until the text of a file, which another process writes, is as it should be.
+/// Waits until the text of a file, which another process writes, is right.
 public func waitForFile(
     _ path: String, _ deadline: Deadline = Deadline(), until isAsWanted: (String) -> Bool
 ) throws {

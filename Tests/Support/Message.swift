@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The type word of a message. Spelled out here once more, so that the tests don't take the
-/// daemon's word for it.
+/// The type word of a message. The tests have their own list, so they do not trust the daemon's.
 public struct Op: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -72,7 +71,7 @@ public struct Message: Equatable, Sendable, CustomStringConvertible {
         [op.rawValue, number, transaction, length].flatMap { word in withUnsafeBytes(of: word) { Array($0) } }
     }
 
-    /// The message that `bytes` begin with, and how long it is. Nil if it isn't all there.
+    /// The first message of `bytes`, and its length. Nil if it is not complete.
     public static func first(in bytes: ArraySlice<UInt8>) throws -> (message: Message, length: Int)? {
         guard bytes.count >= 16 else { return nil }
         let words = bytes.prefix(16).withUnsafeBytes { raw in
@@ -86,7 +85,7 @@ public struct Message: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a request is answered: data, or one of the sixteen errors that the wire knows.
+/// The answer to a request: data, or one of the sixteen errors of the protocol.
 public enum Answer: Hashable, Sendable, CustomStringConvertible {
     case data([UInt8])
     case error(String)
@@ -116,7 +115,7 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
         .EAGAIN, .EISCONN, .E2BIG, .EPERM,
     ]
 
-    /// The answer that a reply carries; throws if it isn't one.
+    /// Reads a reply. Throws if it is not one.
     public init(_ message: Message) throws {
         guard message.op == .error else {
             self = .data(message.payload)
@@ -136,7 +135,7 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
 
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The strings of a list, each of which ends with a NUL.
+    /// The strings of a list. Each ends with a NUL.
     public var strings: [String] {
         bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
             String(decoding: $0, as: UTF8.self)
@@ -151,7 +150,7 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A change a client has been told of.
+/// A change that the daemon has told a client.
 public struct Event: Hashable, Sendable, CustomStringConvertible {
     public let path: String
     public let token: String
@@ -172,7 +171,7 @@ public struct Event: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(path) [\(token)]" }
 }
 
-/// Bytes for people, with the NULs and the like spelled out.
+/// The bytes in a readable form, with escapes for NULs and the like.
 public func printable(_ bytes: [UInt8]) -> String {
     let shown = bytes.prefix(200).map { byte -> String in
         switch byte {

@@ -2,15 +2,15 @@
 import CLinux
 import Glibc
 
-/// What a service manager has for its end of the readiness protocol.
+/// The service manager's end of the readiness protocol.
 public final class NotifySocket {
-    /// For `NOTIFY_SOCKET`.
+    /// The value of `NOTIFY_SOCKET`.
     public let name: String
     public let descriptor: Int32
 
     public init() throws {
         let descriptor = socket(AF_UNIX, linux_sock_datagram | linux_sock_nonblock | linux_sock_cloexec, 0)
-        // Bound without a path, a socket gets an abstract name from the system.
+        // A socket that is bound without a path gets an abstract name from the system.
         var family = sa_family_t(AF_UNIX)
         let bound = withUnsafePointer(to: &family) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -32,7 +32,7 @@ public final class NotifySocket {
 
     deinit { close(descriptor) }
 
-    /// What has come, nil if nothing has.
+    /// The received message; nil if there is none.
     public func received() -> String? {
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = recv(descriptor, &bytes, bytes.count, 0)

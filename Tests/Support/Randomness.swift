@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Random numbers that are the same whenever the seed is (SplitMix64).
+/// Random numbers that depend only on the seed (SplitMix64).
 public struct Randomness: RandomNumberGenerator {
     private var state: UInt64
 
@@ -14,13 +14,13 @@ public struct Randomness: RandomNumberGenerator {
         return mixed ^ mixed >> 31
     }
 
-    /// Any number of the range.
+    /// Returns a number of the range.
     public mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
 
-    /// Any of the things there are; there must be one.
+    /// Returns one of the things. There must be one.
     public mutating func any<T>(of things: [T]) -> T { things[number(0...things.count - 1)] }
 
-    /// Whether something happens that does once in so many times.
+    /// Returns true once in `times` calls, on average.
     public mutating func once(in times: Int) -> Bool { number(1...times) == 1 }
 
     public mutating func bytes(_ count: Int) -> [UInt8] {

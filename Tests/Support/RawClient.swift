@@ -2,16 +2,16 @@
 import CLinux
 import Glibc
 
-/// A client that sends whatever bytes it is told to, and checks what comes back for what every
-/// reply must be: one for each request, in order, with the request's numbers, a documented error.
+/// A client that sends any bytes. It checks the rules for all replies: one for each request, in order, with the
+/// request's numbers, and only documented errors.
 public final class RawClient {
     public let descriptor: Int32
     private var received: [UInt8] = []
     private var start = 0
     private var lastNumber: UInt32 = 0
-    /// Events that came while something else was waited for.
+    /// Events that came before a reply.
     private var events: [Event] = []
-    /// The daemon has closed the connection, as far as it was listened to.
+    /// Whether the client has seen that the daemon has closed the connection.
     public private(set) var hasEnded = false
 
     public init(_ path: String) throws {
@@ -25,18 +25,18 @@ public final class RawClient {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        // Once all properties are set it is deinit that closes, also when init throws.
+        // All properties are set now, so deinit closes the socket, even if init throws.
         guard result == 0 else { throw Trouble.system("connect to \(path)") }
     }
 
-    /// Takes over a socket that is connected.
+    /// Takes over a connected socket.
     public init(connected descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
 
     // MARK: Bytes
 
-    /// Sends all the bytes, or fails if the daemon takes too long to read them.
+    /// Sends all bytes. Throws if the daemon takes too long to read them.
     public func send(_ bytes: [UInt8], _ deadline: Deadline = Deadline()) throws {
         var sent = 0
         while sent < bytes.count {
@@ -50,21 +50,21 @@ public final class RawClient {
         }
     }
 
-    /// Sends what there is room for at once, and returns how many bytes that was; -1 for none.
+    /// Sends as many bytes as possible without a wait. Returns their number; -1 for none.
     public func trySend(_ bytes: ArraySlice<UInt8>) -> Int {
         bytes.withUnsafeBytes {
             Glibc.send(descriptor, $0.baseAddress, $0.count, linux_msg_nosignal | linux_msg_dontwait)
         }
     }
 
-    /// Tells the daemon that nothing more will come, and goes on listening.
+    /// Tells the daemon that the client sends nothing more. The client can still receive.
     public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     // MARK: Messages
 
     public func send(_ message: Message) throws { try send(message.bytes) }
 
-    /// The next message, nil when the daemon has closed the connection.
+    /// The next message; nil if the daemon has closed the connection.
     public func receive(_ deadline: Deadline = Deadline()) throws -> Message? {
         while true {
             if let message = try takeFirst() { return message }
@@ -78,7 +78,7 @@ public final class RawClient {
         }
     }
 
-    /// The messages that have come by now. Never waits.
+    /// The messages that have already come. Never waits.
     public func receiveNow() throws -> [Message] {
         while try fetch() {}
         var messages: [Message] = []
@@ -86,7 +86,7 @@ public final class RawClient {
         return messages
     }
 
-    /// Takes the first message out of what was received, if it is all there.
+    /// Takes the first received message, if it is complete.
     private func takeFirst() throws -> Message? {
         guard let (message, length) = try Message.first(in: received[start...]) else { return nil }
         start += length
@@ -97,7 +97,7 @@ public final class RawClient {
         return message
     }
 
-    /// Receives what is there; false if that is nothing.
+    /// Receives once. False if there is nothing.
     private func fetch() throws -> Bool {
         var block = [UInt8](repeating: 0, count: 65536)
         let count = recv(descriptor, &block, block.count, linux_msg_dontwait)
@@ -112,7 +112,7 @@ public final class RawClient {
 
     // MARK: Requests
 
-    /// What a request is answered. Events that come before the answer are kept.
+    /// Performs a request and returns its answer. Keeps events that come before it.
     public func ask(_ op: Op, _ payload: String, in transaction: UInt32 = 0) throws -> Answer {
         try ask(op, bytes: Array(payload.utf8), in: transaction)
     }
@@ -124,7 +124,7 @@ public final class RawClient {
         return try answer(to: request)
     }
 
-    /// Waits for the answer to a request that was sent.
+    /// Waits for the answer to a sent request.
     public func answer(to request: Message) throws -> Answer {
         while let reply = try receive() {
             if reply.op == .watchEvent {
@@ -152,7 +152,7 @@ public final class RawClient {
 
     public func abort(_ transaction: UInt32) throws -> Answer { try ask(.transactionEnd, "F\0", in: transaction) }
 
-    /// The node's generation, as DIRECTORY_PART tells it.
+    /// The generation of a node, from DIRECTORY_PART.
     public func generation(of path: String, in transaction: UInt32 = 0) throws -> UInt64 {
         let answer = try ask(.directoryPart, "\(path)\00\0", in: transaction)
         guard let text = answer.strings.first, let number = UInt64(text) else {
@@ -163,20 +163,20 @@ public final class RawClient {
 
     // MARK: Events
 
-    /// The events that came before the answer to the last request.
+    /// The events that came before the last answer.
     public func takeEvents() -> [Event] {
         defer { events = [] }
         return events
     }
 
-    /// All events that were on their way: whatever the daemon had to tell, it has told before it
-    /// answers another request.
+    /// All events until now. The daemon sends events before the answer to a later request, so one more request brings
+    /// them all.
     public func allEvents() throws -> [Event] {
         _ = try ask(.getDomainPath, "0\0")
         return takeEvents()
     }
 
-    /// The next event, however long until the deadline it takes.
+    /// Waits for the next event.
     public func nextEvent(_ deadline: Deadline = Deadline()) throws -> Event {
         if !events.isEmpty { return events.removeFirst() }
         guard let message = try receive(deadline) else { throw Trouble("the connection is closed") }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Copies of what failures are about. They lie beside what was built, until that is removed.
+/// Copies of the files of failed tests. They stay in the build folder until that is removed.
 public enum Remains {
-    /// Keeps these folders, by the names of their copies, and a text. Returns where they are.
+    /// Keeps these folders and a text. The keys are the names of the copies. Returns the place.
     public static func keep(_ folders: [String: String], _ text: String, as name: String) throws -> String {
         let path = try place(name)
         for (name, folder) in folders {
@@ -14,7 +14,7 @@ public enum Remains {
         return path
     }
 
-    /// Keeps these files, by their names, and a text. Returns where they are.
+    /// Keeps these files and a text. The keys are the names of the files. Returns the place.
     public static func keep(files: [String: [UInt8]], _ text: String, as name: String) throws -> String {
         let path = try place(name)
         for (name, bytes) in files { try write(bytes, "\(path)/\(name)") }

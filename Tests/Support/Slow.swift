@@ -3,12 +3,12 @@ import Foundation
 import Synchronization
 import Testing
 
-/// A suite whose tests take more than a second in all, most of which is waiting or many daemons' starts. `QUICK=1`
-/// leaves it out, as `make unit` does.
+/// A suite whose tests take more than a second together. Most of that is waiting, or the starts of many daemons.
+/// `QUICK=1` leaves it out, as `make unit` does.
 ///
-/// Swift Testing has as many threads as there are processors, and says of a suite how long that was in the queue for
-/// them. A slow suite's tests have threads of their own, so that others go on while they wait, and the suite says what
-/// its tests took themselves.
+/// Swift Testing has as many threads as there are processors. The time that it prints for a suite includes the wait for
+/// a thread. The tests of a slow suite have threads of their own, so other tests go on while they wait, and the suite
+/// prints the time of its tests alone.
 public struct Slow: SuiteTrait, TestTrait, TestScoping {
     private let time = Time()
     public let isRecursive = true
@@ -43,7 +43,7 @@ extension Trait where Self == Slow {
     public static var slow: Slow { Slow() }
 }
 
-/// What the tests of a suite have taken.
+/// The time that the tests of a suite have taken.
 private final class Time: Sendable {
     private let total = Mutex(Duration.zero)
 
@@ -52,7 +52,7 @@ private final class Time: Sendable {
     func add(_ duration: Duration) { total.withLock { $0 += duration } }
 }
 
-/// Threads for tests that wait. There are not many, as some tests need the processors after all.
+/// Threads for tests that wait. They are few, since some tests need the processors after all.
 private final class Threads: TaskExecutor {
     static let shared = Threads()
     private let queue = OperationQueue()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A file system of a few mebibytes, which is gone with the last who holds it.
+/// A file system of a few mebibytes. It ends with this object.
 public final class SmallDisk {
     public let folder: TemporaryFolder
 
@@ -14,7 +14,7 @@ public final class SmallDisk {
 
     deinit { umount2(folder.path, 2) }
 
-    /// Whether this process may mount one.
+    /// Whether this process may mount a file system.
     public static let isPossible: Bool = {
         guard let folder = try? TemporaryFolder(), mount("none", folder.path, "tmpfs", 0, "size=1m") == 0 else {
             return false
@@ -23,7 +23,7 @@ public final class SmallDisk {
         return true
     }()
 
-    /// Takes all the room that there is.
+    /// Takes all free room.
     public func fill() {
         let filler = open(folder.file("filler"), O_WRONLY | O_CREAT | O_APPEND, 0o600)
         let block = [UInt8](repeating: 1, count: 4096)
@@ -33,8 +33,8 @@ public final class SmallDisk {
 
     public func free() { unlink(folder.file("filler")) }
 
-    /// Waits while a file is open for writing: a process that another test has just forked has a copy of every
-    /// descriptor until it executes its program.
+    /// Changes whether the file system is read-only. Waits while a file is open for writing: a child process of another
+    /// test has a copy of every descriptor until it executes its program.
     public func setReadOnly(_ isSo: Bool) throws {
         let flags = UInt(MS_REMOUNT | (isSo ? MS_RDONLY : 0))
         let deadline = Deadline()

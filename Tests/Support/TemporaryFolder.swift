@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A folder that goes away with the last who holds it.
+/// A folder that ends with this object.
 public final class TemporaryFolder {
     public let path: String
 
@@ -13,7 +13,7 @@ public final class TemporaryFolder {
         path = String(cString: made)
     }
 
-    /// A folder whose files are never written to a disk, where there is such a place.
+    /// A folder on a file system in memory, if the machine has one.
     public static func inMemory() throws -> TemporaryFolder {
         try TemporaryFolder(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")
     }
@@ -28,7 +28,7 @@ public final class TemporaryFolder {
         fclose(file)
     }
 
-    /// All that is in a file, or an empty text if there is none.
+    /// The text of a file; empty if there is none.
     public func text(of name: String) -> String { TemporaryFolder.text(of: file(name)) }
 
     public static func text(of path: String) -> String {
@@ -40,7 +40,7 @@ public final class TemporaryFolder {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The names in a folder, but for the folder itself and the one above.
+    /// The names in a folder, except `.` and `..`.
     public static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }

@@ -2,7 +2,7 @@
 import Glibc
 import Synchronization
 
-/// One side's event channels in a world of FakeXen: a table of ports, and a fifo that wakes it.
+/// The event channels of one side in a FakeXen world: a table of ports, and a fifo that wakes the side.
 final class FakeEventChannels {
     let descriptor: Int32
     private let table: SharedFile
@@ -12,7 +12,7 @@ final class FakeEventChannels {
     private static let entrySize = 16
     private static let byteCount = headerSize + portCount * entrySize
 
-    /// What an entry says, by the place of the word in it.
+    /// The words of a table's entry, by their places.
     private enum Word: Int {
         case flags = 0
         case type = 4
@@ -37,7 +37,7 @@ final class FakeEventChannels {
 
     deinit { close(descriptor) }
 
-    /// Makes the files, with all ports free.
+    /// Makes the files. All ports are free.
     static func create(in folder: String) throws {
         try SharedFile.create(folder + "/ports", byteCount)
         guard mkfifo(folder + "/fifo", 0o600) == 0 else { throw Trouble.system("make a fifo in \(folder)") }
@@ -57,7 +57,7 @@ final class FakeEventChannels {
 
     // MARK: Ports
 
-    /// A port that another domain may bind to.
+    /// Makes a port that another domain may bind to.
     func allocate() throws -> UInt32 {
         for port in 1..<UInt32(Self.portCount) {
             let (isMine, _) = word(port, .type).pointee.compareExchange(
@@ -67,35 +67,35 @@ final class FakeEventChannels {
         throw Trouble("no port is free")
     }
 
-    /// The other ends of all channels have been closed.
+    /// Closes the other ends of all channels.
     func unbindAll() {
         for port in 1..<UInt32(Self.portCount) where load(port, .type) == Kind.interdomain {
             word(port, .type).pointee.store(Kind.unbound, ordering: .sequentiallyConsistent)
         }
     }
 
-    /// Ports bound to a virtual interrupt.
+    /// The ports that are bound to a virtual interrupt.
     func ports(ofInterrupt number: UInt32) -> [UInt32] {
         (1..<UInt32(Self.portCount)).filter { load($0, .type) == Kind.interrupt && load($0, .remoteDomain) == number }
     }
 
-    /// Where the port leads to, if somebody has bound the other end.
+    /// The port at the other end; nil if nobody has bound it.
     func remotePort(of port: UInt32) -> UInt32? {
         load(port, .type) == Kind.interdomain ? load(port, .remotePort) : nil
     }
 
-    /// Whether all events for the port have been taken, and what they led to is done.
+    /// Whether the port's side has taken and handled all its events.
     func isQuiet(_ port: UInt32) -> Bool { load(port, .flags) == 0 }
 
     // MARK: Events
 
-    /// Makes the port pending, and wakes its side unless it will look anyway.
+    /// Makes the port pending. Wakes its side, unless the side will look anyway.
     func raise(_ port: UInt32) {
         let before = word(port, .flags).pointee.bitwiseOr(Flag.pending, ordering: .sequentiallyConsistent).oldValue
         if before & (Flag.pending | Flag.masked) == 0 { queue(port) }
     }
 
-    /// Takes one event, if there is one.
+    /// Takes one event. False if there is none.
     func take() -> Bool {
         var port: UInt32 = 0
         guard read(descriptor, &port, 4) == 4, port < Self.portCount else { return false }

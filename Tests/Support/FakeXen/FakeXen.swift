@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A Xen host in a folder: the daemon sees it through the library made of `Tests/FakeXen`, which is loaded before
-/// Xen's libraries, and says there how the files are laid out. This is the hypervisor's side.
+/// The hypervisor's side of a Xen host in a folder. The library in `Tests/FakeXen` is loaded into the daemon before
+/// Xen's libraries, so the daemon sees this host. fakexen.h there describes the files.
 public final class FakeXen {
     public let folder: TemporaryFolder
     private var lastUniqueID: UInt = 1000
-    /// Daemons that have died: what was known of one's event channels is not true of the next one's.
+    /// The number of daemons that have died. A new daemon has new event channels.
     private(set) var daemonCount = 0
 
     public init() throws { folder = try .inMemory() }
 
-    /// What the daemon has to be started with.
+    /// The environment for the daemon.
     public func environment() throws -> [String: String] {
         ["FAKEXEN_DIR": folder.path, "LD_PRELOAD": try FakeXen.library.get()]
     }
 
     // MARK: Domains
 
-    /// Makes a domain with an empty page. One that has the number is replaced, and nobody is told of its end.
+    /// Makes a domain with an empty page. Replaces a domain with the same number, and tells nobody.
     public func create(_ domain: UInt16) throws {
         remove(domain)
         guard mkdir(path(domain), 0o755) == 0 else { throw Trouble.system("make domain \(domain)") }
@@ -28,14 +28,14 @@ public final class FakeXen {
         try set(domain)
     }
 
-    /// Has dom0's kernel make its ring, before any daemon is there. Returns its port.
+    /// Makes the ring of dom0's kernel, before any daemon starts. Returns its port.
     public func makeControlRing() throws -> UInt32 {
         let port = try FakeEventChannels(in: path(0)).allocate()
         try folder.write("\(port)", to: "dom0/xsd_port")
         return port
     }
 
-    /// Changes what the hypervisor says of the domain, without telling anybody.
+    /// Changes the domain's state in the hypervisor, and tells nobody.
     public func set(_ domain: UInt16, isShutdown: Bool = false, isDead: Bool = false) throws {
         let uniqueID = self.uniqueID(of: domain) ?? lastUniqueID
         let text = "uid=\(uniqueID) caps=0 shutdown=\(isShutdown ? 1 : 0) reason=0 dying=\(isDead ? 2 : 0)\n"
@@ -45,26 +45,26 @@ public final class FakeXen {
         }
     }
 
-    /// Removes the domain from the world, without telling anybody.
+    /// Removes the domain, and tells nobody.
     public func remove(_ domain: UInt16) {
         for name in TemporaryFolder.names(in: path(domain)) { unlink(path(domain, name)) }
         rmdir(path(domain))
     }
 
-    /// Tells the daemon that some domain has changed (VIRQ_DOM_EXC).
+    /// Tells the daemon that the state of some domain has changed (VIRQ_DOM_EXC).
     public func tellOfDomains() throws {
         let daemon = try daemonsEnd()
         for port in daemon.ports(ofInterrupt: 3) { daemon.raise(port) }
     }
 
-    /// The daemon has looked at all domains since it was told.
+    /// Whether the daemon has looked at all domains since the last VIRQ_DOM_EXC.
     public func daemonHasLooked() throws -> Bool {
         let daemon = try daemonsEnd()
         return daemon.ports(ofInterrupt: 3).allSatisfy(daemon.isQuiet)
     }
 
-    /// The daemon's process is gone: dom0's kernel has closed its ports, and the other ends wait to be bound
-    /// again. Events that it had not taken are gone with it.
+    /// Does what happens when the daemon's process ends: dom0's kernel closes its ports, and the other ends can be
+    /// bound again. Events that the daemon has not taken are lost.
     public func daemonHasDied() throws {
         daemonCount += 1
         for name in TemporaryFolder.names(in: folder.path) {
@@ -82,18 +82,18 @@ public final class FakeXen {
 
     func path(_ domain: UInt16, _ name: String = "") -> String { folder.file("dom\(domain)/\(name)") }
 
-    /// The daemon's end of all channels, as it is now: a daemon that starts makes it anew.
+    /// The daemon's end of all channels, as it is now. Each daemon makes a new one.
     func daemonsEnd() throws -> FakeEventChannels { try FakeEventChannels(in: folder.file("xenstored")) }
 
     public static let compiler = Preloaded.compiler
 
-    /// The toy hypervisor as a library to preload.
+    /// The simulated hypervisor, as a library to preload.
     public static let library = Result { () throws -> String in
         try Preloaded.library(of: "FakeXen", as: "libfakexen.so")
     }
 }
 
-/// A file that is mapped, as long as somebody holds it.
+/// A file that is mapped while this object exists.
 final class SharedFile {
     static let pageSize = 4096
     let base: UnsafeMutableRawPointer

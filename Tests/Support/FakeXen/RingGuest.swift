@@ -2,11 +2,11 @@
 import Glibc
 import Synchronization
 
-/// A guest's kernel: speaks over the ring of its domain, in a world of FakeXen. It can also misbehave
-/// in every way that a guest can.
+/// A guest's kernel in a FakeXen world. It speaks over the ring of its domain, and can break the protocol in every way
+/// that a guest can.
 public final class RingGuest {
     public let domain: UInt16
-    /// The guest's end of the channel, which INTRODUCE names.
+    /// The guest's end of the event channel. INTRODUCE names it.
     public let port: UInt32
 
     private let page: SharedFile
@@ -15,10 +15,10 @@ public final class RingGuest {
     private var received: [UInt8] = []
     private var events: [Event] = []
     private var lastNumber: UInt32 = 0
-    /// Where events for the daemon go, and which daemon that was.
+    /// The channel that events for the daemon go to, and the number of that daemon.
     private var daemon: (number: Int, end: FakeEventChannels)?
 
-    /// Words of the page, by their places.
+    /// The words of the page, by their places.
     public enum Word: Int, CaseIterable, Sendable {
         case requestConsumer = 2048
         case requestProducer = 2052
@@ -31,7 +31,7 @@ public final class RingGuest {
     }
     public static let ringSize = 1024
 
-    /// The kernel of a domain that is there; of dom0 if that is its number.
+    /// Starts the kernel of an existing domain; of dom0 if the number is 0.
     public init(_ domain: UInt16, in xen: FakeXen) throws {
         self.domain = domain
         self.xen = xen
@@ -58,17 +58,17 @@ public final class RingGuest {
         (page.base + word.rawValue).assumingMemoryBound(to: Atomic<UInt32>.self)
     }
 
-    /// The request ring's bytes, for changing them behind the daemon's back.
+    /// Changes a byte of the request ring, without the daemon's knowledge.
     public func poke(_ byte: UInt8, at index: UInt32) {
         page.base.storeBytes(of: byte, toByteOffset: Int(index % 1024), as: UInt8.self)
     }
 
-    /// Begins with both rings at this place, as after much traffic.
+    /// Sets both rings to this index, as after much traffic.
     public func setIndexes(_ index: UInt32) {
         for word in [Word.requestConsumer, .requestProducer, .replyConsumer, .replyProducer] { self[word] = index }
     }
 
-    /// Copies what there is room for, and returns how much that was. Nobody is told.
+    /// Copies as many bytes as there is room for. Returns their number. Sends no event.
     public func put(_ bytes: ArraySlice<UInt8>) -> Int {
         let producer = self[.requestProducer]
         let free = RingGuest.ringSize - Int(producer &- self[.requestConsumer])
@@ -78,7 +78,7 @@ public final class RingGuest {
         return max(0, count)
     }
 
-    /// Takes what is in the reply ring, or some of it. Nobody is told.
+    /// Takes bytes from the reply ring. Sends no event.
     public func take(atMost most: Int = RingGuest.ringSize) -> [UInt8] {
         let consumer = self[.replyConsumer]
         let count = min(self[.replyProducer] &- consumer, 1024, UInt32(most))
@@ -97,7 +97,7 @@ public final class RingGuest {
         try daemonsEnd().raise(remote)
     }
 
-    /// The daemon has done all that the guest's events have led to.
+    /// Whether the daemon has handled all events of the guest.
     public func isServed() throws -> Bool {
         guard let remote = channels.remotePort(of: port) else { return true }
         return try daemonsEnd().isQuiet(remote)
@@ -110,29 +110,29 @@ public final class RingGuest {
         return end
     }
 
-    /// Readable when the daemon has sent an event.
+    /// A descriptor that is readable when the daemon has sent an event.
     public var descriptor: Int32 { channels.descriptor }
 
-    /// The daemon has bound its end of the channel.
+    /// Whether the daemon has bound its end of the channel.
     public var isBound: Bool { channels.remotePort(of: port) != nil }
 
-    /// Waits for an event of the daemon; false if none comes.
+    /// Waits for an event of the daemon. False if none comes.
     public func wait(_ deadline: Deadline = Deadline()) throws -> Bool {
         if channels.take() { return true }
         return try !waitUntilReady([(channels.descriptor, POLLIN)], deadline).isEmpty && channels.take()
     }
 
-    /// Takes all events that have come, and returns how many.
+    /// Takes all events that have come. Returns their number.
     public func takeNotifications() -> Int {
         var count = 0
         while channels.take() { count += 1 }
         return count
     }
 
-    // MARK: As Linux does it
+    // MARK: Like Linux
 
-    /// Puts what there is room for, and tells the daemon only if it has taken all that was sent before: a
-    /// daemon that has not looks again by itself.
+    /// Puts as many bytes as there is room for. Sends an event only if the daemon had taken all earlier bytes: a daemon
+    /// that had not will look again by itself.
     public func putTelling(_ bytes: ArraySlice<UInt8>) throws -> Int {
         let producer = self[.requestProducer]
         let count = put(bytes)
@@ -140,7 +140,7 @@ public final class RingGuest {
         return count
     }
 
-    /// Takes what is there, or some of it, and tells the daemon only if the ring was full.
+    /// Takes bytes from the reply ring. Sends an event only if the ring was full.
     public func takeTelling(atMost most: Int = RingGuest.ringSize) throws -> [UInt8] {
         let consumer = self[.replyConsumer]
         let bytes = take(atMost: most)
@@ -148,10 +148,10 @@ public final class RingGuest {
         return bytes
     }
 
-    // MARK: As hvmloader does it
+    // MARK: Like hvmloader
 
-    /// The next message. Takes only so many bytes at once, never tells the daemon that there is room again, and
-    /// waits for its event when there is nothing to take.
+    /// Receives the next message. Takes only `most` bytes at once, never sends an event for new room, and waits for the
+    /// daemon's event when the ring is empty.
     public func receiveSilently(atOnce most: Int, _ deadline: Deadline = Deadline()) throws -> Message {
         while true {
             if let (message, length) = try Message.first(in: received[...]) {
@@ -166,7 +166,7 @@ public final class RingGuest {
         }
     }
 
-    /// Waits in that way for the answer to a request that was sent.
+    /// Waits in that way for the answer to a sent request.
     public func answerSilently(to request: Message, atOnce most: Int) throws -> Answer {
         let reply = try receiveSilently(atOnce: most)
         guard reply.number == request.number else { throw Trouble("\(reply) is no reply to \(request)") }
@@ -175,7 +175,7 @@ public final class RingGuest {
 
     // MARK: Messages
 
-    /// Sends all the bytes, taking replies meanwhile, as a daemon that can't send may not read either.
+    /// Sends all bytes. Takes replies meanwhile, since a daemon that cannot send may not read either.
     public func send(_ bytes: [UInt8], _ deadline: Deadline = Deadline()) throws {
         var left = bytes[...]
         while !left.isEmpty {
@@ -188,7 +188,7 @@ public final class RingGuest {
         }
     }
 
-    /// The next message, if it is all there.
+    /// The next message, if it is complete.
     public func receiveAtOnce() throws -> Message? {
         received += try takeTelling()
         guard let (message, length) = try Message.first(in: received[...]) else { return nil }
@@ -222,7 +222,7 @@ public final class RingGuest {
         return try answer(to: request)
     }
 
-    /// Waits for the answer to a request that was sent. Events that come before it are kept.
+    /// Waits for the answer to a sent request. Keeps events that come before it.
     public func answer(to request: Message) throws -> Answer {
         while true {
             let reply = try receive()
@@ -237,13 +237,13 @@ public final class RingGuest {
         }
     }
 
-    /// All events that were on their way.
+    /// All events until now.
     public func allEvents() throws -> [Event] {
         _ = try ask(.getDomainPath, "0\0")
         defer { events = [] }
         return events
     }
 
-    /// Forgets what was received in part, as after beginning anew.
+    /// Forgets a partly received message, as after a new start.
     public func forgetReceived() { received = [] }
 }

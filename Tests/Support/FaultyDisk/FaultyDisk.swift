@@ -2,8 +2,8 @@
 import Glibc
 import Synchronization
 
-/// A daemon's files on a disk that fails when told to and knows what would be on it if power were lost: the library
-/// made of `Tests/FaultyDisk` stands below the daemon, and says there how this file is laid out.
+/// A disk for a daemon's files. It fails when the test says so, and it knows its content after a power cut. The library
+/// in `Tests/FaultyDisk` is preloaded into the daemon; faultydisk.h there describes the file that both share.
 public final class FaultyDisk {
     public let folder: TemporaryFolder
     private let place: TemporaryFolder
@@ -27,7 +27,7 @@ public final class FaultyDisk {
         case delay = 176
     }
 
-    /// - Parameter room: bytes that the log may take.
+    /// - Parameter room: the size of the log in bytes.
     public init(over folder: TemporaryFolder, room: Int = 512 << 20) throws {
         self.folder = folder
         place = try TemporaryFolder.inMemory()
@@ -39,7 +39,7 @@ public final class FaultyDisk {
 
     deinit { close(bell) }
 
-    /// What the daemon has to be started with. Each daemon needs a disk of its own.
+    /// The environment for the daemon. Each daemon needs a disk of its own.
     public func environment() throws -> [String: String] {
         [
             "FAULTYDISK": place.file("disk"), "FAULTYDISK_DIR": folder.path,
@@ -62,14 +62,14 @@ public final class FaultyDisk {
 
     // MARK: Failing
 
-    /// What happens to a call.
+    /// The fault of a call.
     public enum Fault: Sendable {
         case error(Int32)
-        /// Half of the bytes are written. Calls that write none fail.
+        /// The call writes half of the bytes. A call that writes no bytes fails.
         case short
-        /// It works, but a file is removed by somebody else right before it.
+        /// The call works, but right before it another program removes a file.
         case removal(of: String)
-        /// It works, but nothing else goes on for so many milliseconds.
+        /// The call works, but the daemon does nothing else for this many milliseconds.
         case slow(UInt32)
 
         fileprivate var number: Int32 {
@@ -82,7 +82,7 @@ public final class FaultyDisk {
         }
     }
 
-    /// Has the `call`th of these calls from now on fail, and those behind it up to `times`.
+    /// Makes the `call`th of these calls from now on fail, and the calls after it, up to `times` in all.
     public func fail(
         _ call: Int, of kinds: Set<DiskLog.Kind> = Set(DiskLog.Kind.allCases), on name: String = "", times: Int = 1,
         _ fault: Fault
@@ -105,23 +105,23 @@ public final class FaultyDisk {
         }
     }
 
-    /// Calls that have failed.
+    /// The number of calls that have failed.
     public var failures: Int { Int(word(.hits).pointee.load(ordering: .sequentiallyConsistent)) }
 
-    /// How often the daemon has looked at a file of the folder or at one that is open, as with `stat`.
+    /// How often the daemon has looked at a file of the folder, as with `stat`.
     public var looks: Int { Int(word(.looks).pointee.load(ordering: .sequentiallyConsistent)) }
 
-    /// Calls that could have failed.
+    /// The number of calls that could have failed.
     public var calls: Int { Int(word(.calls).pointee.load(ordering: .sequentiallyConsistent)) }
 
     // MARK: The log
 
-    /// How long the log is. All that the daemon did before what is known of it is behind nothing but this.
+    /// The length of the log. All later calls of the daemon come after this position.
     public var position: Int { Int(word(.length).pointee.load(ordering: .sequentiallyConsistent)) }
 
     public var log: DiskLog { log(from: 0) }
 
-    /// Waits until the log has become longer, if it has not since the last time. False if the deadline comes first.
+    /// Waits until the log is longer than at the last call. False after the deadline.
     public func awaitEntry(_ deadline: Deadline) throws -> Bool {
         guard try !waitUntilReady([(bell, POLLIN)], deadline).isEmpty else { return false }
         var rings = [UInt8](repeating: 0, count: 4096)
@@ -129,14 +129,14 @@ public final class FaultyDisk {
         return true
     }
 
-    /// What has come since the log was so long.
+    /// The part of the log from this position on.
     public func log(from start: Int) -> DiskLog {
         DiskLog(
             UnsafeRawBufferPointer(start: shared.base + Self.headerSize, count: position), from: start, keeping: self)
     }
 }
 
-/// All that has reached the files of a folder, in order.
+/// All changes of the files in a folder, in order.
 public struct DiskLog {
     public enum Kind: Int, CaseIterable, Sendable {
         case made, written, sized, synced, renamed, unlinked, opened, lost, there
@@ -144,14 +144,14 @@ public struct DiskLog {
 
     public struct Entry {
         public let kind: Kind
-        /// 0 is the folder.
+        /// The number of the file; 0 is the folder.
         public let file: Int
         public let names: [String]
         public let offset: Int
         public let size: Int
-        /// They belong to the disk.
+        /// The written bytes. The disk owns them.
         public let bytes: UnsafeRawBufferPointer
-        /// Where it ends in the log.
+        /// The position of its end in the log.
         public let end: Int
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Libraries that the tests load below the daemon. They are made by the tests, once, of a folder of C files beside
-/// this package's tests, and kept beside the other products.
+/// Libraries that the tests preload into the daemon. The tests build each one once, from a folder of C files, and keep
+/// it beside the other products.
 public enum Preloaded {
     public static let compiler = "/usr/bin/cc"
 
@@ -10,7 +10,7 @@ public enum Preloaded {
         let sources = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/" + folder
         let files = TemporaryFolder.names(in: sources).filter { $0.hasSuffix(".c") }.map { "\(sources)/\($0)" }
         let library = built(name)
-        // Another run of the tests may be using the one that is there.
+        // Another run of the tests may use the existing library.
         let fresh = "\(library).\(getpid())"
         let result = try run(
             [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-o", fresh]

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How the first of the requests that a client got no answer to may have gone.
+/// A guess about the requests without an answer: how many of the first ones the daemon has performed.
 struct Guess {
     private(set) var state: ModelState
-    /// Nodes that these requests have changed.
+    /// The nodes that these requests have changed.
     var changed: Set<String> = []
-    /// Nodes that the store has in another way.
+    /// The nodes that differ from the store.
     private var wrong: Set<String>
 
-    /// None of them has been carried out.
+    /// The guess that the daemon has performed none of them.
     init(_ state: ModelState, of store: StoreDump) {
         self.state = state
         self.state.forgetTouched()
@@ -17,10 +17,10 @@ struct Guess {
 
     func agrees(with store: StoreDump) -> Bool { wrong.isEmpty && store.agrees(with: state.quotas) }
 
-    /// If the next request may have been refused that would be carried out otherwise: how it went then.
+    /// The guess in which the daemon has refused the next request; nil if it cannot have refused it.
     ///
-    /// A daemon that was killed takes its transactions with it, and the next one answers their ends EAGAIN. So
-    /// an end that was on its way has had either outcome.
+    /// A daemon that is killed loses its transactions, and the next daemon answers their ends with EAGAIN. So the end
+    /// of a transaction without an answer has two possible outcomes.
     func refusing(_ sent: ModelClient.Sent) -> Guess? {
         guard case .end(commits: true) = sent.request, state.transactions[sent.transaction]?.isInDoubt == true else {
             return nil
@@ -30,7 +30,7 @@ struct Guess {
         return other
     }
 
-    /// The next request was carried out.
+    /// Performs the next request.
     mutating func carryOut(_ sent: ModelClient.Sent, on store: StoreDump) {
         _ = state.apply(sent.request, in: sent.transaction, answered: nil)
         for path in state.tree.touched {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One client as the protocol says it must be served: holds each reply and each event against the model.
+/// One client that compares each reply and each event with the model.
 ///
-/// A client has its own subtrees, so all that it is answered is known, however many others there are. Its
-/// requests are carried out in their order: whatever a daemon leaves that was killed is the state after
-/// all that were answered and some of the others.
+/// A client has subtrees of its own, so it knows all its answers, even beside many other clients. The daemon performs
+/// its requests in order. A killed daemon therefore leaves the state after all answered requests and some of the
+/// others.
 public struct ModelClient: Sendable {
     public let name: String
     public private(set) var state: ModelState
-    /// Sent, and not answered yet.
+    /// The requests without an answer.
     public private(set) var pending: [Sent] = []
-    /// The topmost nodes of what is its own.
+    /// The top nodes of its subtrees.
     public let tops: [String]
 
-    /// Paths below are sent relative to it.
+    /// The folder to which the client's paths are relative.
     private let home: String?
     private var lastNumber: UInt32 = 0
-    /// Own events that came since the last answer, and those that must have come by the next.
+    /// The events since the last answer, and the events that must come before the next answer.
     private var received: [Event] = []
     private var owed: [Event] = []
-    /// Equal to one that may not have been taken yet, an event may be missing.
+    /// Events that the client may not have taken yet. The daemon does not repeat an equal event.
     private var told: Set<Event> = []
     private var generations: [String: (version: Int, generation: UInt64)] = [:]
 
@@ -27,11 +27,11 @@ public struct ModelClient: Sendable {
         public let request: ModelRequest
         public let transaction: UInt32
         let message: Message
-        /// The daemon was killed before it was answered.
+        /// Whether a daemon was killed before it answered.
         var isInDoubt = false
     }
 
-    /// - Parameter home: the folder of a guest, which names its nodes and watches relative to it.
+    /// - Parameter home: the folder of a guest, whose paths are relative to it.
     public init(_ name: String, home: String? = nil, tops: [String: [String]]) {
         self.name = name
         self.tops = tops.keys.sorted()
@@ -53,13 +53,13 @@ public struct ModelClient: Sendable {
         return String(path.dropFirst(home.count))
     }
 
-    /// An event for a watch of the model's.
+    /// Takes an event of one of the model's watches.
     public mutating func receive(_ event: Event) {
         let isAbsolute = event.path.hasPrefix("/") || event.path.hasPrefix("@")
         received.append(isAbsolute ? event : Event((home ?? "") + event.path, event.token))
     }
 
-    /// Holds a reply against the model, and tells what it is the answer to.
+    /// Compares a reply with the model. Returns the request that it answers.
     public mutating func receive(reply: Message) throws -> (sent: Sent, answer: Answer) {
         guard let sent = pending.first else { throw Trouble("\(name): \(reply), where nothing was asked") }
         guard reply.number == sent.message.number, reply.transaction == sent.transaction,
@@ -78,7 +78,7 @@ public struct ModelClient: Sendable {
         return (sent, answer)
     }
 
-    /// All own events must have come, once: those of the request, and those that were due before.
+    /// Checks that each expected event has come once: those of the request, and those that were due before.
     private mutating func check(_ outcome: ModelState.Outcome, _ sent: Sent) throws {
         var expected = owed + outcome.events
         for event in received {
@@ -97,20 +97,20 @@ public struct ModelClient: Sendable {
 
     // MARK: The daemon's death
 
-    /// The daemon was killed, and the session with it; or the client begins anew.
+    /// Loses the session, since the daemon was killed or the client makes a new start.
     public mutating func loseSession() {
         lastNumber = 0
         received = []
         owed = []
     }
 
-    /// The daemon was killed; the session goes on with the next.
+    /// Keeps the session: the daemon was killed, and the next one goes on with it.
     public mutating func keepSession() {
         state.doubtTransactions()
         for index in pending.indices { pending[index].isInDoubt = true }
     }
 
-    /// Finds out how many of the requests without an answer have been carried out, of a session that is lost.
+    /// Finds out how many of the requests without an answer the daemon has performed, after the session is lost.
     public mutating func settle(on store: StoreDump) throws {
         var guesses = [Guess(state, of: store)]
         var count = 0
@@ -125,7 +125,7 @@ public struct ModelClient: Sendable {
         let found = guesses.firstIndex { $0.agrees(with: store) } ?? 0
         state = guesses[found].state
         state.forgetSession()
-        // What nobody can tell for sure may have changed a node without a trace but its generation.
+        // If the only change is unknown, a node may have changed just its generation.
         if guesses.count == 1 { guesses[found].changed = [] }
         for sent in pending[count...] { guesses[found].carryOut(sent, on: store) }
         for path in guesses.flatMap(\.changed) { generations[path] = nil }
@@ -145,7 +145,7 @@ public struct ModelClient: Sendable {
             """
     }
 
-    /// The store must be just so, and no request without its answer.
+    /// Checks that the store is equal to the model, and that each request has its answer.
     public mutating func check(against store: StoreDump) throws {
         guard pending.isEmpty else { throw Trouble("\(name): \(pending.count) requests are not answered") }
         if let difference = store.differences(from: state.tree).values.min() { throw Trouble("\(name): \(difference)") }
@@ -154,7 +154,7 @@ public struct ModelClient: Sendable {
         try checkGenerations(store)
     }
 
-    /// A node that has not changed has the generation that it had.
+    /// Checks that a node has a new generation only if it has changed.
     private mutating func checkGenerations(_ store: StoreDump) throws {
         var seen: [String: (version: Int, generation: UInt64)] = [:]
         for (path, node) in state.tree.nodes {
@@ -172,6 +172,6 @@ public struct ModelClient: Sendable {
         generations = seen
     }
 
-    /// Changes to nodes that were carried out since this was last asked.
+    /// The performed changes of nodes since the last call.
     public mutating func takeDone() -> [ModelRequest] { state.takeDone() }
 }

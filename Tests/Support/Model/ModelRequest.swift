@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a client of the model asks for. Paths are absolute.
+/// A request of a model's client. Paths are absolute.
 public enum ModelRequest: Sendable, CustomStringConvertible {
     case write(String, [UInt8])
     case makeDirectory(String)
@@ -9,18 +9,18 @@ public enum ModelRequest: Sendable, CustomStringConvertible {
     case read(String)
     case directory(String)
     case getPermissions(String)
-    /// `depth` says how many levels below are of interest; nil for all.
+    /// `depth` is the number of levels below the path that count; nil for all.
     case watch(String, token: String, depth: Int? = nil)
     case unwatch(String, token: String)
     case resetWatches
-    /// A watch whose events are not the model's, as others cause them.
+    /// A watch whose events the model does not know, since other clients cause them.
     case listen(String, token: String, depth: Int?)
-    /// A transaction that touches nothing outside this subtree, which nothing else touches meanwhile.
+    /// Starts a transaction that touches only this subtree. Nothing else touches the subtree meanwhile.
     case start(String)
     case end(commits: Bool)
     case setQuota(UInt16, String, UInt32)
     case home(UInt16)
-    /// READ of a node that others write, always with one byte repeated.
+    /// READ of a node that other clients write. The value is always one repeated byte.
     case readUniform(String)
 
     public var op: Op {
@@ -42,7 +42,7 @@ public enum ModelRequest: Sendable, CustomStringConvertible {
         }
     }
 
-    /// What is sent; `spell` says how the client names a path.
+    /// The payload of the request. `spell` turns a path into the client's form.
     public func payload(_ spell: (String) -> String) -> [UInt8] {
         func list(_ strings: [String]) -> [UInt8] { strings.flatMap { Array($0.utf8) + [0] } }
         return switch self {

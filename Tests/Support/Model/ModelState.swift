@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// All that a client's requests lead to.
+/// The effects of all requests of a client.
 public struct ModelState: Sendable {
     public private(set) var tree: ModelTree
-    /// By domain and name.
+    /// Quotas, by domain and name.
     public private(set) var quotas: [String: UInt32] = [:]
-    /// In the order in which they were set.
+    /// Watches, in the order in which they were set.
     public private(set) var watches: [Watch] = []
     public private(set) var transactions: [UInt32: Transaction] = [:]
-    /// Changes to nodes, since somebody has taken them.
+    /// The changes of nodes that nobody has taken yet.
     private(set) var done: [ModelRequest] = []
 
     public struct Watch: Sendable {
-        /// Its path and token: what it is told of itself.
+        /// The path and the token of the watch, as in an event for the path itself.
         public let event: Event
         let depth: Int?
 
-        /// Whether it is told of a change at the path.
+        /// Whether a change at the path fires the watch.
         func reaches(_ path: String) -> Bool {
             if path == event.path { return true }
             guard path.hasPrefix(event.path + "/") else { return false }
@@ -30,17 +30,17 @@ public struct ModelState: Sendable {
         public let subtree: String
         fileprivate var draft: ModelTree
         fileprivate var changes: [ModelRequest] = []
-        /// The daemon was killed meanwhile: what it held may be lost.
+        /// Whether a daemon was killed meanwhile, so the transaction may have lost its work.
         public fileprivate(set) var isInDoubt = false
     }
 
-    /// What a request must be answered, and which events it causes.
+    /// The expected answer and the expected events of a request.
     struct Outcome {
         var answer: (Answer) -> Bool
         var expected: String
-        /// They come before the answer.
+        /// The events that come before the answer.
         var events: [Event] = []
-        /// It comes after the answer.
+        /// The event that comes after the answer.
         var laterEvent: Event?
 
         init(_ answer: Answer) {
@@ -55,8 +55,8 @@ public struct ModelState: Sendable {
 
     init(_ tree: ModelTree) { self.tree = tree }
 
-    /// Carries out a request. What it was answered decides what the model leaves open; it is nil for one that
-    /// may have been carried out without an answer.
+    /// Performs a request. Some outcomes are open in the model, so the real answer decides them. `answered` is nil for
+    /// a request that the daemon may have performed without an answer.
     mutating func apply(_ request: ModelRequest, in transaction: UInt32, answered: Answer?) -> Outcome {
         switch request {
         case .start(let subtree): return start(subtree, answered)
@@ -85,7 +85,7 @@ public struct ModelState: Sendable {
         let answer = open.draft.apply(request).answer
         open.changes.append(request)
         transactions[transaction] = open
-        // What it held is lost, and its end will say so; until then it answers as it likes.
+        // The transaction has lost its work, and its end will say so. Until then any answer is right.
         if open.isInDoubt { return Outcome("an answer") { _ in true } }
         return Outcome(answer)
     }
@@ -135,13 +135,13 @@ public struct ModelState: Sendable {
 
     // MARK: The daemon's death
 
-    /// What a session takes with it that ends or begins anew.
+    /// Forgets everything that belongs to the session.
     mutating func forgetSession() {
         watches = []
         transactions = [:]
     }
 
-    /// What a session that outlives the daemon may lose.
+    /// Marks everything that a session may lose when its daemon is killed.
     mutating func doubtTransactions() {
         for number in transactions.keys { transactions[number]?.isInDoubt = true }
     }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Nodes as the protocol says they must be: some subtrees that only one client changes.
+/// The nodes of some subtrees, as the protocol defines them. Only one client changes them.
 public struct ModelTree: Sendable {
     public struct Node: Sendable {
         public var value: [UInt8] = []
         public var permissions: [String]
-        /// Names, in the order in which they were made.
+        /// The names of the children, in the order of their creation.
         public var children: [String] = []
-        /// Another one after each change that gives the node another generation.
+        /// A number that changes with each new generation of the node.
         public var version: Int
     }
 
     public private(set) var nodes: [String: Node] = [:]
-    /// All that has changed, been made or removed since somebody has emptied this.
+    /// The nodes that have changed, appeared or disappeared since somebody emptied this.
     public var touched: Set<String> = []
     private var lastVersion = 0
 
-    /// What watches may be told of.
+    /// A change that fires watches.
     public enum Change: Sendable {
         case changed(String)
-        /// It went away with a node above it.
+        /// A node above was removed, and this one with it.
         case goneBelow(String)
     }
 
-    /// - Parameter tops: paths of the subtrees' topmost nodes, and their permissions.
+    /// - Parameter tops: the top nodes of the subtrees, by path, with their permissions.
     public init(_ tops: [String: [String]]) {
         for (path, permissions) in tops { nodes[path] = Node(permissions: permissions, version: 0) }
     }
@@ -36,7 +36,7 @@ public struct ModelTree: Sendable {
         path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     }
 
-    /// Carries out what concerns nodes, and tells the answer and the changes, in the order of their events.
+    /// Performs a request about nodes. Returns the answer, and the changes in the order of their events.
     public mutating func apply(_ request: ModelRequest) -> (answer: Answer, changes: [Change]) {
         switch request {
         case .write(let path, let value):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a daemon says is in its store, read by a client of the toolstack.
+/// The content of a daemon's store, read by a client of the toolstack.
 public struct StoreDump: Sendable {
     public struct Node: Sendable {
         public var value: [UInt8]
@@ -19,14 +19,14 @@ public struct StoreDump: Sendable {
     public private(set) var nodes: [String: Node] = [:]
     public private(set) var quotas: [String: UInt32] = [:]
 
-    /// A store of these nodes, by path.
+    /// A store with these nodes, by path.
     public init(_ nodes: [String: Node]) { self.nodes = nodes }
 
-    /// Reads all below these paths; and these limits, by domain and name.
+    /// Reads all nodes below these paths, and these quotas, by domain and name.
     public init(_ tops: [String], quotas: [String] = [], by client: RawClient) throws {
         var level = tops
         while !level.isEmpty {
-            // All at once: a turn of the daemon then answers many.
+            // Send all requests at once, so one turn of the daemon answers many.
             let requests = level.flatMap { path in
                 [Op.read, .getPerms, .directory].map { Message($0, "\(path)\0") }
                     + [Message(.directoryPart, "\(path)\00\0")]
@@ -55,11 +55,11 @@ public struct StoreDump: Sendable {
             generation: answers[3].strings.first.flatMap { UInt64($0) } ?? 0)
     }
 
-    /// What differs, by path, between this and all that the model knows of.
+    /// The differences from the model, by path.
     public func differences(from tree: ModelTree) -> [String: String] {
         var found: [String: String] = [:]
         for path in tree.nodes.keys { found[path] = difference(at: path, from: tree) }
-        // A node that is not the model's shows in its parent's children; one that is left behind does not.
+        // The children of its parent show a node that the model does not have, unless the node stayed behind alone.
         for path in nodes.keys where tree.nodes[path] == nil && tree.nodes[ModelTree.parent(of: path)] != nil {
             found[path] = difference(at: path, from: tree)
         }
@@ -85,14 +85,14 @@ public struct StoreDump: Sendable {
         }
     }
 
-    /// Whether the limits are these; those that the model has not set may be anything.
+    /// Whether the store has these quotas. The store may have others.
     func agrees(with quotas: [String: UInt32]) -> Bool { quotas.allSatisfy { self.quotas[$0.key] == $0.value } }
 }
 
 extension RawClient {
-    /// Asks a lot at once.
+    /// Performs many requests at once.
     public func ask(_ requests: [Message]) throws -> [Answer] {
-        // Not more than the daemon may have to keep for somebody who does not read.
+        // The number is small enough for the outbox of a client that does not read.
         var answers: [Answer] = []
         for start in stride(from: 0, to: requests.count, by: 200) {
             let some = requests[start..<min(start + 200, requests.count)]
