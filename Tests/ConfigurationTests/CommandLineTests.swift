@@ -48,7 +48,7 @@ private func configurationErrors(_ line: String) -> [String] {
 }
 
 @Suite struct CommandLineTests {
-    @Test func nothingGivenRunsTheEmbeddedDefault() throws {
+    @Test func withoutOptionsTheEmbeddedDefaultRuns() throws {
         let (configuration, options) = try running("")
         #expect(configuration.transports.map(\.name) == ["unix-socket", "read-only-socket"])
         #expect(configuration.storage.name == "memory")
@@ -75,7 +75,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(try said("--check-config", in: there).contains("for a Xen host") == isHost)
     }
 
-    @Test func aPathThatTheToolsAreGivenIsServed() throws {
+    @Test func theDaemonServesTheToolsPath() throws {
         var there = nowhere
         func path(_ line: String) throws -> String? {
             try running(line, in: there).0.transports[0].block.text("path")
@@ -119,7 +119,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(try running("", in: there).0.transports[0].block.text("path") == "/run/xenstored/socket")
     }
 
-    @Test func standardFileIsReadIfThere() throws {
+    @Test func standardFileIsReadIfItExists() throws {
         var there = nowhere
         there.standardFile = "\(etc)/sxenstored.yaml"
         #expect(try running("", in: there).1.source.file == there.standardFile)
@@ -128,14 +128,14 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(throws: ConfigurationErrors.self) { try invoke("", in: there) }
     }
 
-    @Test func namedFileIsReadAndMustBeThere() throws {
+    @Test func namedFileIsReadAndMustExist() throws {
         let (_, options) = try running("--config \(etc)/sxenstored.yaml -N")
         #expect(options.source.file == "\(etc)/sxenstored.yaml")
         #expect(
             configurationErrors("--config no.yaml") == ["/home/u/no.yaml: cannot be read: No such file or directory"])
     }
 
-    @Test func setStandsOverTheFile() throws {
+    @Test func setOverridesTheFile() throws {
         let (configuration, options) = try running(
             "--set policies.quotas.nodes=7 --set=log.level=debug --set storage=memory")
         #expect(configuration.policies[1].block.number("nodes") == 7)
@@ -144,7 +144,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(try options.source.read().0 == configuration)
     }
 
-    @Test func badValuesOfAllOptionsAreToldTogether() {
+    @Test func badValuesOfAllOptionsAreReportedTogether() {
         #expect(
             configurationErrors("-E many -Qnods=3 --set log.level=loud --set transports.unix-socket.pth=/x") == [
                 "--set: transports.unix-socket.pth: unknown key; did you mean 'path'?",
@@ -187,7 +187,7 @@ private func configurationErrors(_ line: String) -> [String] {
     }
 
     @Test(arguments: ["-h", "--help", "-H"])
-    func helpTeaches(_ line: String) throws {
+    func helpShowsExamplesAndOptions(_ line: String) throws {
         let help = try said(line)
         for word in [
             "Examples:", "--check-config --config my.yaml", "XENSTORED_RUNDIR", "--set storage=memory",
@@ -197,7 +197,7 @@ private func configurationErrors(_ line: String) -> [String] {
         }
     }
 
-    @Test func reportsAreSaid() throws {
+    @Test func reportingOptionsPrintTheirReport() throws {
         #expect(try said("--version") == "sxenstored \(version)")
         #expect(
             try said("--check-config") == "built-in default, as there is no /nowhere/x.yaml: the configuration is good")
@@ -228,7 +228,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(quotas == expected)
     }
 
-    @Test func verboseAndPid() throws {
+    @Test func verboseSetsTheLevelAndPPrintsThePid() throws {
         #expect(try running("-V").0.logLevel == .debug)
         #expect(try running("--verbose").0.logLevel == .debug)
         #expect(try running("-P").1.printsPid)
@@ -260,7 +260,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(usageError(line)?.contains("live update is not supported") == true)
     }
 
-    @Test func wordAfterOptionalArgumentStays() throws {
+    @Test func wordAfterOptionalArgumentIsNotConsumed() throws {
         let invocation = try invoke("-I -N")
         guard case .run(_, let options) = invocation.action else {
             Issue.record("does not run")
@@ -270,7 +270,7 @@ private func configurationErrors(_ line: String) -> [String] {
     }
 
     /// What launch-xenstore and Debian's init script pass.
-    @Test func startScripts() throws {
+    @Test func optionsOfStartScriptsAreUnderstood() throws {
         let (_, options) = try running("--pid-file /run/xen/xenstored.pid -T /var/log/xen/xenstored-trace.log")
         #expect(options.pidFile == "/run/xen/xenstored.pid")
         #expect(options.traceFile == "/var/log/xen/xenstored-trace.log")

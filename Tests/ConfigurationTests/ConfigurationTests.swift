@@ -9,7 +9,7 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
 
 @Suite struct RoundTripTests {
     @Test(arguments: GoldenTests.names)
-    func whatIsPrintedReadsAsTheSame(_ name: String) throws {
+    func aPrintedConfigurationReadsAsTheSame(_ name: String) throws {
         let bytes = try #require(contents(of: "\(GoldenTests.folder)/\(name).yaml"))
         let reader = ConfigurationReader(registry: .samples, runDirectory: "/run/x y")
         guard let first = try? reader.read(ConfigurationText(bytes: bytes, name: name)) else { return }
@@ -48,7 +48,7 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
         return try configuration.survey(configuration.makePlugins(from: .samples)).map(\.description)
     }
 
-    @Test func whatAPluginFindsHasItsPlace() throws {
+    @Test func problemsFoundByAPluginHaveAPlace() throws {
         #expect(try survey("/srv/store") == [])
         #expect(try survey("/tmp/store") == ["test.yaml:4:11: storage.file.path: is cleared at each boot"])
         let error = #expect(throws: ConfigurationErrors.self) { try survey("/folder") }
@@ -90,7 +90,7 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
         #expect(errorsOfSample(smallest + filler + "#").count == 1)
     }
 
-    @Test func listOfErrorsEndsSomewhere() {
+    @Test func onlyTheFirstErrorsAreShown() {
         let keys = (1...60).map { "key\($0): 1\n" }.joined()
         let all = errorsOfSample(smallest + keys)
         #expect(all.count == 60)
@@ -109,7 +109,7 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
     }
 
     /// Whatever the bytes, there is an answer: a configuration or errors with a place.
-    @Test func noiseIsAnswered() throws {
+    @Test func randomBytesGiveAConfigurationOrErrorsWithAPlace() throws {
         let seed = UInt64.random(in: .min ... .max)
         var noise = SplitMix(state: seed)
         let base = try #require(contents(of: "\(GoldenTests.folder)/full.yaml"))

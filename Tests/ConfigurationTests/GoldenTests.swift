@@ -13,11 +13,11 @@ import XenStorePlugin
     static let names = ConfigurationTests.names(in: folder)
         .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(".yaml".count)) }
 
-    @Test func thereAreSome() {
+    @Test func thereAreManyCases() {
         #expect(Self.names.count >= 20)
     }
 
-    @Test(arguments: names) func golden(_ name: String) throws {
+    @Test(arguments: names) func theOutcomeIsAsRecorded(_ name: String) throws {
         let bytes = try #require(contents(of: "\(Self.folder)/\(name).yaml"))
         let actual = outcome(of: bytes, named: "\(name).yaml")
         let file = "\(Self.folder)/\(name).expected"

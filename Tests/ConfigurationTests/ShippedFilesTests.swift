@@ -40,7 +40,7 @@ import XenStorePlugin
         #expect(try reader.read(.builtIn(isXenHost: true, registry: registry)).storage.name == "memory")
     }
 
-    @Test func aHostWithoutTheRingsIsServedAsFarAsItGoes() throws {
+    @Test func withoutTheRingPluginAHostIsServedBySockets() throws {
         var registry = PluginRegistry.builtIn
         registry.transports.removeAll { $0.name == "event-channel-ring" }
         let text = ConfigurationText.builtIn(isXenHost: true, registry: registry)
@@ -120,7 +120,7 @@ import XenStorePlugin
     /// What a file offers after a comment sign must work when the sign is taken away, everywhere at once. A storage
     /// that is offered stands in place of the one that is chosen, one offered storage at a time.
     @Test(arguments: yamlFiles)
-    func everythingCommentedCanBeUsed(name: String) throws {
+    func everyCommentedLineCanBeUsed(name: String) throws {
         let lines = try lines(of: name)
         let storages = try storages(in: lines)
         let chosen = try reader.read(ConfigurationText(file: "\(Self.etc)/\(name)")).storage

@@ -60,7 +60,7 @@ import Testing
         #expect(throws: Trouble.self) { try client.settle(on: store(["old", "later"], generation: 2)) }
     }
 
-    @Test mutating func ofTwoTransactionsEitherMayBeLost() throws {
+    @Test mutating func eitherOfTwoTransactionsMayBeLost() throws {
         for found in [["later"], ["a", "later"], ["b", "later"], ["a", "b", "later"]] {
             client = ModelClient("client", tops: ["/top": ["n0"]])
             for (number, name) in [(1, "a"), (2, "b")] as [(UInt32, String)] {
@@ -76,7 +76,7 @@ import Testing
 
     /// A node that comes and goes leaves nothing but another generation of its parent, or not even that.
     @Test(arguments: [1, 2] as [UInt64])
-    mutating func whetherItIsDoneMayNotShow(generation: UInt64) throws {
+    mutating func theModelAcceptsAnEndWithoutATrace(generation: UInt64) throws {
         try openTransaction()
         for name in ["a", "b"] { try ask(.remove("/top/\(name)"), in: 7) }
         client.keepSession()

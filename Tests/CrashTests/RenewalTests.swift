@@ -28,7 +28,7 @@
         /// dies before it has seen any of that. The next one has lost the transaction and answers its end
         /// EAGAIN, which nobody reads, and carries out the rest.
         @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0))
-        mutating func aTransactionMayBeLostThatTheGuestHasEnded() throws {
+        mutating func anEndedTransactionMayBeLost() throws {
             let first = try daemon()
             let tool = try first.connect()
             let renewal = Renewal()

@@ -25,7 +25,7 @@
             .max - 1, .max,
         ]
 
-        @Test func everyCombinationOfWildRequestIndexes() throws {
+        @Test func wildRequestIndexesHarmNobody() throws {
             let guest = try host.introducedGuest(5)
             for consumer in Self.wild {
                 for producer in Self.wild {
@@ -40,7 +40,7 @@
             }
         }
 
-        @Test func everyCombinationOfWildReplyIndexes() throws {
+        @Test func wildReplyIndexesHarmNobody() throws {
             let guest = try host.introducedGuest(5)
             for consumer in Self.wild {
                 for producer in Self.wild {
@@ -72,7 +72,7 @@
             #expect(try host.tool.allEvents() == [Event("@releaseDomain", "out")], "its end is told all the same")
         }
 
-        @Test func theErrorWordIsOnlyForThoseWhoKnowIt() throws {
+        @Test func onlyAGuestWithTheFeatureGetsTheErrorWord() throws {
             let guest = try host.guest(5)
             #expect(try host.tool.ask(.setFeature, "5\013\0") == .ok)
             #expect(try host.introduce(guest) == .ok)
@@ -83,7 +83,7 @@
         }
 
         @Test(arguments: [4097, 5000, 65536, 1 << 31, UInt32.max])
-        func oversizedMessage(length: UInt32) throws {
+        func anOversizedMessageEndsTheService(length: UInt32) throws {
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, "a\0b") == .ok)
             let request = Message(.read, "a\0", number: 7)
@@ -102,7 +102,7 @@
         }
 
         /// The daemon has seen a header; the guest then writes another one over it.
-        @Test func aLengthThatChangesAfterItWasRead() throws {
+        @Test func aLengthThatChangesAfterTheReadHarmsNobody() throws {
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, "a\0b") == .ok)
             for length: UInt32 in [0, 1, 3, 4096, 4097, 65536, .max] {
@@ -121,7 +121,7 @@
         }
 
         /// A guest on another processor changes its whole page while the daemon reads it.
-        @Test func aPageThatChangesAllTheTime() throws {
+        @Test func aPageThatAlwaysChangesHarmsNobody() throws {
             let guest = try host.introducedGuest(5)
             var random = Random(state: 20)
             for round in 0..<300 {
@@ -141,7 +141,7 @@
             #expect(try host.tool.ask(.control, "check\0") == .ok)
         }
 
-        @Test func aStormOfEvents() throws {
+        @Test func aStormOfEventsStopsNobody() throws {
             let guest = try host.introducedGuest(5)
             let other = try host.introducedGuest(6)
             #expect(try other.ask(.write, "a\0b") == .ok)
@@ -154,7 +154,7 @@
         }
 
         @Test(arguments: 0..<12)
-        func deathInTheMiddle(of stage: Int) throws {
+        func aDeathAtAnyStageLeavesNothing(of stage: Int) throws {
             let guest = try host.introducedGuest(5)
             let other = try host.introducedGuest(6)
             #expect(try guest.ask(.write, "a\0b") == .ok)

@@ -27,7 +27,7 @@
             [Event("\(name)/\(domain)", "deep"), Event("\(name)/\(domain)", "exact")]
         }
 
-        @Test func introducedIsToldOnceInBothForms() throws {
+        @Test func anIntroductionFiresBothFormsOnce() throws {
             try watchForms("@introduceDomain", of: 5)
             let guest = try host.guest(5)
             #expect(try host.isIntroduced(5) == false)
@@ -39,7 +39,7 @@
             #expect(try guest.ask(.write, "a\0b") == .ok)
         }
 
-        @Test func introduceRefusesWhatIsNotThere() throws {
+        @Test func introduceRefusesAMissingDomain() throws {
             let guest = try host.guest(5)
             #expect(try tool.ask(.introduce, "5\01\0999\0") == .EINVAL, "no such port")
             #expect(try tool.ask(.introduce, "5\01\00\0") == .EINVAL)
@@ -58,7 +58,7 @@
             #expect(try guest.ask(.read, "a\0") == .data("b"), "its events still arrive, both ways")
         }
 
-        @Test func introduceTellsFeaturesAndBeginsEmpty() throws {
+        @Test func introduceShowsFeaturesAndEmptiesTheRing() throws {
             let guest = try host.guest(5)
             guest.setIndexes(77)
             guest[.requestProducer] = 99
@@ -74,7 +74,7 @@
             #expect(try guest.ask(.write, "a\0b") == .ok)
         }
 
-        @Test func introduceTellsOnlyTheFeaturesThatWereLeft() throws {
+        @Test func introduceShowsOnlyTheAllowedFeatures() throws {
             let guest = try host.guest(5)
             #expect(try tool.ask(.setFeature, "5\04\0") == .ok)
             #expect(try host.introduce(guest) == .ok)
@@ -83,14 +83,14 @@
             #expect(try tool.ask(.setFeature, "5\015\0") == .EBUSY)
         }
 
-        @Test func xensOwnPortCountsMoreThanTheToolstacks() throws {
+        @Test func xensOwnPortOverridesTheToolstacks() throws {
             let guest = try host.guest(5)
             guest[.eventChannel] = guest.port
             #expect(try tool.ask(.introduce, "5\01\0\(guest.port + 7)\0") == .ok)
             #expect(try guest.ask(.write, "a\0b") == .ok)
         }
 
-        @Test func introducedAgainBeginsAnew() throws {
+        @Test func aSecondIntroductionIsANewStart() throws {
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, "a\0b") == .ok)
             #expect(try guest.ask(.watch, "a\0token\0") == .ok)

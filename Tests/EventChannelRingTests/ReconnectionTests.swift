@@ -16,7 +16,7 @@
             guest.forgetReceived()
         }
 
-        @Test func everythingUnderWayIsDropped() throws {
+        @Test func aReconnectionDropsAllRequestsAndReplies() throws {
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, bytes: Array("a\0".utf8) + [UInt8](repeating: 7, count: 900)) == .ok)
             #expect(try guest.ask(.watch, "a\0token\0") == .ok)
@@ -67,7 +67,7 @@
             #expect(try host.tool.ask(.read, "/local/domain/5\0") == .ENOENT)
         }
 
-        @Test func onlyForThoseWhoHaveTheFeature() throws {
+        @Test func aGuestWithoutTheFeatureCannotReconnect() throws {
             let guest = try host.guest(5)
             #expect(try host.tool.ask(.setFeature, "5\014\0") == .ok)
             #expect(try host.introduce(guest) == .ok)
@@ -80,7 +80,7 @@
             #expect(try guest.allEvents() == [Event("a", "token")])
         }
 
-        @Test func dom0sKernelMayAsWell() throws {
+        @Test func dom0sKernelCanReconnect() throws {
             let kernel = try RingGuest(0, in: host.xen)
             kernel[.requestProducer] = 9999
             try host.notifyAndSettle(kernel)

@@ -19,7 +19,7 @@
         }
 
         @Test(arguments: [true, false])
-        func whatWasAnsweredIsNotAnsweredAgain(wasPut: Bool) throws {
+        func anAnsweredRequestIsNotAnsweredAgain(wasPut: Bool) throws {
             let (xen, before) = try Self.world()
             let request = Message(.mkdir, "/once\0", number: 7)
             do {
@@ -41,7 +41,7 @@
             #expect(names.contains("once") == !wasPut, "the store was in memory")
         }
 
-        @Test func anIndexIsCompletedOnlyIfTheAnswerIsThere() throws {
+        @Test func anIndexIsCompletedOnlyIfTheReplyIsInTheRing() throws {
             let folder = try TemporaryFolder()
             let domain = DomainID(65535)
             try IndexRecord(folder.file("made/rings")).write(StreamIndexes(taken: 57, put: 19), of: domain)
@@ -50,7 +50,7 @@
             #expect(record.completed(StreamIndexes(taken: 0, put: 0), of: domain) == StreamIndexes(taken: 0, put: 0))
         }
 
-        @Test func itServesWithoutTheFile() throws {
+        @Test func itServesWithoutTheIndexFile() throws {
             let (xen, kernel) = try Self.world()
             try xen.folder.write("no folder", to: "file")
             let host = try Host(xen, indexFile: xen.folder.file("file/rings"))

@@ -25,20 +25,20 @@
             return (guest, request)
         }
 
-        @Test(arguments: [1, 7, 1023, 1024]) func getsAllOfALongReply(atOnce count: Int) throws {
+        @Test(arguments: [1, 7, 1023, 1024]) func aSilentReaderGetsALongReply(atOnce count: Int) throws {
             let (guest, request) = try askingGuest(5)
             #expect(try guest.answerSilently(to: request, atOnce: count).bytes == value)
         }
 
         /// Also when it takes long over it, and others are served meanwhile.
-        @Test func getsAllOfItHoweverSlow() throws {
+        @Test func aSlowReaderGetsItsWholeReply() throws {
             let (guest, request) = try askingGuest(5)
             for _ in 0..<200 { #expect(try host.tool.ask(.getDomainPath, "5\0") == .data("/local/domain/5\0")) }
             #expect(try guest.answerSilently(to: request, atOnce: 500).bytes == value)
         }
 
         /// It reads on while many others never do.
-        @Test func getsItBesideThoseThatNeverRead() throws {
+        @Test func aReaderGetsItsReplyBesideOthersThatNeverRead() throws {
             let stuck = try (100..<300).map { try askingGuest($0) }
             let (guest, request) = try askingGuest(5)
             for _ in 0..<10 {
@@ -53,7 +53,7 @@
         }
 
         /// What it had not read is gone with it: nothing is sent on to the one that begins anew.
-        @Test func isForgottenWhenItBeginsAnew() throws {
+        @Test func aReintroducedReaderGetsNoOldReplies() throws {
             let (guest, _) = try askingGuest(5)
             #expect(try host.introduce(guest) == .ok)
             guest.forgetReceived()
@@ -65,7 +65,7 @@
         }
 
         /// Its page is unmapped, and not looked at any more.
-        @Test func mayDieWhileItIsWaitedFor() throws {
+        @Test func aReaderMayDieDuringTheWait() throws {
             _ = try askingGuest(5)
             try host.kill(5)
             let (next, request) = try askingGuest(5)
@@ -73,7 +73,7 @@
         }
 
         /// Events, too, are sent on.
-        @Test func getsAllEvents() throws {
+        @Test func aSilentReaderGetsAllEvents() throws {
             let guest = try host.introducedGuest(5)
             let token = String(repeating: "t", count: 500)
             #expect(try guest.ask(.watch, "w\0\(token)\0") == .ok)
@@ -100,7 +100,7 @@
             return moments
         }
 
-        @Test func growsUpToASecond() {
+        @Test func theWaitGrowsUpToASecond() {
             let looks = looks(from: Moment(nanoseconds: 1_234_567_891))
             let pauses = zip(looks, looks.dropFirst()).map { $1.nanoseconds - $0.nanoseconds }
             #expect(looks[0].nanoseconds - 1_234_567_891 <= 1_250_000)

@@ -8,7 +8,7 @@
 
     /// What the transport needs of the host, and what it says if that is not there.
     @Suite struct StartTests {
-        @Test func takesUpWhatDom0sKernelHasAskedBefore() throws {
+        @Test func answersRequestsThatDom0sKernelSentBefore() throws {
             let xen = try FakeXen()
             try xen.create(0)
             let port = try xen.makeControlRing()
@@ -51,7 +51,7 @@
             /// Guests start whatever the disk does, and the log says what is in memory only.
             @Test(
                 .enabled(if: SmallDisk.isPossible), arguments: ["full at the start", "read-only at the start", "full"])
-            func guestsStartOnADiskThatTakesNothing(_ state: String) throws {
+            func guestsStartOnAFullOrReadOnlyDisk(_ state: String) throws {
                 let disk = try SmallDisk(mebibytes: 8)
                 if state == "full at the start" { disk.fill() }
                 if state == "read-only at the start" { try disk.setReadOnly(true) }
@@ -71,7 +71,7 @@
             }
         #endif
 
-        @Test func saysThatRingsAreMissingOnAHost() throws {
+        @Test func reportsMissingRingsOnAHost() throws {
             let xen = try FakeXen()
             let daemon = try Daemon(["--set", "transports=unix-socket"], environment: try xen.environment())
             #expect(
@@ -82,7 +82,7 @@
             #expect(!guests.log.contains("Xen host"))
         }
 
-        @Test func saysThatTheHypervisorIsOfAnotherVersion() throws {
+        @Test func reportsAHypervisorOfAnotherVersion() throws {
             let trouble = #expect(throws: Trouble.self) { try Host(try FakeXen(), ["FAKEXEN_REFUSE": "1"]) }
             let text = trouble?.description ?? ""
             #expect(
@@ -90,7 +90,7 @@
             #expect(text.contains("rebuild its target XenDomains"))
         }
 
-        @Test func saysThatThereIsNoXen() throws {
+        @Test func reportsThatThereIsNoXen() throws {
             let trouble = #expect(throws: Trouble.self) { try Host(try FakeXen(), ["LD_PRELOAD": ""]) }
             let text = trouble?.description ?? ""
             #expect(text.contains("error: can't reach the hypervisor through libxen"))
@@ -98,7 +98,7 @@
             #expect(text.split(separator: "\n").dropFirst().allSatisfy { $0.hasPrefix("sxenstored: ") }, "\(text)")
         }
 
-        @Test func findsDevicesThatHaveNoFile() {
+        @Test func makesMissingDeviceFiles() {
             let list = " 58 xen/gntdev\n 59 xen/evtchn\n  1 psaux\n 60 evtchn\n"
             #expect(XenDevice.minor(of: "evtchn", in: list) == 59)
             #expect(XenDevice.minor(of: "gntdev", in: list) == 58)

@@ -9,7 +9,7 @@
 
         init() throws { host = try Host() }
 
-        @Test func foreignMappingServesAsWell() throws {
+        @Test func foreignMappingServesGuests() throws {
             let host = try Host(map: "foreign")
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, "a\0b") == .ok)
@@ -36,7 +36,7 @@
             }
         }
 
-        @Test func messagesLargerThanTheRing() throws {
+        @Test func messagesLargerThanTheRingArrive() throws {
             let guest = try host.introducedGuest(5)
             let kernel = try RingGuest(0, in: host.xen)
             // dom0's values may be as long as a message: 4096 bytes of payload.

@@ -29,7 +29,7 @@ typealias MyStorage = JournaledStorage<MyTable>
     }
 
     @Test(arguments: StorageConformance.Ending.allCases, ["none", "commit"])
-    func keepsAll(ending: StorageConformance.Ending, sync: String) throws {
+    func aReopenedStoreIsTheSame(ending: StorageConformance.Ending, sync: String) throws {
         var last: Snapshot?
         let kit = StorageConformance(ending: ending) { [path] in
             last?.abandon()
@@ -75,7 +75,7 @@ typealias MyStorage = JournaledStorage<MyTable>
         #expect(folder.text(of: aside).utf8.count == 30)
     }
 
-    @Test func checksAndRepairs() throws {
+    @Test func aStoreCanBeCheckedAndRepaired() throws {
         try serve { #expect($0.ask(.write, "/a\0one") == .ok) }
         #expect(try Snapshot.check(path).isGood)
         _ = try Snapshot.repair(path)
@@ -89,7 +89,7 @@ typealias MyStorage = JournaledStorage<MyTable>
         #expect(folder.text(of: "store") == "something else")
     }
 
-    @Test func aTableThatIsRemovedIsWrittenAnew() async throws {
+    @Test func aRemovedTableIsWrittenAgain() async throws {
         let (lines, log) = Self.lines()
         let host = try EmbeddedHost(storage: Self.storage(at: path, log: log))
         let client = host.caller(0)

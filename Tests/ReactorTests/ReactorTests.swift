@@ -9,7 +9,7 @@ import XenStorePlugin
     let reactor: Reactor
     init() throws { reactor = try Reactor() }
 
-    @Test func tellsOfWhatIsReady() throws {
+    @Test func callsTheHandlersOfReadyDescriptors() throws {
         let pair = SocketPair()
         var told: Readiness = []
         try reactor.add(pair.ours, for: [.readable, .writable], Handler { _, readiness in told = readiness })
@@ -23,7 +23,7 @@ import XenStorePlugin
         #expect(told == .readable)
     }
 
-    @Test func tellsOfHangUpUnasked() throws {
+    @Test func reportsHangUpWithoutInterest() throws {
         let pair = SocketPair()
         var told: [Readiness] = []
         try reactor.add(pair.ours, for: [], Handler { _, readiness in told.append(readiness) })
@@ -35,7 +35,7 @@ import XenStorePlugin
         #expect(told == [.hungUp])
     }
 
-    @Test func saysNothingOnceRemoved() throws {
+    @Test func aRemovedHandlerIsNotCalled() throws {
         let pair = SocketPair()
         pair.fill()
         var calls = 0
@@ -90,7 +90,7 @@ import XenStorePlugin
         #expect(calls == 0)
     }
 
-    @Test func refusesWhatCannotBeWatched() throws {
+    @Test func refusesADescriptorThatCannotBeWatched() throws {
         #expect(throws: SystemError(EBADF, doing: "watch descriptor -1")) {
             try reactor.add(-1, for: .readable, Handler())
         }
@@ -112,7 +112,7 @@ import XenStorePlugin
 
     // MARK: Time
 
-    @Test func wakesAtTheMomentAskedForAndNotBefore() throws {
+    @Test func wakesAtTheGivenMomentAndNotBefore() throws {
         let begin = Reactor.now()
         let moment = begin.advanced(byMilliseconds: 5)
         var turns: [Moment] = []
@@ -136,7 +136,7 @@ import XenStorePlugin
         #expect(count == 4)
     }
 
-    @Test func aTurnThatGathersSleepsUntilItsMomentAndIsNotLeftUnended() throws {
+    @Test func aGatheringTurnSleepsUntilItsMomentAndEnds() throws {
         var turns: [Moment] = []
         try reactor.run { now in
             turns.append(now)
@@ -147,7 +147,7 @@ import XenStorePlugin
         #expect(turns[1].nanoseconds >= turns[0].nanoseconds + 300_000)
     }
 
-    @Test func aTurnThatGathersWakesForWhatIsReady() throws {
+    @Test func aGatheringTurnWakesForAReadyDescriptor() throws {
         let pair = SocketPair()
         pair.fill()
         var calls = 0

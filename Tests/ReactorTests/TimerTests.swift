@@ -32,7 +32,7 @@ import XenStorePlugin
         #expect(called == moments.map(\.nanoseconds).sorted())
     }
 
-    @Test func anotherMomentTakesThePlaceOfTheFirst() throws {
+    @Test func aSecondMomentReplacesTheFirst() throws {
         var calls = 0
         let timer = Timer { _ in calls += 1 }
         let start = reactor.now
@@ -41,7 +41,7 @@ import XenStorePlugin
         #expect(calls == 1)
     }
 
-    @Test func isNotCalledOnceTakenBack() throws {
+    @Test func aCancelledTimerIsNotCalled() throws {
         let timer = Timer { _ in Issue.record("it was taken back") }
         let start = reactor.now
         reactor.wake(timer, at: start.advanced(byMilliseconds: 1))
@@ -50,7 +50,7 @@ import XenStorePlugin
         try runUntil(start.advanced(byMilliseconds: 5))
     }
 
-    @Test func aHandlerMaySetItselfAgainAndTakeOthersBack() throws {
+    @Test func aHandlerMaySetItselfAgainAndCancelOthers() throws {
         var calls = 0
         let other = Timer { _ in Issue.record("it was taken back") }
         let timer = Timer()
@@ -68,7 +68,7 @@ import XenStorePlugin
     }
 
     /// Many that are due share the turns with descriptors.
-    @Test func manyThatAreDueAreLeftToLaterTurns() throws {
+    @Test func manyDueTimersTakeSeveralTurns() throws {
         var calls = 0
         let start = reactor.now
         for _ in 0..<1000 { reactor.wake(Timer { _ in calls += 1 }, at: start) }
@@ -83,7 +83,7 @@ import XenStorePlugin
     }
 
     /// A handler that changes its mind all the time is kept once.
-    @Test func whatIsReplacedIsNotKept() throws {
+    @Test func replacedTimersAreNotKept() throws {
         var released = 0
         let far = reactor.now.advanced(byMilliseconds: 1_000_000)
         for step: UInt64 in 0..<1000 {

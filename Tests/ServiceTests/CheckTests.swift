@@ -68,7 +68,7 @@ import Testing
     @Test(arguments: [
         ("folder", "is a folder"), ("file/trace", "Not a directory"), ("run/socket", "is also the file of"),
     ])
-    func findsATraceFileThatCannotBe(name: String, complaint: String) throws {
+    func findsAnImpossibleTraceFile(name: String, complaint: String) throws {
         for options in [["--check-config"], ["-N"]] {
             let end = try run(
                 [built("sxenstored"), "-T", folder.file(name)] + options,
@@ -88,7 +88,7 @@ import Testing
         #expect(check.output.hasSuffix("the configuration is good\n"))
     }
 
-    @Test func remarksOnWhatHardlyMeansWhatItSays() throws {
+    @Test func warnsOfDoubtfulValues() throws {
         try folder.write(
             """
             transports: [unix-socket]
@@ -127,7 +127,7 @@ import Testing
 
     /// Nobody can wait for what may never come, at the start as little as at SIGHUP.
     @Test(arguments: ["fifo", "folder", "/dev/zero", "/dev/null", "/dev/tty", "loop", "missing", "/dev/stdin"])
-    func whatIsNoFileIsNoConfiguration(name: String) throws {
+    func onlyAFileIsAConfiguration(name: String) throws {
         let path = name.hasPrefix("/") ? name : folder.file(name)
         let check = try run([built("sxenstored"), "--check-config", "--config", path], within: .seconds(10))
         #expect(check.status == 2)

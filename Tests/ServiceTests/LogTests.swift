@@ -116,7 +116,7 @@ import XenStorePlugin
     }
 
     /// Who may write to the store must not write to the log in the daemon's name, nor to a terminal.
-    @Test func nobodyForgesLines() throws {
+    @Test func clientsCannotForgeLines() throws {
         let folder = try TemporaryFolder()
         let daemon = try Daemon(["-T", folder.file("trace")])
         let client = try daemon.connect()
@@ -209,7 +209,7 @@ private final class StuckPipe {
         return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
     }
 
-    @Test func takesLinesAsSyslogWritesThem() throws {
+    @Test func writesLinesInTheFormOfSyslog() throws {
         let descriptor = try listen(linux_sock_datagram)
         defer { close(descriptor) }
         var log = SystemLog(path: path)
@@ -232,7 +232,7 @@ private final class StuckPipe {
         #expect(received(second)?.hasSuffix(": two") == true)
     }
 
-    @Test func takesLinesAsAStreamToo() throws {
+    @Test func writesToAStreamSocket() throws {
         let listener = try listen(linux_sock_stream)
         defer { close(listener) }
         #expect(Glibc.listen(listener, 1) == 0)
@@ -244,7 +244,7 @@ private final class StuckPipe {
     }
 
     /// It takes nothing for a while: whoever writes goes on, and the lines that are lost are counted.
-    @Test func stuckItKeepsNobodyWaiting() throws {
+    @Test func aStuckLogDelaysNobody() throws {
         let descriptor = try listen(linux_sock_datagram)
         defer { close(descriptor) }
         let log = Mutex(SystemLog(path: path))
@@ -267,7 +267,7 @@ private final class StuckPipe {
             "\(missing)")
     }
 
-    @Test func aFullDiskIsToldWhenThereIsRoomAgain() throws {
+    @Test func aFullDiskIsReportedWhenThereIsRoomAgain() throws {
         let lines = Mutex<[String]>([])
         let isFull = Mutex(true)
         let writer = LineWriter(bytesMax: 10_000) { line in

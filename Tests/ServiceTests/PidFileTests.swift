@@ -8,7 +8,7 @@ import Testing
 @Suite struct PidFileTests {
     let path = "/tmp/sxenstored-pid-\(getpid())-\(UInt64.random(in: 0...(.max)))"
 
-    @Test func tellsThePidOnlyOnceAsked() throws {
+    @Test func printsThePidOnlyIfAsked() throws {
         let file = try PidFile(path)
         #expect(content(of: path) == "")
         try file.write()
@@ -17,7 +17,7 @@ import Testing
         #expect(content(of: path) == nil)
     }
 
-    @Test func keepsASecondDaemonOutAndSaysWhoTheFirstIs() throws {
+    @Test func keepsASecondDaemonOutAndNamesTheFirst() throws {
         let file = try PidFile(path)
         defer { file.remove() }
         try file.write()
@@ -50,7 +50,7 @@ import Testing
         #expect(content(of: path) == "\(getpid())\n")
     }
 
-    @Test func saysWhatTheSystemSays() throws {
+    @Test func reportsTheSystemsError() throws {
         let failure = #expect(throws: PidFile.Failure.self) { _ = try PidFile("/proc/nowhere/at/all") }
         guard case .system(let error)? = failure else {
             Issue.record("\(String(describing: failure))")

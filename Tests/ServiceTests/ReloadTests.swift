@@ -21,7 +21,7 @@ import Testing
         try daemon.waitForLog(told)
     }
 
-    @Test func saysWhatIsAppliedAndWhatNeedsARestart() throws {
+    @Test func theLogNamesAppliedKeysAndThoseThatNeedARestart() throws {
         try write("nodes: 100")
         let daemon = try Daemon(["--config", file])
         try hangUp(daemon, "sxenstored: notice: configuration reloaded from \(file): nothing has changed\n")
@@ -48,7 +48,7 @@ import Testing
         #expect(try daemon.connect().ask(.getQuota, "nodes\0") == .data("5\0"))
     }
 
-    @Test func aBadFileChangesNothingAndIsToldLineByLine() throws {
+    @Test func aBadFileChangesNothingAndEachErrorIsLogged() throws {
         try write("nodes: 100")
         let daemon = try Daemon(["--config", file])
         try write("nods: 5\n      watches: many")
@@ -62,7 +62,7 @@ import Testing
     }
 
     /// One truth: what is in force, what is told, and what the next daemon finds.
-    @Test func whatWasSetAtRunTimeStandsUntilItsKeyChanges() throws {
+    @Test func aLimitSetAtRunTimeStaysUntilItsKeyChanges() throws {
         let store = "{tdb: {path: \(folder.file("tdb"))}}"
         try write("nodes: 100", storage: store)
         var daemon = try Daemon(["--config", file])
@@ -95,7 +95,7 @@ import Testing
         #expect(try client.ask(.getQuota, "watches\0") == .data("128\0"))
     }
 
-    @Test func theFirstLineSaysWhatRuns() throws {
+    @Test func theFirstLineNamesConfigurationAndPlugins() throws {
         try write("nodes: 100")
         let daemon = try Daemon(["--config", file])
         let first = daemon.log.split(separator: "\n").first ?? ""

@@ -14,7 +14,7 @@ import Testing
         path = daemon.folder.file("socket")
     }
 
-    @Test func theSocketIsMadeAgainAndNobodyNotices() throws {
+    @Test func aRemovedSocketIsMadeAgainUnnoticed() throws {
         let old = try daemon.connect()
         for _ in 0..<3 {
             let before = daemon.log.count
@@ -65,7 +65,7 @@ import Testing
         try daemon.waitForLog("the daemon has made it again")
     }
 
-    @Test func whatHasTakenItsPlaceIsLeftAlone() throws {
+    @Test func aFileInItsPlaceIsLeftAlone() throws {
         try daemon.folder.write("somebody's", to: "other")
         #expect(rename(daemon.folder.file("other"), path) == 0)
         try daemon.waitForLog("error: unix-socket: \(path) is not our socket any more: no new client can connect")
@@ -75,7 +75,7 @@ import Testing
         #expect(daemon.folder.text(of: "socket") == "somebody's")
     }
 
-    @Test func aSocketThatCannotBeMadeAgainIsTriedAgain() throws {
+    @Test func sighupTriesToMakeTheSocketAgain() throws {
         let folder = try TemporaryFolder()
         mkdir(folder.file("run"), 0o755)
         let path = folder.file("run/socket")
@@ -93,7 +93,7 @@ import Testing
     }
 
     /// `log.level: debug` says why.
-    @Test func debugSaysWhoComesAndWhyItGoes() throws {
+    @Test func debugLogsEachClientAndTheReasonOfItsEnd() throws {
         do {
             let client = try daemon.connect()
             #expect(try client.ask(.write, "/a\0v") == .ok)

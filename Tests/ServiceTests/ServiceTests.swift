@@ -13,7 +13,7 @@ typealias Daemon = TestSupport.Daemon
 
 /// The daemon from start to end, each time in a process of its own, since it is one.
 @Suite struct ServiceTests {
-    @Test func servesTellsAndEndsCleanly() async {
+    @Test func servesReportsReadinessAndEndsCleanly() async {
         await #expect(processExitsWith: .success) {
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let manager = try NotifySocket()
@@ -36,7 +36,7 @@ typealias Daemon = TestSupport.Daemon
         }
     }
 
-    @Test func stopsWhatHasStartedWhenSomethingFails() async {
+    @Test func stopsStartedPluginsWhenOneFails() async {
         await #expect(processExitsWith: .success) {
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let manager = try NotifySocket()
@@ -62,7 +62,7 @@ typealias Daemon = TestSupport.Daemon
         }
     }
 
-    @Test func reloadsOnHangUpAndKeepsWhatItHasWhenThatFails() async {
+    @Test func sighupReloadsOrKeepsTheOldConfiguration() async {
         await #expect(processExitsWith: .success) {
             struct Refused: Error {}
             let transport = ScriptedTransport([:])
@@ -80,7 +80,7 @@ typealias Daemon = TestSupport.Daemon
         }
     }
 
-    @Test func letsTheLauncherGoOnceItServes() async {
+    @Test func theLauncherReturnsWhenTheDaemonServes() async {
         await #expect(processExitsWith: .success) {
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let launcher = getpid()
@@ -100,7 +100,7 @@ typealias Daemon = TestSupport.Daemon
         }
     }
 
-    @Test func tellsTheLauncherThatItFailed() async {
+    @Test func reportsAFailureToTheLauncher() async {
         await #expect(processExitsWith: .success) {
             let launcher = getpid()
             let transport = ScriptedTransport([:])
@@ -115,7 +115,7 @@ typealias Daemon = TestSupport.Daemon
     }
 
     @Test(arguments: ["@sxenstored-test-\(getpid())", "/nowhere/notify", "", String(repeating: "x", count: 200)])
-    func complainsOfAServiceManagerThatIsNotThere(name: String) throws {
+    func reportsAMissingServiceManager(name: String) throws {
         #expect(throws: SystemError.self) { try ServiceManager.send("READY=1", to: name) }
     }
 }

@@ -73,7 +73,7 @@ import Testing
         try end(client)
     }
 
-    @Test func thePidIsPrintedInTheForegroundToo() throws {
+    @Test func thePidIsPrintedInTheForeground() throws {
         let daemon = try Daemon(["-P"])
         #expect(daemon.log.split(separator: "\n").contains("\(daemon.process.pid)"))
     }
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test(arguments: ["mkfifo", "mkdir"])
-    func aPidFileThatIsNoFileIsRefused(maker: String) throws {
+    func aPidFileMustBeAFile(maker: String) throws {
         _ = try run([maker, pidFile])
         let launcher = try launch(["-N"])
         #expect(launcher.status != 0)
@@ -131,7 +131,7 @@ import Testing
 
     /// It may log its state one day.
     @Test(arguments: [SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGIO])
-    func aSignalThatMeansNothingEndsNothing(signal: Int32) throws {
+    func aSignalWithoutMeaningEndsNothing(signal: Int32) throws {
         let daemon = try Daemon()
         daemon.process.send(signal)
         let client = try daemon.connect()

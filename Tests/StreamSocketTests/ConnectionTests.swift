@@ -16,7 +16,7 @@ import XenStorePlugin
         client = try Reader(host.folder.file("socket"))
     }
 
-    @Test func answers() throws {
+    @Test func aRequestIsAnswered() throws {
         client.send(Reader.request)
         try host.run {
             client.receive()
@@ -25,7 +25,7 @@ import XenStorePlugin
         #expect(host.listener.connectionCount == 1)
     }
 
-    @Test func joinsWhatComesInPieces() throws {
+    @Test func joinsRequestsThatComeInPieces() throws {
         for byte in Reader.request {
             #expect(client.replies == 0)
             client.send([byte])
@@ -62,7 +62,7 @@ import XenStorePlugin
         #expect(host.listener.connectionCount == 0)
     }
 
-    @Test func keepsWhatASlowClientDoesNotTakeYet() throws {
+    @Test func keepsBytesThatASlowClientHasNotTaken() throws {
         var pending = try sendUntilStuck(requests: 40_000)
         try host.run {
             pending = pending.dropFirst(client.send(pending))
@@ -166,7 +166,7 @@ import XenStorePlugin
     }
 
     /// Not even the descriptor in reserve can be had back: the loop does not spin, and goes on when it can.
-    @Test func looksAgainAfterAWhileWhenNobodyCanBeToldNo() async {
+    @Test func acceptsAgainAfterAPauseWithoutDescriptors() async {
         await #expect(processExitsWith: .success) {
             let host = try SocketHost()
             let client = try Reader(host.folder.file("socket"))

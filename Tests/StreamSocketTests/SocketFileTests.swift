@@ -13,7 +13,7 @@ import XenStorePlugin
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test(arguments: [0o600, 0o660, 0o666, 0o777] as [UInt32]) func hasItsModeWhateverTheUmask(mode: UInt32) throws {
+    @Test(arguments: [0o600, 0o660, 0o666, 0o777] as [UInt32]) func hasItsModeUnderAnyUmask(mode: UInt32) throws {
         let descriptor = unboundSocket()
         defer { close(descriptor) }
         let file = try SocketFile(binding: descriptor, to: SocketSettings(path: path, mode: mode))
@@ -63,7 +63,7 @@ import XenStorePlugin
         #expect(status() != nil)
     }
 
-    @Test func leavesAloneWhatIsNoSocket() throws {
+    @Test func leavesAFileThatIsNoSocketAlone() throws {
         close(open(path, O_CREAT | O_WRONLY, 0o644))
         #expect(try refusal().code == EEXIST)
         #expect(try #require(status()).st_mode & S_IFMT == S_IFREG)

@@ -24,7 +24,7 @@
             #expect(try WholeFile.read(shelf.folder.file(aside)) == bytes, "\(what)")
         }
 
-        @Test func truncatedAnywhere() throws {
+        @Test func aTruncatedTableIsFoundAndRepaired() throws {
             try shelf.serve { $0.fill() }
             let whole = try shelf.bytes()
             var salvaged = 0
@@ -47,7 +47,7 @@
             #expect(salvaged > 3)
         }
 
-        @Test func bytesAreWrong() throws {
+        @Test func wrongBytesAreFoundAndRepaired() throws {
             try shelf.serve { $0.fill() }
             let whole = try shelf.bytes()
             let seed = UInt64.random(in: 0...(.max))
@@ -92,7 +92,7 @@
         }
 
         /// A journal ends wherever the daemon was killed; what is whole counts.
-        @Test func journalIsTorn() throws {
+        @Test func aTornJournalKeepsItsWholeBatches() throws {
             let (table, journal, whole) = try writeFive()
             var counts: Set<Int> = []
             for length in 0...whole.count {
@@ -108,7 +108,7 @@
         }
 
         /// Of a batch with wrong bytes nothing counts, nor of what comes behind it.
-        @Test func journalHasWrongBytes() throws {
+        @Test func aDamagedBatchEndsTheJournal() throws {
             let (table, journal, whole) = try writeFive()
             var counts: Set<Int> = []
             for place in stride(from: 0, to: whole.count, by: 3) {
@@ -137,7 +137,7 @@
             #expect(shelf.names.contains { $0.hasPrefix("store.2") && $0.hasSuffix(".journal-1") })
         }
 
-        @Test func whatCannotBeReadStays() throws {
+        @Test func aFileThatCannotBeReadStays() throws {
             mkdir(shelf.path, 0o700)
             #expect(throws: StorageError.self) { try TDB.repair(shelf.path) }
             rmdir(shelf.path)

@@ -25,7 +25,7 @@
         }
 
         @Test(arguments: ["none", "commit"])
-        func theTableIsRemoved(sync: String) throws {
+        func aRemovedTableIsWrittenAgain(sync: String) throws {
             try shelf.serve { $0.write("/old", "x") }
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
                 unlink(shelf.path)
@@ -39,7 +39,7 @@
 
         /// What old start scripts do before each start, and what somebody does who tidies up.
         @Test(arguments: ["none", "commit"], [true, false])
-        func allOfItIsRemoved(sync: String, withFolder: Bool) throws {
+        func aRemovedStoreIsWrittenAgain(sync: String, withFolder: Bool) throws {
             let folder = shelf.folder.file("deep")
             mkdir(folder, 0o700)
             let values = ["sync": .text(sync), "path": .text(folder + "/store")] as [String: ConfigurationValue]
@@ -72,7 +72,7 @@
             try load.end()
         }
 
-        @Test func theTableIsTruncatedAndPutBack() throws {
+        @Test func aTruncatedTableRefusesChangesUntilItIsPutBack() throws {
             try shelf.serve { $0.write("/old", "x") }
             try shelf.serve { table in
                 #expect(table.write("/first", "x") == .ok)
@@ -92,7 +92,7 @@
             try expectContent("/old", "/first", "/second")
         }
 
-        @Test func anotherFileTakesThePlace() throws {
+        @Test func changesAreRefusedWhileAnotherFileHasThePlace() throws {
             try shelf.serve { table in
                 #expect(table.write("/first", "x") == .ok)
                 // In one step: the daemon writes a table anew that is gone even for a moment.
@@ -109,7 +109,7 @@
         }
 
         @Test(arguments: [true, false])
-        func journalsAreLost(removed: Bool) throws {
+        func lostJournalsAreWrittenAgain(removed: Bool) throws {
             try shelf.serveAndDie { table in
                 table.write("/first", "x")
                 for name in shelf.names where name.contains("journal") {
@@ -125,7 +125,7 @@
         }
 
         /// As with a copy that is moved into the place of the file.
-        @Test func anotherStoreTakesThePlace() throws {
+        @Test func anotherStoreInThePlaceIsSetAside() throws {
             try shelf.serve { $0.write("/old", "x") }
             let other = try Shelf()
             try other.serve { $0.write("/other", "y") }
@@ -152,7 +152,7 @@
         }
 
         /// Somebody who holds a lock on the file keeps us from changing it, not from going on.
-        @Test func theTableIsLocked() throws {
+        @Test func aLockedTableDoesNotStopTheDaemon() throws {
             try shelf.serveAndDie { _ in }
             let other = open(shelf.path, O_RDWR)
             defer { close(other) }
@@ -166,7 +166,7 @@
         }
 
         /// A file that may not grow any more is what a full disk is, but for the number of the error.
-        @Test func noRoomIsLeft() async {
+        @Test func aTableThatMayNotGrowLosesNothing() async {
             await #expect(processExitsWith: .success) {
                 let shelf = try Shelf()
                 let value = String(repeating: "v", count: 3000)

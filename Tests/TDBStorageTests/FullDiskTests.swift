@@ -39,7 +39,7 @@
         }
 
         @Test(arguments: ["none", "commit"])
-        func whatFreesRoomGoesThrough(sync: String) throws {
+        func removalsWorkOnAFullDisk(sync: String) throws {
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
                 try fill(table)
                 disk.fill()
@@ -63,7 +63,7 @@
 
         /// A daemon that is started on a full disk has the room that the one before it had.
         @Test(arguments: ["none", "commit"])
-        func whatFreesRoomGoesThroughAfterARestart(sync: String) throws {
+        func removalsWorkOnAFullDiskAfterARestart(sync: String) throws {
             try shelf.serveAndDie(["sync": .text(sync)]) { table in
                 try fill(table)
                 disk.fill()
@@ -75,7 +75,7 @@
             try shelf.serve { #expect($0.list("/local/domain") == .text("")) }
         }
 
-        @Test func itGoesOnByItself() throws {
+        @Test func theStorageGoesOnWhenThereIsRoom() throws {
             try shelf.serveAndDie { table in
                 try fill(table)
                 disk.fill()
@@ -92,7 +92,7 @@
 
         /// libtdb does not say that it lacks room, and changes are safe in the journals.
         @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: ["none", "commit"])
-        func aFoldSaysThatItLacksRoom(sync: String) throws {
+        func aFoldReportsThatItLacksRoom(sync: String) throws {
             let load = try Load(.inMemory(), sync: sync, seed: 1)
             let table = load.disk.folder.file("store")
             load.disk.fail(1, of: [.sized], on: "store", times: 1_000_000, .error(ENOSPC))
@@ -111,7 +111,7 @@
 
         /// Nothing that was acknowledged is lost when the daemon ends while the disk is full.
         @Test(arguments: [true, false])
-        func theEndLosesNothing(isKilled: Bool) throws {
+        func anEndOnAFullDiskLosesNothing(isKilled: Bool) throws {
             var last = 0
             let use = isKilled ? shelf.serveAndDie : { values, body in try shelf.serve(values, body) }
             try use([:]) { table in

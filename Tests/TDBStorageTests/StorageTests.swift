@@ -16,7 +16,7 @@
         init() throws { shelf = try Shelf() }
 
         @Test(arguments: StorageConformance.Ending.allCases, ["none", "commit"])
-        func keepsAll(ending: StorageConformance.Ending, sync: String) throws {
+        func aReopenedStoreIsTheSame(ending: StorageConformance.Ending, sync: String) throws {
             var last: TDB?
             let kit = StorageConformance(ending: ending) { [shelf] in
                 last?.abandon()
@@ -34,7 +34,7 @@
         }
 
         /// A daemon that starts commits a batch in which nothing has changed; what comes after it must not be lost.
-        @Test func aBatchWithoutChangesIsFoldedAsOthersAre() throws {
+        @Test func aBatchWithoutChangesIsFolded() throws {
             try shelf.serve { $0.write("/a", "1") }
             try shelf.serveAndDie { table in
                 try shelf.waitForFold()
@@ -84,7 +84,7 @@
             #expect(check.output.contains("Database integrity is OK"), "\(check)")
         }
 
-        @Test func aRebootSetsAside() throws {
+        @Test func aRebootSetsTheStoreAside() throws {
             try shelf.serve(boot: "one") { $0.fill() }
             let before = try shelf.bytes()
             try shelf.serve(boot: "two") { #expect($0.list("/") == .text("tool|")) }
@@ -118,7 +118,7 @@
             #expect(shelf.names.filter { $0.contains(".1970") } == [last, "\(last).journal-0", "\(last).journal-1"])
         }
 
-        @Test func aSecondDaemonIsTold() throws {
+        @Test func aSecondDaemonIsRefused() throws {
             let storage = try shelf.storage()
             let table = try EmbeddedHost(storage: storage).caller(0)
             #expect(throws: StorageError("another daemon, process \(getpid()), uses '\(shelf.path)'")) {
@@ -191,7 +191,7 @@
             }
         }
 
-        @Test func sizeIsLimited() throws {
+        @Test func onlyRemovalsWorkAboveTheSizeLimit() throws {
             try shelf.serve(["size-max": .number(100_000)]) { table in
                 let value = String(repeating: "x", count: 4000)
                 var number = 0

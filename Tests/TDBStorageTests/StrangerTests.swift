@@ -81,7 +81,7 @@
         }
 
         @Test(arguments: Stranger.allCases, suffixes)
-        func isRefusedAndLeftAlone(stranger: Stranger, suffix: String) throws {
+        func aStrangerIsRefusedAndLeftAlone(stranger: Stranger, suffix: String) throws {
             // Of what was never synced it could be what power loss has left.
             if stranger == .zerosAndText, !["", ".lock"].contains(suffix) { return }
             try shelf.serve { $0.fill() }
@@ -111,7 +111,7 @@
 
         /// What the built daemon says and does with a path that is a slip.
         @Test(arguments: [Stranger.fullFolder, .text, .pipe, .device, .link])
-        func theDaemonNamesIt(stranger: Stranger) throws {
+        func theDaemonReportsAStranger(stranger: Stranger) throws {
             guard try put(stranger, at: shelf.path) else { return }
             let before = scene()
             for (options, status) in [
@@ -131,7 +131,7 @@
         }
 
         @Test(arguments: [".repaired", ".repaired.new"])
-        func whatRepairWouldOverwriteStays(suffix: String) throws {
+        func aRepairOverwritesNoStranger(suffix: String) throws {
             try shelf.serve { $0.fill() }
             try put(Array("precious".utf8), at: shelf.path + suffix)
             let before = scene()
@@ -150,7 +150,7 @@
             #expect(shelf.names.contains("store.lock"), "a daemon has used it")
         }
 
-        @Test func aJournalIsNamedAsSuch() throws {
+        @Test func aJournalIsReportedAsAJournal() throws {
             try shelf.serveAndDie { $0.fill() }
             let journal = shelf.path + ".journal-0"
             let report = try TDB.check(journal)
@@ -167,7 +167,7 @@
         }
 
         @Test(arguments: ["/", "/.", "/..", "//"])
-        func aPathThatEndsAsFoldersDoIsRefused(end: String) throws {
+        func aPathWithASlashAtItsEndIsRefused(end: String) throws {
             let path = shelf.folder.file("missing") + end
             let storage = try TDB(ConfigurationBlock(defaultsOf: TDB.keys).with("path", .text(path)))
             #expect(throws: ConfigurationError.self) { try storage.survey { _ in } }
@@ -230,7 +230,7 @@
         }
 
         /// A process that keeps the file locked for good.
-        @Test func aStoreThatStaysLockedIsSaid() throws {
+        @Test func aStoreThatStaysLockedIsReported() throws {
             try shelf.serve { $0.fill() }
             let other = open(shelf.path, O_RDWR)
             defer { close(other) }

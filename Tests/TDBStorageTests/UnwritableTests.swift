@@ -46,7 +46,7 @@
 
         /// What is lost in the end is said.
         @Test(.enabled(if: isPreloading))
-        func theEndSaysWhatIsLost() throws {
+        func theEndReportsLostChanges() throws {
             let load = try Load(.inMemory(), sync: "none", seed: 1, settings: ["storage.tdb.when-unwritable=go-on"])
             load.disk.fail(1, times: 1_000_000, .error(EROFS))
             for number in 0..<3 { try load.ask(0, inTransaction: [(.write, "/a\0\(number)")]) }
@@ -57,7 +57,7 @@
 
         /// A host whose disk is full, or read-only, when the daemon starts.
         @Test(.enabled(if: SmallDisk.isPossible), arguments: [true, false])
-        func aStartWhereNothingCanBeWritten(isReadOnly: Bool) throws {
+        func theDaemonStartsWhereNothingCanBeWritten(isReadOnly: Bool) throws {
             let disk = try SmallDisk(mebibytes: 8)
             let shelf = try Shelf(in: disk.folder)
             if isReadOnly { try disk.setReadOnly(true) } else { disk.fill() }
@@ -82,7 +82,7 @@
 
         /// What was there before is served, and what changes is added to it later.
         @Test(.enabled(if: SmallDisk.isPossible))
-        func aStartOnAReadOnlyStore() throws {
+        func changesSinceAStartOnAReadOnlyStoreAreStoredLater() throws {
             let disk = try SmallDisk(mebibytes: 8)
             let shelf = try Shelf(in: disk.folder)
             try shelf.serveAndDie { $0.write("/before", "x") }
@@ -112,7 +112,7 @@
 
         /// A disk that takes its time keeps everybody waiting, loses nothing, and is named.
         @Test(.enabled(if: isPreloading), arguments: ["none", "commit"])
-        func aSlowWriteIsSaid(sync: String) throws {
+        func aSlowWriteIsReported(sync: String) throws {
             let load = try Load(.inMemory(), sync: sync, seed: 1)
             load.disk.fail(1, of: [.written], on: "journal", .slow(1200))
             #expect(try load.ask(0, inTransaction: [(.write, "/a\0x")]) == .ok)

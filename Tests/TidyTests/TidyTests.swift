@@ -65,12 +65,12 @@ import Testing
     }
 
     /// No input may stop the daemon: what cannot be is a `precondition` with its reason.
-    @Test func nothingCrashesInPassing() {
+    @Test func noForcedTriesAndNoFatalErrors() {
         let crashes = ["try!", "as!", "fatalError("]
         expectNone(places(in: code) { line in crashes.contains { line.contains($0) } }, "a crash in the making")
     }
 
-    @Test func nothingIsLeftForLater() {
+    @Test func noOpenTasksAreLeftInComments() {
         // In halves, so that this file passes.
         let marks = ["TO" + "DO", "FIX" + "ME"]
         expectNone(places(in: allSwift) { line in marks.contains { line.contains($0) } }, "unfinished work")
@@ -90,7 +90,7 @@ import Testing
     }
 
     /// A name says what a thing is. The service manager is what systemd calls itself.
-    @Test func namesSaySomething() {
+    @Test func namesOfTypesAreNotGeneric() {
         let empty = ["Manager", "Helper", "Util"]
         let names = places(in: allSwift) { line in
             guard empty.contains(where: { line.contains($0) }) else { return false }

@@ -5,18 +5,18 @@ import Testing
 
 /// The version stands in `Sources/SXenstored/Version.swift`. Whatever else names it must say the same.
 @Suite struct VersionTests {
-    @Test func theChangelogBeginsWithIt() throws {
+    @Test func theChangelogBeginsWithTheVersion() throws {
         let changelog = try #require(SourceTree.file("CHANGELOG.md"))
         let versions = changelog.lines.compactMap { $0.firstMatch(of: /^## \[(\d.*?)\]/)?.1 }
         let newest = try #require(versions.first)
         #expect(newest == version, "CHANGELOG.md: add a section '## [\(version)]' above that of \(newest)")
     }
 
-    @Test func theDaemonTellsIt() {
+    @Test func theDaemonPrintsTheVersion() {
         #expect(DaemonCommand.configuration.version == "sxenstored \(version)")
     }
 
-    @Test func manualPagesAreOfIt() {
+    @Test func manualPagesNameTheVersion() {
         let pages = SourceTree.files(in: "packaging/man", endings: ["1", "5", "8"])
         #expect(pages.count >= 3)
         for page in pages {

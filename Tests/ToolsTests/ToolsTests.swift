@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.slow) struct ToolsTests {
     @Test("As Debian's tools on Debian's daemon, recorded", arguments: Golden.recorded)
-    func golden(_ golden: Golden) throws {
+    func theToolsBehaveAsRecorded(_ golden: Golden) throws {
         let ours = try Tools.built().run(cases: golden.cases, on: Daemon())
         #expect(differences(ours, try golden.transcript) == "")
     }
@@ -31,7 +31,7 @@ import Testing
         #expect(list == .init(status: 0, output: "a\nc\n"))
     }
 
-    @Test func xslsIsLs() throws {
+    @Test func xslsListsLikeLs() throws {
         let (tools, daemon) = try (Tools.built(), Daemon())
         _ = try tools.run("xenstore-write", "/t/a", "1", on: daemon)
         #expect(
@@ -39,7 +39,7 @@ import Testing
                 == .init(status: 0, output: "/t/a = \"1\"\n"))
     }
 
-    @Test func json() throws {
+    @Test func jsonHoldsTheWholeTree() throws {
         let (tools, daemon) = try (Tools.built(), Daemon())
         _ = try tools.run("xenstore-write", "/j/a", #""\\\t"#, "/j/d/e", #"\377"#, on: daemon)
         #expect(
@@ -55,7 +55,7 @@ import Testing
         #expect(try tools.run("xenstore-ls", "--json", "/none", on: daemon).status == 1)
     }
 
-    @Test func jsonIsJSON() throws {
+    @Test func jsonIsValidForEveryByte() throws {
         let (tools, daemon) = try (Tools.built(), Daemon())
         // Every byte but 0, which no argument can hold, as UTF-8 and alone.
         let pairs = (UInt8(1)...255).flatMap { byte in
@@ -91,7 +91,7 @@ import Testing
         #expect(try child.wait() == 1)
     }
 
-    @Test func aReaderWhoGoesAwayIsNotWorthAWord() throws {
+    @Test func theToolEndsSilentlyWithItsReader() throws {
         let (tools, daemon) = try (Tools.built(), Daemon())
         let folder = try TemporaryFolder()
         try #require(mkfifo(folder.file("fifo"), 0o600) == 0)

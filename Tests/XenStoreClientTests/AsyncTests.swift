@@ -27,7 +27,7 @@ import XenStoreWire
     }
 
     /// More than any socket's buffer, to a daemon that reads only once all is sent.
-    @Test func aDaemonThatIsSlowToRead() async throws {
+    @Test func aSlowDaemonBlocksNoCaller() async throws {
         let gate = DispatchSemaphore(value: 0)
         let (_, store) = try connect { request in
             gate.wait()
@@ -44,7 +44,7 @@ import XenStoreWire
         }
     }
 
-    @Test func errorsReachTheOneWhoAsked() async throws {
+    @Test func errorsReachTheRightCaller() async throws {
         let (_, store) = try connect {
             $0.payload == "/a\0" ? message(.read, "v") : message(.error, "ENOENT\0")
         }
@@ -53,7 +53,7 @@ import XenStoreWire
         #expect(try await store.readString("/a") == "v")
     }
 
-    @Test func hangingUpEndsAllWhoWait() async throws {
+    @Test func hangingUpEndsAllCalls() async throws {
         let (_, store) = try connect { $0.payload == "/end\0" ? nil : message(.watch, "OK\0") }
         let events = try await store.watch("/a")
         await #expect(throws: XenStoreError.self) { try await store.read("/end") }

@@ -14,7 +14,7 @@ import XenStoreWire
 
     // MARK: What is sent
 
-    @Test func requestsOnTheWire() throws {
+    @Test func requestsHaveTheProtocolsBytes() throws {
         let (daemon, store) = connect { message($0.type, Array("OK\0".utf8)) }
         let transaction = TransactionID(rawValue: 7)
         try store.write("/a", "x\0y", in: transaction)
@@ -38,7 +38,7 @@ import XenStoreWire
             ])
     }
 
-    @Test func whatCannotBeSentIsRefusedHere() throws {
+    @Test func anImpossibleRequestIsNotSent() throws {
         let (daemon, store) = connect { message($0.type, Array("OK\0".utf8)) }
         #expect(throws: XenStoreError.wire(.EINVAL)) { try store.read("/a\0b") }
         #expect(throws: XenStoreError.wire(.E2BIG)) {
@@ -88,7 +88,7 @@ import XenStoreWire
     @Test(arguments: [
         (XenStoreWire.Operation.directory, "abc"), (.directory, "a\0\0b\0"), (.directory, "\0"),
     ])
-    func malformedLists(_ operation: XenStoreWire.Operation, _ payload: String) throws {
+    func aMalformedListIsAViolation(_ operation: XenStoreWire.Operation, _ payload: String) throws {
         let (_, store) = connect { _ in message(operation, payload) }
         // Twice: what makes no sense is no reason to hang up.
         for _ in 0..<2 {
@@ -99,7 +99,7 @@ import XenStoreWire
     }
 
     @Test(arguments: ["", "0\0", "x\0", "4294967296\0", "-1\0"])
-    func malformedTransaction(_ payload: String) throws {
+    func aMalformedTransactionNumberIsAViolation(_ payload: String) throws {
         let (_, store) = connect { _ in message(.transactionStart, payload) }
         #expect(throws: XenStoreError.protocolViolation(.malformedPayload(of: .transactionStart))) {
             try store.beginTransaction()
@@ -125,7 +125,7 @@ import XenStoreWire
         }
     }
 
-    @Test func aReplyOf4096BytesIsFine() throws {
+    @Test func aReplyOf4096BytesIsAccepted() throws {
         let value = [UInt8](repeating: 0x61, count: 4096)
         let (_, store) = connect { message($0.type, value) }
         #expect(try store.read("/") == value)
@@ -133,7 +133,7 @@ import XenStoreWire
     }
 
     @Test(arguments: [0, 1, 15, 16, 17])
-    func hangingUpMidReply(_ bytes: Int) throws {
+    func hangingUpInAReplyEndsTheConnection(_ bytes: Int) throws {
         let sent = Array(message(.read, "vw").prefix(bytes))
         let daemon = FakeDaemon { _ in nil }
         daemon.send(sent)
@@ -148,7 +148,7 @@ import XenStoreWire
 
     // MARK: Long lists
 
-    @Test func listInParts() throws {
+    @Test func aLongListIsJoinedFromParts() throws {
         let (daemon, store) = connect { request in
             switch request.payload {
             case "/\0": message(.error, "E2BIG\0")
@@ -173,7 +173,7 @@ import XenStoreWire
         #expect(try store.directory("/") == ["x"])
     }
 
-    @Test func listWithoutEnd() throws {
+    @Test func aListWithoutEndIsAnError() throws {
         let (_, store) = connect { request in
             switch request.payload {
             case "/\0": message(.error, "E2BIG\0")
@@ -186,7 +186,7 @@ import XenStoreWire
         }
     }
 
-    @Test func daemonWithoutParts() throws {
+    @Test func withoutPartsALongListIsE2BIG() throws {
         let (_, store) = connect { message(.error, $0.type == 1 ? "E2BIG\0" : "ENOSYS\0") }
         #expect(throws: XenStoreError.wire(.E2BIG)) { try store.directory("/") }
     }
@@ -207,7 +207,7 @@ import XenStoreWire
     }
 
     @Test(arguments: ["", "/a", "/a\0", "/a\0t"])
-    func malformedEvent(_ payload: String) throws {
+    func aMalformedEventIsAViolation(_ payload: String) throws {
         let daemon = FakeDaemon { _ in nil }
         daemon.send(message(.watchEvent, payload))
         let store = XenStoreConnection(adopting: daemon.clientDescriptor)
@@ -216,7 +216,7 @@ import XenStoreWire
         }
     }
 
-    @Test func aReplyThatNobodyAskedFor() throws {
+    @Test func anUnexpectedReplyIsAViolation() throws {
         let daemon = FakeDaemon { _ in nil }
         daemon.send(message(.read, "v"))
         let store = XenStoreConnection(adopting: daemon.clientDescriptor)

@@ -21,7 +21,7 @@ import XenStoreClient
         }
     }
 
-    @Test func allPlacesAreTriedAndNamed() {
+    @Test func allPathsAreTriedAndReported() {
         #expect(
             failure("/none/socket", "/")
                 == ConnectionFailure(
@@ -36,14 +36,14 @@ import XenStoreClient
         #expect(try String(contentsOfFile: folder.file("file"), encoding: .utf8) == "precious")
     }
 
-    @Test func aSocketThatNobodyListensOn() throws {
+    @Test func aSocketWithoutAListenerIsAnError() throws {
         let listener = try Listener(folder.file("socket"))
         #expect(failure(folder.file("socket"))?.errno == ECONNREFUSED)
         listener.listen()
         #expect(failure(folder.file("socket")) == nil)
     }
 
-    @Test func aPathTooLongForASocket() throws {
+    @Test func aPathTooLongForASocketIsAnError() throws {
         let long = folder.file(String(repeating: "x", count: 150))
         try FileManager.default.createDirectory(atPath: long, withIntermediateDirectories: false)
         // A socket with such a name can only be made from within its folder.

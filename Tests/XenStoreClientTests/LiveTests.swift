@@ -7,7 +7,7 @@ import XenStoreWire
 /// The library and a real daemon.
 // Long, as it also waits for threads that other tests keep busy.
 @Suite(.timeLimit(.minutes(10))) struct LiveTests {
-    @Test func nodes() throws {
+    @Test func nodesAreWrittenReadAndRemoved() throws {
         let daemon = try Daemon()
         let store = try XenStoreConnection(to: daemon.endpoint)
         try store.write("/t/a", "1")
@@ -21,7 +21,7 @@ import XenStoreWire
         #expect(throws: XenStoreError.wire(.ENOENT)) { try store.read("/t/a") }
     }
 
-    @Test func manyChildren() throws {
+    @Test func aLongListOfChildrenIsComplete() throws {
         let daemon = try Daemon()
         let store = try XenStoreConnection(to: daemon.endpoint)
         let names = (0..<2000).map { "child-\($0)" }
@@ -29,7 +29,7 @@ import XenStoreWire
         #expect(try store.directory("/t") == names)
     }
 
-    @Test func watches() throws {
+    @Test func watchesGiveEventsOfOtherClients() throws {
         let daemon = try Daemon()
         let (store, other) = try (
             XenStoreConnection(to: daemon.endpoint), XenStoreConnection(to: daemon.endpoint)
@@ -64,7 +64,7 @@ import XenStoreWire
         #expect(try await XenStore(to: endpoint).readString("/n") == "80")
     }
 
-    @Test func eventsAsASequence() async throws {
+    @Test func aSequenceGivesAllEvents() async throws {
         let daemon = try Daemon()
         let store = try XenStore(to: daemon.endpoint)
         var paths: [String] = []

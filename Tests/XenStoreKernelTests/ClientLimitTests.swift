@@ -52,7 +52,7 @@ import XenStoreWire
         house.expectSound()
     }
 
-    @Test func whoDoesNotReadItsEventsIsClosed() {
+    @Test func aClientThatDoesNotReadItsEventsIsClosed() {
         #expect(reader.watch("/") == .ok)
         reader.client.appetite = 0
         for number in 0..<5000 where !reader.client.isClosed { house.dom0.write("/n/\(number)") }

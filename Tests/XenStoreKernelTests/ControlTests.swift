@@ -41,7 +41,7 @@ import XenStoreWire
         #expect(house.log(.notice) == ["hello, log"])
     }
 
-    @Test func checkIsFineAndSaysSo() {
+    @Test func checkReportsThatAllIsWell() {
         #expect(control("check") == .ok)
         #expect(house.log(.error).isEmpty)
         #expect(house.log(.info).contains { $0.contains("all is well") })
@@ -138,12 +138,12 @@ import XenStoreWire
         #expect(dom0.ask(.getQuota, payload) == .error(error))
     }
 
-    @Test func whatIsNoNumberIs0() {
+    @Test func textThatIsNoNumberIs0() {
         #expect(dom0.ask(.setQuota, "nodes\0x\0") == .ok)
         #expect(dom0.ask(.getQuota, "nodes\0") == .text("0|"))
     }
 
-    @Test func withoutAQuotaPolicyThereAreNone() throws {
+    @Test func withoutAQuotaPolicyQuotasAreENOSYS() throws {
         let host = try EmbeddedHost(storage: FailingStorage())
         let caller = Caller(host: host, client: host.connect(domain: .control))
         #expect(caller.ask(.getQuota, "") == .error(.ENOSYS))

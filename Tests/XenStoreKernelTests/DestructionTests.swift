@@ -102,14 +102,14 @@ import XenStoreWire
     }
 
     /// Else a domain that comes later under its number finds them after a restart.
-    @Test func itsNodesAreGoneFromStorageToo() {
+    @Test func itsNodesAreGoneFromStorage() {
         introduce(5)
         dom0.write("/local/domain/5/secret", "v")
         kill(5)
         #expect(storage.nodes["/local/domain/5/secret"] == nil)
     }
 
-    @Test func itsNodesAreGoneFromStorageAfterReleaseToo() {
+    @Test func itsNodesAreGoneFromStorageAfterRelease() {
         introduce(5)
         dom0.write("/local/domain/5/secret", "v")
         #expect(dom0.ask(.release, "5\0") == .ok)
@@ -117,7 +117,7 @@ import XenStoreWire
     }
 
     /// A request that ends a domain opens the turn itself: its answer is as safe as those of others.
-    @Test func whoEndsADomainWhileStorageFailsIsAnsweredOnce() {
+    @Test func aClientThatEndsADomainWhileStorageFailsIsAnsweredOnce() {
         introduce(5)
         introduce(6)
         introduce(7)

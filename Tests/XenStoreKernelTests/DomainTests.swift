@@ -23,7 +23,7 @@ import XenStoreWire
     }
 
     @Test(arguments: ["65536", "-1", "x", "5x", "5 ", "+", "0x5", "99999999999999999999"])
-    func noDomains(text: String) {
+    func textThatIsNoDomainIsRefused(text: String) {
         for operation in [.getDomainPath, .isDomainIntroduced, .release, .resume] as [Operation] {
             #expect(dom0.ask(operation, "\(text)\0") == .error(.EINVAL))
         }
@@ -31,7 +31,7 @@ import XenStoreWire
         #expect(dom0.ask(.introduce, "\(text)\01\01\0") == .error(.EINVAL))
     }
 
-    @Test func whoIsIntroduced() {
+    @Test func connectedDomainsAreIntroduced() {
         #expect(dom0.ask(.isDomainIntroduced, "5\0") == .text("F|"))
         _ = house.caller(5)
         #expect(dom0.ask(.isDomainIntroduced, "5\0") == .text("T|"))

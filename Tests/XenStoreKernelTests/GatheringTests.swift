@@ -32,7 +32,7 @@ import XenStoreTestKit
 
     private let ok = ["WRITE OK|"]
 
-    @Test func whoIsAloneDoesNotWait() {
+    @Test func aSingleClientDoesNotWait() {
         for _ in 0..<4 {
             #expect(turn([0]) == .forever)
             #expect(answers() == [ok, [], []])
@@ -62,7 +62,7 @@ import XenStoreTestKit
         #expect(storage.commits == before + 1)
     }
 
-    @Test func aTurnEndsWhenPatienceDoes() {
+    @Test func aTurnEndsAfterThePatience() {
         #expect(turn([0, 1]) == .forever)
         _ = answers()
         for _ in 0..<2 {
@@ -76,7 +76,7 @@ import XenStoreTestKit
     }
 
     /// Otherwise a client that now reads and now writes would be waited for while it waits itself.
-    @Test func whoeverAsksForSomethingIsThere() {
+    @Test func anyRequestShowsThatItsClientIsThere() {
         #expect(turn([0, 1]) == .forever)
         _ = answers()
         #expect(turn([0]) == end)
@@ -86,7 +86,7 @@ import XenStoreTestKit
         #expect(answers() == [ok, ["READ old"], []])
     }
 
-    @Test func whoOnlyReadsWaitsForNobody() {
+    @Test func aReaderWaitsForNobody() {
         #expect(turn([0, 1]) == .forever)
         _ = answers()
         callers[0].send(.read, "/x\0")
@@ -94,7 +94,7 @@ import XenStoreTestKit
         #expect(answers() == [["READ old"], [], []])
     }
 
-    @Test func allThatWasGatheredIsTakenBackTogether() {
+    @Test func allGatheredChangesAreUndoneTogether() {
         #expect(turn([0, 1]) == .forever)
         _ = answers()
         let before = Contents(of: house.store)

@@ -48,7 +48,7 @@ import XenStoreWire
         #expect(storage.commits == before)
     }
 
-    @Test func whatCameAndWentInOneTurnIsNotStored() {
+    @Test func aNodeThatCameAndWentInOneTurnIsNotStored() {
         dom0.send(.write, "/n/a\0v")
         dom0.send(.remove, "/n\0")
         dom0.send(.remove, "/x\0")
@@ -98,7 +98,7 @@ import XenStoreWire
         #expect(other.takeAll() == ["READ old", "DIRECTORY a|", "DIRECTORY a|"])
     }
 
-    @Test func whatHasNothingToDoWithTheTreeStands() {
+    @Test func repliesThatDoNotConcernTheTreeStay() {
         dom0.send(.write, "/x\0new")
         dom0.send(.getDomainPath, "7\0")
         dom0.send(.watch, "/x\0t\0")
@@ -147,7 +147,7 @@ import XenStoreWire
         #expect(other.takeEvents() == ["/earlier|t|"])
     }
 
-    @Test func theLogSaysSoOnceEachWay() {
+    @Test func theLogReportsFailureAndRecoveryOnce() {
         storage.isFailing = true
         for _ in 0..<5 { #expect(dom0.write("/x") == .error(.EIO)) }
         storage.isFailing = false
@@ -167,7 +167,7 @@ import XenStoreWire
         }
     }
 
-    @Test func whoVanishedInTheTurnLeavesNothing() {
+    @Test func aClientThatVanishesInTheTurnLeavesNothing() {
         other.send(.write, "/x\0new")
         other.send(.transactionStart, "\0")
         dom0.send(.write, "/y\0new")
@@ -234,7 +234,7 @@ import XenStoreWire
 
     /// It showed what never was, and is over already: nobody may have read that.
     @Test(arguments: ["F", "T"])
-    func whatAnEndedTransactionOfTheTurnShowedIsNotTold(end: String) {
+    func repliesOfATransactionEndedInTheTurnAreNotSent(end: String) {
         dom0.send(.write, "/x\0new")
         other.send(.transactionStart, "\0")
         other.send(.read, "/x\0", in: 1)

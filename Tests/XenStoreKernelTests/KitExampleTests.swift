@@ -6,7 +6,7 @@ import XenStoreWire
 
 /// The examples in the documentation of XenStoreTestKit and in the guide for storages. `TidyTests` compares the lines.
 @Suite struct KitExampleTests {
-    @Test func anEmbeddedClient() throws {
+    @Test func anEmbeddedClientMaySendBytes() throws {
         let host = try EmbeddedHost(storage: FailingStorage())
         let guest = host.connect(domain: DomainID(5))
         guest.send(bytes: [2, 0, 0])
@@ -14,7 +14,7 @@ import XenStoreWire
         #expect(guest.takeMessages() == [])
     }
 
-    @Test func aCaller() throws {
+    @Test func aCallerGetsReplies() throws {
         let host = try EmbeddedHost(storage: FailingStorage())
         let guest = host.guest(5)
         #expect(guest.write("data/name", "value") == .ok)
@@ -25,13 +25,13 @@ import XenStoreWire
     /// In place of an author's storage, and of the folder that it keeps its files in.
     private func MyStorage(_ folder: FailingStorage) throws -> any Storage { folder }
 
-    @Test func theConformanceKit() throws {
+    @Test func theConformanceKitAcceptsAGoodStorage() throws {
         let folder = FailingStorage()
         let kit = StorageConformance { try MyStorage(folder) }
         #expect(try kit.problems() == [])
     }
 
-    @Test func theConformanceKitAfterACrash() throws {
+    @Test func theConformanceKitAcceptsACrashedStorage() throws {
         let folder = FailingStorage()
         let kit = StorageConformance(ending: .dropped) { try MyStorage(folder) }
         #expect(try kit.problems() == [])

@@ -32,7 +32,7 @@ import XenStoreTestKit
         host.settle()
     }
 
-    @Test func introducingTellsBothForms() {
+    @Test func anIntroductionFiresBothForms() {
         dom0.listen("@introduceDomain", "plain")
         dom0.listen("@introduceDomain", "deep", depth: 1)
         dom0.listen("@introduceDomain", "never", depth: 0)
@@ -47,7 +47,7 @@ import XenStoreTestKit
         #expect(domains.calls == ["introduce 5", "reintroduce 5"])
     }
 
-    @Test func whoIsNotThereCannotBeIntroduced() {
+    @Test func aMissingDomainCannotBeIntroduced() {
         #expect(introduce(9) == .error(.ENOENT))
         #expect(domains.calls == [])
     }
@@ -58,7 +58,7 @@ import XenStoreTestKit
     }
 
     @Test(arguments: ["-1", "18446744073709551615", "0x1f", "", "7 ", "x", "99999999999999999999"])
-    func anyFrameNumberWillDo(frame: String) {
+    func anyGfnIsAccepted(frame: String) {
         #expect(dom0.ask(.introduce, "5\u{0}\(frame)\u{0}3\u{0}") == .ok)
     }
 
@@ -178,7 +178,7 @@ import XenStoreTestKit
         #expect(emulator.read("/local/domain/5/x") == .error(.EACCES))
     }
 
-    @Test func bothDieAtOnce() throws {
+    @Test func anEmulatorMayDieWithItsTarget() throws {
         _ = introduce(5)
         _ = introduce(6)
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)

@@ -23,7 +23,7 @@ import XenStoreWire
     ]
 
     @Test(arguments: requests, Resource.allCases)
-    func whateverTheQuota(request: (Operation, String), resource: Resource) throws {
+    func eachRequestHasOneReplyUnderAnyQuota(request: (Operation, String), resource: Resource) throws {
         for limit in try values(around: resource) {
             for isInside in [false, true] {
                 let (house, guest, transaction) = try furnished()
@@ -40,7 +40,7 @@ import XenStoreWire
 
     /// The guest that takes its answers late has one for each as well.
     @Test(arguments: Resource.allCases)
-    func whateverTheQuotaAndReadLate(resource: Resource) throws {
+    func eachRequestOfALateReaderHasOneReply(resource: Resource) throws {
         for limit in try values(around: resource) {
             let (house, guest, transaction) = try furnished()
             house.quotas.setLimit(limit, of: resource, for: DomainID(5))

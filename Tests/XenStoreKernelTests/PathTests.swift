@@ -14,7 +14,7 @@ import XenStoreWire
     ].filter { $0 != "@" }
 
     @Test(arguments: withPath)
-    func isRefusedWhereItIsNone(operation: Operation, rest: String) throws {
+    func anInvalidPathIsRefused(operation: Operation, rest: String) throws {
         let house = try House()
         for path in PathTests.bad {
             #expect(house.dom0.ask(operation, path + rest) == .error(.EINVAL), "\(operation) \(path)")

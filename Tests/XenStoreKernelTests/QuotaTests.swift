@@ -37,7 +37,7 @@ import XenStoreWire
     }
 
     @Test(arguments: uses)
-    func noneIsUnlimited(use: Use) throws {
+    func zeroMeansUnlimited(use: Use) throws {
         let guest = try House(limits: [use.resource: 0]).guest(5)
         for number in 0..<1100 { #expect(!use.use(guest, number).isError) }
     }
@@ -81,7 +81,7 @@ import XenStoreWire
 
     // MARK: Giving back
 
-    @Test func whatIsGivenBackMayBeUsedAgain() throws {
+    @Test func freedResourcesMayBeUsedAgain() throws {
         let house = try House(limits: [.nodes: 4, .watches: 1, .transactions: 1])
         let guest = house.guest(5)
         for _ in 0..<20 {
@@ -108,7 +108,7 @@ import XenStoreWire
 
     /// XSA-414: a creation of several nodes is all or nothing.
     @Test(arguments: 1...4)
-    func creatingDeepIsAllOrNothing(room: Int) throws {
+    func aDeepCreationIsAllOrNothing(room: Int) throws {
         let house = try House(limits: [.nodes: 1 + room])
         let guest = house.guest(5)
         let before = Contents(of: house.store)
@@ -120,7 +120,7 @@ import XenStoreWire
     }
 
     /// XSA-415.
-    @Test func creatingDeepInATransactionIsAllOrNothingToo() throws {
+    @Test func aDeepCreationInATransactionIsAllOrNothing() throws {
         let house = try House(limits: [.nodes: 3])
         let guest = house.guest(5)
         let before = Contents(of: house.store)
@@ -170,7 +170,7 @@ import XenStoreWire
     }
 
     /// XSA-115: what is too large already may still be removed, and read in a transaction.
-    @Test func sizesDoNotKeepFromRemoving() throws {
+    @Test func aTooLargeNodeCanBeRemoved() throws {
         let house = try House(limits: [.nodeSize: 50])
         let guest = house.guest(5)
         house.dom0.write("/local/domain/5/big/x", "")

@@ -60,7 +60,7 @@ import XenStoreWire
         #expect(newest > last)
     }
 
-    @Test func whatFailedIsNotThere() throws {
+    @Test func aFailedChangeIsNotLoaded() throws {
         let house = try House(storage: storage)
         house.dom0.write("/x", "kept")
         storage.isFailing = true
@@ -88,7 +88,7 @@ import XenStoreWire
 
     /// Random turns of several sessions, some of which storage fails.
     @Test(arguments: 1...12 as ClosedRange<UInt64>)
-    func whateverHappensTheStoredIsWhatIs(seed: UInt64) throws {
+    func theStoredTreeIsAlwaysTheTree(seed: UInt64) throws {
         let house = try House(storage: storage)
         var random = SeededGenerator(seed: seed)
         let callers = (0..<3).map { _ in house.caller(0) }

@@ -205,7 +205,7 @@ import XenStoreWire
         #expect(try second.guest(five).takeEvents() == ["data|token|"])
     }
 
-    @Test func notesThatMakeNoSenseAreNoReasonNotToStart() throws {
+    @Test func theKernelStartsWithBrokenNotes() throws {
         let first = try start([five: DomainState(uniqueID: 55)])
         introduce(first)
         #expect(storage.notes[Array("domain/5".utf8)] != nil)

@@ -82,7 +82,7 @@ import XenStoreWire
         #expect(house.engine.kernel.sessions.all.count == 1)
     }
 
-    @Test func anOversizedFrameInPiecesToo() {
+    @Test func anOversizedFrameInPiecesEndsTheSession() {
         let caller = house.caller(0)
         for byte in [UInt8](repeating: 0xff, count: 16) {
             #expect(!caller.client.isClosed)
@@ -124,7 +124,7 @@ import XenStoreWire
 
     // MARK: Fairness
 
-    @Test func oneWhoSendsVeryMuchStarvesNobody() {
+    @Test func aBusyClientStarvesNobody() {
         let busy = house.caller(0)
         busy.client.send(bytes: (0..<10_000).flatMap { frame(.read, "/x\0", number: UInt32($0)) })
         dom0.send(.read, "/x\0")
@@ -145,7 +145,7 @@ import XenStoreWire
         #expect(busy.session.isReading)
     }
 
-    @Test func whatComesMeanwhileStandsBehind() {
+    @Test func laterRequestsWaitForTheBacklog() {
         let busy = house.caller(0)
         busy.client.send(bytes: (0..<1000).flatMap { frame(.read, "/x\0", number: UInt32($0)) })
         _ = house.engine.endTurn(at: house.host.now)
@@ -180,7 +180,7 @@ import XenStoreWire
         #expect(house.engine.kernel.sessions.all.count == 2)
     }
 
-    @Test func whoSendsNoMoreIsAnsweredAndThenClosed() {
+    @Test func aHalfClosedClientIsAnsweredAndThenClosed() {
         let caller = house.caller(0)
         for _ in 0..<1000 { caller.send(.read, "/x\0") }
         house.engine.receivedEnd(on: caller.session)
@@ -189,7 +189,7 @@ import XenStoreWire
         #expect(caller.client.isClosed)
     }
 
-    @Test func whoSendsNoMoreAndReadsLateIsClosedThen() {
+    @Test func aHalfClosedLateReaderIsClosedAfterItsReplies() {
         let caller = house.caller(0)
         caller.client.appetite = 0
         caller.send(.read, "/x\0")

@@ -42,7 +42,7 @@ import XenStoreWire
         #expect(dom0.ask(.directoryPart, "/d\00\0", in: transaction) != .error(.ENOENT))
     }
 
-    @Test func whatCameLaterIsNotThere() {
+    @Test func laterNodesAreNotVisible() {
         let transaction = dom0.start()
         dom0.write("/later/x", "v")
         #expect(dom0.read("/later/x", in: transaction) == .error(.ENOENT))
@@ -50,7 +50,7 @@ import XenStoreWire
         #expect(dom0.list("/", in: transaction) == .names("tool"))
     }
 
-    @Test func removedAndMadeAnewIsTheOldOne() {
+    @Test func aNodeRemovedAndMadeAgainShowsItsOldState() {
         dom0.write("/d/x", "old")
         dom0.write("/d/x/y", "below")
         let transaction = dom0.start()
@@ -62,7 +62,7 @@ import XenStoreWire
         #expect(dom0.list("/d/x") == .text(""))
     }
 
-    @Test func eachTransactionSeesItsOwnMoment() {
+    @Test func eachTransactionSeesItsOwnGeneration() {
         var open: [(transaction: UInt32, value: String)] = []
         for number in 0..<20 {
             dom0.write("/x", "\(number)")

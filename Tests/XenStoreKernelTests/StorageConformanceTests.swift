@@ -7,12 +7,12 @@ import XenStoreTestKit
 
 /// The conformance kit on the storages that need no files.
 @Suite(.slow) struct StorageConformanceTests {
-    @Test func memoryKeepsNothing() throws {
+    @Test func theMemoryStorageConforms() throws {
         #expect(try StorageConformance { try Memory(ConfigurationBlock([:])) }.problems() == [])
     }
 
     @Test(arguments: StorageConformance.Ending.allCases)
-    func failingKeepsAll(ending: StorageConformance.Ending) throws {
+    func theFailingStorageKeepsEverything(ending: StorageConformance.Ending) throws {
         let storage = FailingStorage()
         #expect(try StorageConformance(ending: ending) { storage }.problems() == [])
     }

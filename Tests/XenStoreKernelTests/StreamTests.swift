@@ -59,7 +59,7 @@ import XenStoreWire
     }
 
     @Test(arguments: PageTransport.Death.allCases)
-    func whatIsReadIsAnsweredOnceAndNeedsNoBatch(death: PageTransport.Death) throws {
+    func aReadIsAnsweredOnceAndNeedsNoBatch(death: PageTransport.Death) throws {
         let first = try begin()
         first.dom0.write("/local/domain/5/name", "five")
         first.dom0.setPermissions("/local/domain/5/name", "n5")
@@ -176,7 +176,7 @@ import XenStoreWire
         #expect(storage.notes[Array("stream/5".utf8)]?.first == 7)
     }
 
-    @Test func nothingIsKeptOfThoseThatAreGone() throws {
+    @Test func nothingIsKeptOfGoneGuests() throws {
         let first = try begin()
         page.room = 0
         page.put(.write, "a\u{0}b", number: 1)
@@ -188,7 +188,7 @@ import XenStoreWire
         #expect(keys().filter { $0.hasPrefix("stream/") || $0.hasPrefix("unsent/") } == [])
     }
 
-    @Test func notesThatMakeNoSenseAreNoReasonNotToStart() throws {
+    @Test func theKernelStartsWithBrokenStreamNotes() throws {
         let first = try begin()
         page.put(.write, "a\u{0}b", number: 1)
         first.guest.take()

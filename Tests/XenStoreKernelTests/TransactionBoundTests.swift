@@ -63,7 +63,7 @@ import XenStoreWire
     }
 
     @Test(arguments: [Operation.read, .write])
-    func asManyRequestsAsTheQuotaFailedOnesAsWell(operation: Operation) throws {
+    func failedRequestsCountToTheQuotaOfRequests(operation: Operation) throws {
         let house = try TransactionBoundTests.house([.transactionRequests: 5])
         let guest = house.guest(5)
         let transaction = guest.start()
@@ -93,7 +93,7 @@ import XenStoreWire
         #expect(guest.commit(transaction) == .error(.ENOMEM))
     }
 
-    @Test func whatTheEndMayCostIsBounded() throws {
+    @Test func theCostOfAnEndIsBounded() throws {
         let house = try House()
         let guest = house.guest(5)
         let deep = String(repeating: "d/", count: 900) + "d"
@@ -167,7 +167,7 @@ import XenStoreWire
 
     // MARK: What its snapshot pins
 
-    @Test func whatOthersOverwriteCountsToTheReader() throws {
+    @Test func valuesThatOthersOverwriteCountToTheReader() throws {
         let house = try TransactionBoundTests.house()
         let guest = house.guest(5)
         let value = String(repeating: "v", count: 2000)
@@ -203,7 +203,7 @@ import XenStoreWire
     }
 
     /// One request of dom0 replaces much that many may read: what is remembered of that is small.
-    @Test func whoPaysForMuchIsListedOnce() throws {
+    @Test func aReaderWithManyOldValuesIsListedOnce() throws {
         let house = try House(limits: [.memory: 0])
         house.dom0.write("/open")
         house.dom0.setPermissions("/open", "r0")
@@ -236,7 +236,7 @@ import XenStoreWire
     }
 
     /// Guests that work together keep each other's old values, which neither pays for: all that is bounded.
-    @Test func whatNobodyPaysForIsBounded() throws {
+    @Test func oldValuesThatNobodyPaysForAreBounded() throws {
         let house = try House(limits: [.transactions: 0, .memory: 0, .nodes: 0])
         let keeper = house.guest(5)
         let writer = house.guest(6)
@@ -257,7 +257,7 @@ import XenStoreWire
 
     /// A transaction of dom0 shows the same moment: what it keeps is not given up with the guest's.
     @Test(.timeLimit(.minutes(1)))
-    func whatDom0KeepsAsWellIsNotTheGuestsToGiveUp() throws {
+    func oldValuesThatDom0AlsoKeepsEndNoGuestsTransaction() throws {
         let house = try House(limits: [.memory: 0, .nodes: 0, .nodeSize: 0])
         let keeper = house.guest(5)
         let writer = house.guest(6)
@@ -291,7 +291,7 @@ import XenStoreWire
         #expect(guest.commit(transaction) == .ok)
     }
 
-    @Test func aPartOfARequestCounts() throws {
+    @Test func aPartOfARequestCountsAsMemory() throws {
         let house = try TransactionBoundTests.house()
         let guest = house.guest(5)
         let had = house.usage(5).memory

@@ -101,7 +101,7 @@ import XenStoreWire
         house.expectSound()
     }
 
-    @Test func aDirectoryMadeAnewIsEmpty() {
+    @Test func aDirectoryMadeAgainIsEmpty() {
         dom0.write("/d/a/b")
         let transaction = dom0.start()
         dom0.rm("/d", in: transaction)
@@ -127,7 +127,7 @@ import XenStoreWire
         #expect(dom0.permissions("/local/domain/5/x") == .text("n5|"))
     }
 
-    @Test func whoVanishesCommitsNothing() {
+    @Test func aClientThatVanishesCommitsNothing() {
         let other = house.caller(0)
         let transaction = other.start()
         other.write("/a", in: transaction)
@@ -174,7 +174,7 @@ import XenStoreWire
         #expect(dom0.client.takeMessages().map(\.description) == ["WATCH_EVENT /a|t|", "TRANSACTION_END OK|"])
     }
 
-    @Test func whatCameAndWentInsideIsNotTold() {
+    @Test func aNodeThatCameAndWentInsideFiresNoWatch() {
         dom0.listen("/")
         let transaction = dom0.start()
         dom0.write("/a/b", in: transaction)
@@ -200,7 +200,7 @@ import XenStoreWire
         #expect(Set(dom0.takeEvents()) == ["/t|/t|", "/t/a/b|/t/a/b|"])
     }
 
-    @Test func whatWasReplacedIsToldOnce() {
+    @Test func aReplacedNodeFiresOnce() {
         dom0.write("/d/a")
         dom0.listen("/d/a")
         let transaction = dom0.start()

@@ -59,7 +59,7 @@ import XenStoreWire
         #expect(dom0.read("/") == .text("v"))
     }
 
-    @Test func whatIsMissingIsENOENT() {
+    @Test func aMissingNodeIsENOENT() {
         for operation in [.read, .directory, .getPermissions] as [Operation] {
             #expect(dom0.ask(operation, "/none\0") == .error(.ENOENT))
         }

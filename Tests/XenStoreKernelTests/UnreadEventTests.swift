@@ -179,7 +179,7 @@ import XenStoreWire
         #expect(watcher.takeEvents().contains("/open/shutdown|t|"))
     }
 
-    @Test func whatHasBegunToGoOutIsNotDropped() {
+    @Test func aPartlySentEventIsNotDropped() {
         let watcher = deafWatcher(6, on: "/local/domain/5/x")
         watcher.client.appetite = 10
         write(9)

@@ -33,7 +33,7 @@ import XenStoreWire
         #expect(guest.takeEvents() == ["/d/x|t|"])
     }
 
-    @Test func whatStandsBelowAReadableNodeIsTold() {
+    @Test func changesBelowAReadableNodeAreTold() {
         dom0.write("/d/x")
         dom0.setPermissions("/d", "n0", "r5")
         guest.listen("/d")

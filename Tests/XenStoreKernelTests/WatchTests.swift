@@ -256,7 +256,7 @@ import XenStoreWire
     }
 
     /// XSA-324.
-    @Test func whatNoMessageHoldsIsNotSent() {
+    @Test func anEventTooLargeForAMessageIsNotSent() {
         let token = String(repeating: "t", count: 2000)
         dom0.listen("/", token)
         let fits = "/" + String(repeating: "p", count: 4096 - 2 - 2000 - 1)

@@ -26,7 +26,7 @@ import XenStoreWire
         #expect(try #require(Access(letter: byte)).letter == byte)
     }
 
-    @Test func ownershipIsNoLetter() {
+    @Test func ownershipHasNoLetter() {
         #expect(Access.owner.letter == UInt8(ascii: "n"))
         #expect(Access([.read, .owner]).letter == UInt8(ascii: "r"))
     }
@@ -45,7 +45,7 @@ import XenStoreWire
     @Test(arguments: ["", "65536", "655350", "-1", "+1", " 1", "1 ", "1a", "0x1", "\0", "٣"])
     func isRefused(text: String) { #expect(UInt16(decimal: text) == nil) }
 
-    @Test func goesUpToTheTypesBound() {
+    @Test func readsNumbersUpToTheTypesBound() {
         #expect(UInt64(decimal: "18446744073709551615") == .max)
         #expect(UInt64(decimal: "18446744073709551616") == nil)
         #expect(Int8(decimal: "127") == 127)

@@ -43,7 +43,7 @@ import XenStoreWire
         #expect("\(operation.name)" == name)
     }
 
-    @Test func knowsNoOthers() {
+    @Test func otherNumbersAreNoOperation() {
         #expect(Operation.allCases.count == OperationTests.known.count)
         for number in [20, 27, 28, 0xffff, .max] as [UInt32] { #expect(Operation(rawValue: number) == nil) }
     }

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test(.enabled(if: mayOpen(11_000), "the limit of open files (ulimit -Hn) is below 11,000"))
-    func holdsTenThousandAtOnce() throws {
+    func servesTenThousandConnectionsAtOnce() throws {
         do {
             let clients = try (0..<10_000).map { _ in try victim.daemon.connect() }
             for (number, client) in clients.enumerated() where number % 100 == 0 {
@@ -34,7 +34,7 @@ import Testing
         try victim.isUnharmed(mayGrowBy: 16 * 1024)
     }
 
-    @Test func forgetsThoseThatVanishInATransaction() throws {
+    @Test func forgetsClientsThatVanishInATransaction() throws {
         var random = Randomness(seed: 21)
         for _ in 0..<300 {
             let client = try victim.daemon.connect()
@@ -48,7 +48,7 @@ import Testing
     }
 
     /// The replies have nobody to go to.
-    @Test func forgetsThoseThatVanishBeforeTheyAreAnswered() throws {
+    @Test func forgetsClientsThatVanishBeforeTheirReplies() throws {
         #expect(try victim.client.ask(.write, "/large\0" + String(repeating: "v", count: 4000)) == .ok)
         for _ in 0..<100 {
             let client = try victim.daemon.connect()
@@ -57,7 +57,7 @@ import Testing
         try victim.isUnharmed()
     }
 
-    @Test func forgetsThoseThatVanishWithinAFrame() throws {
+    @Test func forgetsClientsThatVanishInsideAMessage() throws {
         var random = Randomness(seed: 22)
         for _ in 0..<300 {
             let client = try victim.daemon.connect()
@@ -68,7 +68,7 @@ import Testing
         try victim.isUnharmed()
     }
 
-    @Test func forgetsTheWatchesOfThoseThatVanish() throws {
+    @Test func forgetsTheWatchesOfVanishedClients() throws {
         for round in 0..<100 {
             let client = try victim.daemon.connect()
             for index in 0..<20 { #expect(try client.ask(.watch, "/gone/\(index)\0\(round)\0") == .ok) }
@@ -78,7 +78,7 @@ import Testing
         try victim.isUnharmed()
     }
 
-    @Test func takesAStormOfShortOnes() throws {
+    @Test func survivesAStormOfShortConnections() throws {
         for _ in 0..<2000 {
             #expect(try victim.daemon.connect().ask(.getDomainPath, "1\0") == .data("/local/domain/1\0"))
         }

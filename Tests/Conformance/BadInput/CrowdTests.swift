@@ -24,7 +24,7 @@ import Testing
         return daemon.log.split(separator: "\n")
     }
 
-    @Test func thoseWhoOnlyLookLeaveRoomForTheToolstack() throws {
+    @Test func readOnlyClientsLeaveRoomForTheToolstack() throws {
         let daemon = try daemon(descriptors: 96)
         let first = try daemon.connect()
         let crowd = try (0..<200).map { _ in try daemon.connectReadOnly() }
@@ -36,7 +36,7 @@ import Testing
     }
 
     /// The daemon needs some for files of its own, such as its configuration.
-    @Test func theToolstackLeavesSomeForTheDaemon() throws {
+    @Test func theToolstackLeavesDescriptorsForTheDaemon() throws {
         let daemon = try daemon(descriptors: 96)
         let crowd = try (0..<200).map { _ in try daemon.connect() }
         #expect(isServed(crowd[0]))
@@ -45,7 +45,9 @@ import Testing
         #expect((70...88).contains(daemon.descriptorNumbers.count { $0 < 96 }))
     }
 
-    @Test(arguments: ["read-only-socket", "unix-socket"]) func noMoreAreTakenThanWasSaid(transport: String) throws {
+    @Test(arguments: ["read-only-socket", "unix-socket"]) func noMoreThanTheConfiguredClientsAreAccepted(
+        transport: String
+    ) throws {
         let daemon = try daemon(descriptors: 200, ["--set", "transports.\(transport).connections=3"])
         let connect = transport == "unix-socket" ? daemon.connect : daemon.connectReadOnly
         var clients = try (0..<3).map { _ in try connect() }
@@ -59,7 +61,7 @@ import Testing
     }
 
     /// The log is for people: who connects in a loop does not fill it.
-    @Test func theLogSaysSoOnceInAWhile() throws {
+    @Test func theLogReportsRefusedClientsOnceAMinute() throws {
         let daemon = try daemon(descriptors: 200, ["--set", "transports.read-only-socket.connections=3"])
         var clients = try (0..<3).map { _ in try daemon.connectReadOnly() }
         for round in 0..<100 {
@@ -78,7 +80,7 @@ import Testing
     }
 
     /// The same when it is descriptors that are short.
-    @Test func theLogSaysOnceInAWhileThatDescriptorsAreShort() throws {
+    @Test func theLogReportsScarceDescriptorsOnceAMinute() throws {
         let daemon = try daemon(descriptors: 64)
         for _ in 0..<20 {
             let crowd = try (0..<64).map { _ in try daemon.connectReadOnly() }

@@ -47,7 +47,7 @@ import Testing
         #expect(try attacker.ask(.getDomainPath, "1\0") == .data("/local/domain/1\0"))
     }
 
-    @Test func survivesManyOfThem() throws {
+    @Test func survivesManyClientsThatReadNothing() throws {
         #expect(try victim.client.ask(.write, "/large\0" + String(repeating: "v", count: 4000)) == .ok)
         do {
             let attackers = try (0..<20).map { _ in try victim.daemon.connect() }

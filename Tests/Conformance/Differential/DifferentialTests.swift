@@ -25,7 +25,7 @@ struct DifferentialTests {
         try pair.compareTrees()
     }
 
-    @Test(arguments: KnownDifference.all) func differsWhereItMeansTo(_ difference: KnownDifference) throws {
+    @Test(arguments: KnownDifference.all) func differsFromTheCDaemonOnlyAsListed(_ difference: KnownDifference) throws {
         let pair = try Pair(clients: 1)
         for request in difference.before { try pair.compare(request, from: 0) }
         let (ours, theirs) = try pair.answers(to: difference.example, from: 0)

@@ -127,7 +127,7 @@ import Testing
     }
 
     /// A conflict tells nobody anything.
-    @Test func tellsNothingOfWhatWasNotDone() throws {
+    @Test func aConflictFiresNoWatches() throws {
         let transaction = try client.startTransaction()
         _ = try client.ask(.write, "/c/y\0mine", in: transaction)
         _ = try client.ask(.read, "/c/x\0", in: transaction)

@@ -38,7 +38,7 @@ import Testing
         #expect(try client.ask(.control, payload) == .EINVAL)
     }
 
-    @Test func checks() throws {
+    @Test func checkFindsASoundStore() throws {
         _ = try client.ask(.write, "/a/b/c\0v")
         _ = try client.ask(.rm, "/a/b\0")
         #expect(try client.ask(.control, "check\0") == .ok)

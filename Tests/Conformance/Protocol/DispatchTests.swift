@@ -14,14 +14,14 @@ import Testing
     }
 
     @Test(arguments: [15, 16, 20, 27, 28, 0xffff, 0x7fff_ffff, 0xffff_ffff] as [UInt32])
-    func doesNotKnowTheType(type: UInt32) throws {
+    func refusesAnUnknownType(type: UInt32) throws {
         for payload in ["", "/a\0", "junk"] {
             #expect(try client.ask(Op(rawValue: type), payload) == .ENOSYS)
             #expect(try client.ask(Op(rawValue: type), payload, in: 99) == .ENOSYS)
         }
     }
 
-    @Test(arguments: Valid.requests) func looksAtThePayloadOfEveryTypeItKnows(request: Message) throws {
+    @Test(arguments: Valid.requests) func checksThePayloadOfEveryKnownType(request: Message) throws {
         // Only what needs a domain that isn't there is not done.
         let answer = try client.ask(request.op, bytes: request.payload)
         #expect(Valid.needsDomain.contains(request.op) ? answer == .ENOSYS || answer == .ENOENT : answer != .ENOSYS)
@@ -39,7 +39,7 @@ import Testing
         #expect(try client.ask(.unwatch, "/a\0t\0", in: 98) == .ok)
     }
 
-    @Test func doesNotKnowTheTransactionOfAnotherConnection() throws {
+    @Test func refusesTheTransactionOfAnotherConnection() throws {
         let transaction = try client.startTransaction()
         let other = try daemon.connect()
         #expect(try other.ask(.read, "/tool\0", in: transaction) == .ENOENT)

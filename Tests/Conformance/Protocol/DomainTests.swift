@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: ["-1", "65536", "4294967296", "99999999999999999999", "x", "5x", "5 ", "0x5", "5.0", "+", "--1"])
-    func isNoDomain(text: String) throws {
+    func refusesTextThatIsNoDomain(text: String) throws {
         #expect(try client.ask(.getDomainPath, "\(text)\0") == .EINVAL)
         #expect(try client.ask(.isDomainIntroduced, "\(text)\0") == .EINVAL)
         #expect(try client.ask(.release, "\(text)\0") == .EINVAL)
@@ -54,7 +54,7 @@ import Testing
     @Test(arguments: [
         "", "1\0", "1\02\0", "1\02\03", "1\02\00\0", "1\02\0-3\0", "1\02\03x\0", "1\02\0x\0", "1\02\0\0", "x\02\03\0",
         "-1\02\03\0", "65536\02\03\0", "1\02\04294967296\0", "1\02\03 \0",
-    ]) func refusesToIntroduce(payload: String) throws {
+    ]) func refusesABadIntroduction(payload: String) throws {
         #expect(try client.ask(.introduce, payload) == .EINVAL)
     }
 
@@ -63,7 +63,7 @@ import Testing
         #expect(try client.ask(.resume, "0\0") == .EINVAL)
     }
 
-    @Test(arguments: ["1", "7", "32752", "65535"]) func neitherReleasesNorResumesWhatIsNotThere(id: String) throws {
+    @Test(arguments: ["1", "7", "32752", "65535"]) func neitherReleasesNorResumesAMissingDomain(id: String) throws {
         #expect(try client.ask(.release, "\(id)\0") == .ENOENT)
         #expect(try client.ask(.resume, "\(id)\0") == .ENOENT)
         #expect(try client.ask(.setTarget, "\(id)\00\0") == .ENOENT)

@@ -46,12 +46,12 @@ import Testing
         }
     }
 
-    @Test func tellsOfTheRootToo() throws {
+    @Test func tellsOfTheRoot() throws {
         try watch("/\0t\0", "/\0u\00\0", "/a\0v\0")
         #expect(try events(of: .write, "/\0v") == [Event("/", "t"), Event("/", "u")])
     }
 
-    @Test func tellsOfWhatWasWrittenNotOfTheParentsMadeForIt() throws {
+    @Test func tellsOfTheWrittenNodeButNotOfItsNewParents() throws {
         try watch("/\0t\0", "/new\0u\0", "/new/path\0v\00\0")
         #expect(
             try events(of: .write, "/new/path/to/it\0v") == [
@@ -60,7 +60,7 @@ import Testing
         #expect(try events(of: .mkdir, "/other/path\0") == [Event("/other/path", "t")])
     }
 
-    @Test func tellsOfEveryWriteAndOfNothingThatChangesNothing() throws {
+    @Test func tellsOfEveryWriteButNotOfRequestsWithoutEffect() throws {
         try watch("/a\0t\0")
         #expect(try events(of: .write, "/a\0same") == [Event("/a", "t")])
         #expect(try events(of: .write, "/a\0same") == [Event("/a", "t")])
@@ -84,7 +84,7 @@ import Testing
         #expect(try events(of: .rm, "/a/b\0") == [])
     }
 
-    @Test func tellsEachWatchOfARemovedTreeHoweverDeepItLooks() throws {
+    @Test func tellsEachWatchOfARemovedTreeAtAnyDepth() throws {
         try watch("/a\0t\00\0", "/a\0u\01\0", "/a/b/c\0v\00\0")
         #expect(try events(of: .rm, "/a/b\0") == [Event("/a/b/c", "v"), Event("/a/b", "u")])
         #expect(try events(of: .rm, "/a\0") == [Event("/a", "t"), Event("/a", "u")])
@@ -98,7 +98,7 @@ import Testing
         #expect(try events(of: .write, "/a/b\0v").map(\.token) == ["1", "3", "4", "5", "6"])
     }
 
-    @Test func tellsBeforeItAnswersWhoAsked() throws {
+    @Test func sendsEventsBeforeTheReply() throws {
         #expect(try client.ask(.watch, "/a\0t\0") == .ok)
         _ = try client.allEvents()
         for (op, payload) in [(Op.write, "/a\0v"), (.setPerms, "/a\0r0\0"), (.mkdir, "/a/new\0"), (.rm, "/a\0")] {
@@ -123,7 +123,7 @@ import Testing
     }
 
     /// XSA-324: an event longer than a message can be is not sent, and breaks nothing.
-    @Test func doesNotTellWhatDoesNotFit() throws {
+    @Test func dropsAnEventThatDoesNotFit() throws {
         let token = String(repeating: "t", count: 2048)
         let path = "/a/" + String(repeating: "p", count: 4096 - 2 - 2048 - 3)
         try watch("/a\0\(token)\0", "/a\0short\0")

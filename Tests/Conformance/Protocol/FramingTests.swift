@@ -70,7 +70,7 @@ import Testing
 
     /// The answer to what came before is still sent.
     @Test(arguments: [4097, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] as [UInt32])
-    func closesTheConnectionAtALongerOne(length: UInt32) throws {
+    func closesTheConnectionAtALongerMessage(length: UInt32) throws {
         let before = Message(.getDomainPath, "3\0", number: 1)
         let header = Message.header(.read, 2, 0, length: length)
         try client.send(before.bytes + header + Array("/a\0".utf8))
@@ -89,7 +89,7 @@ import Testing
         #expect(try client.ask(.directory, "/list\0") == .E2BIG)
     }
 
-    @Test func answersWhatCameBeforeTheClientStoppedSending() throws {
+    @Test func answersRequestsFromBeforeTheClientStoppedSending() throws {
         let requests = (0..<1000).map { Message(.getDomainPath, "\($0)\0", number: UInt32($0)) }
         try client.send(requests.flatMap(\.bytes) + Message(.read, "/x\0").bytes.dropLast())
         client.finishSending()

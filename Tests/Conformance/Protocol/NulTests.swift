@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func ignoresWhatFollowsTheLastOne() throws {
+    @Test func ignoresBytesAfterTheLastNUL() throws {
         #expect(try client.ask(.watch, "/n\0t\0junk") == .ok)
         #expect(try client.allEvents() == [Event("/n", "t")])
         #expect(try client.ask(.unwatch, "/n\0t\0junk") == .ok)
@@ -52,7 +52,7 @@ import Testing
         #expect(try client.ask(.getFeature, "0\0junk") == client.ask(.getFeature, "0\0"))
     }
 
-    @Test func writesWhatFollowsTheFirstOne() throws {
+    @Test func writesAllBytesAfterTheFirstNUL() throws {
         #expect(try client.ask(.write, "/n") == .EINVAL)
         #expect(try client.ask(.write, "") == .EINVAL)
         for value in ["", "v", "\0", "a\0b\0\0c", "\0\0"] {

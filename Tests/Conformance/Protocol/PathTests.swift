@@ -21,7 +21,7 @@ import Testing
     @Test(arguments: [
         "", "//", "/a/", "a/", "/a//b", "a//b", "//a", "/a/b/", "/local/domain/", "/a b", "/a.b", "/.", "/..", "/a:b",
         "/a%20", "/ä", "/a\n", " /a", "/a\u{7f}", "/local/domain//x", "@", "@/", "@a/", "@a//b", "@a b", "@a.b",
-    ]) func isNone(path: String) throws {
+    ]) func refusesAnInvalidPath(path: String) throws {
         for (op, rest) in PathTests.operations {
             // The at sign alone is the name of a special node, of one that nobody has made.
             if path == "@", [.watch, .unwatch, .getPerms, .setPerms].contains(op) { continue }
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: ["@introduceDomain", "@releaseDomain", "@anything", "@x/y", "@releaseDomain/5"])
-    func hasSpecialOnesForWatchesAndPermissionsOnly(path: String) throws {
+    func allowsSpecialNamesOnlyForWatchesAndPermissions(path: String) throws {
         for (op, rest) in PathTests.operations {
             let answer = try client.ask(op, "\(path)\0\(rest)")
             let isAllowed = [.watch, .unwatch, .getPerms, .setPerms].contains(op)

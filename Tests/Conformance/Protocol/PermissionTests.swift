@@ -17,7 +17,7 @@ import Testing
     @Test(arguments: [
         "n0\0", "r0\0", "w0\0", "b0\0", "n5\0", "b5\0r6\0", "n0\0r1\0w2\0b3\0n4\0", "n0\0r32757\0", "r0\0b32757\0n1\0",
         "n65535\0", "n0\0r65535\0", "n0\0r1\0w1\0", "n1\0n1\0", "n32752\0",
-    ]) func keepsWhatItIsGiven(list: String) throws {
+    ]) func keepsPermissionsAsGiven(list: String) throws {
         #expect(try client.ask(.setPerms, "/n\0" + list) == .ok)
         #expect(try client.ask(.getPerms, "/n\0") == .data(list))
         #expect(try client.ask(.read, "/n\0") == .data("v"))
@@ -26,7 +26,7 @@ import Testing
     @Test(arguments: [
         "x0", "N0", "0", "n", "", "n0x", "n 0", "n+0", "n-1", "n0x10", "n65536", "n4294967296", "n99999999999999999999",
         "rw0", "n1.0", "r 1", "\n0",
-    ]) func refusesWhatIsNoPermission(entry: String) throws {
+    ]) func refusesTextThatIsNoPermission(entry: String) throws {
         #expect(try client.ask(.setPerms, "/n\0\(entry)\0") == .EINVAL)
         #expect(try client.ask(.setPerms, "/n\0n0\0\(entry)\0") == .EINVAL)
         #expect(try client.ask(.setPerms, "/n\0n0\0\(entry)\0r1\0") == .EINVAL)
@@ -56,7 +56,7 @@ import Testing
         #expect(try client.ask(.setPerms, "//\0n0\0") == .EINVAL)
     }
 
-    @Test func inheritsAllOfTheParents() throws {
+    @Test func inheritsAllPermissionsOfTheParent() throws {
         #expect(try client.ask(.setPerms, "/n\0b3\0r5\0w7\0") == .ok)
         #expect(try client.ask(.write, "/n/a/b\0v") == .ok)
         #expect(try client.ask(.mkdir, "/n/c\0") == .ok)
@@ -69,7 +69,7 @@ import Testing
         #expect(try client.ask(.getPerms, "/n/a\0") == .data("b3\0r5\0w7\0"))
     }
 
-    @Test func hasThemForTheSpecialNodes() throws {
+    @Test func specialNodesHavePermissions() throws {
         #expect(try client.ask(.getPerms, "@introduceDomain\0") == .data("n0\0"))
         #expect(try client.ask(.getPerms, "@releaseDomain\0") == .data("n0\0r32757\0"))
         for name in ["@introduceDomain", "@releaseDomain"] {
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func setsThoseOfTheRoot() throws {
+    @Test func setsThePermissionsOfTheRoot() throws {
         #expect(try client.ask(.setPerms, "/\0r0\0b9\0") == .ok)
         #expect(try client.ask(.getPerms, "/\0") == .data("r0\0b9\0"))
         #expect(try client.ask(.mkdir, "/new\0") == .ok)

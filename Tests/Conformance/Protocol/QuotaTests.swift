@@ -19,12 +19,12 @@ import Testing
         client = try daemon.connect()
     }
 
-    @Test func namesThemAll() throws {
+    @Test func listsTheNamesOfAllQuotas() throws {
         let names = QuotaTests.defaults.map(\.0).joined(separator: " ")
         #expect(try client.ask(.getQuota, "") == .data(names + "\0"))
     }
 
-    @Test(arguments: defaults) func hasADefault(name: String, value: Int) throws {
+    @Test(arguments: defaults) func everyQuotaHasADefault(name: String, value: Int) throws {
         #expect(try client.ask(.getQuota, "\(name)\0") == .data("\(value)\0"))
         #expect(try client.ask(.getQuota, "0\0\(name)\0") == .data("\(value)\0"))
     }
@@ -48,12 +48,12 @@ import Testing
     }
 
     @Test(arguments: ["4294967295", "4294967296", "99999999999999999999", "-1"])
-    func refusesANumberThatIsNone(text: String) throws {
+    func refusesTextThatIsNoNumber(text: String) throws {
         #expect(try client.ask(.setQuota, "nodes\0\(text)\0") == .EINVAL)
         #expect(try client.ask(.getQuota, "nodes\0") == .data("1000\0"))
     }
 
-    @Test(arguments: ["", "node", "nodes ", "Nodes", "path", "hard-memory"]) func doesNotKnowTheName(name: String)
+    @Test(arguments: ["", "node", "nodes ", "Nodes", "path", "hard-memory"]) func refusesAnUnknownQuota(name: String)
         throws
     {
         #expect(try client.ask(.getQuota, "\(name)\0") == .EINVAL)
@@ -62,7 +62,7 @@ import Testing
         #expect(try client.ask(.setQuota, "0\0\(name)\05\0") == .EINVAL)
     }
 
-    @Test func doesNotKnowTheDomain() throws {
+    @Test func refusesAnUnknownDomain() throws {
         #expect(try client.ask(.getQuota, "5\0nodes\0") == .ENOENT)
         #expect(try client.ask(.setQuota, "5\0nodes\07\0") == .ENOENT)
         for id in ["65536", "-1", "x"] { #expect(try client.ask(.getQuota, "\(id)\0nodes\0") == .EINVAL) }
@@ -92,17 +92,17 @@ import Testing
         #expect(try daemon.connectReadOnly().ask(.getFeature, "") == .data("15\0"))
     }
 
-    @Test(arguments: ["7", "32752", "65535"]) func doesNotKnowTheDomainsFeatures(id: String) throws {
+    @Test(arguments: ["7", "32752", "65535"]) func refusesTheFeaturesOfAnUnknownDomain(id: String) throws {
         #expect(try client.ask(.getFeature, "\(id)\0") == .ENOENT)
         #expect(try client.ask(.setFeature, "\(id)\00\0") == .ENOENT)
     }
 
-    @Test(arguments: ["x", "-1", "65536", "1x", "0 "]) func refusesWhatIsNoDomain(id: String) throws {
+    @Test(arguments: ["x", "-1", "65536", "1x", "0 "]) func refusesTextThatIsNoDomain(id: String) throws {
         #expect(try client.ask(.getFeature, "\(id)\0") == .EINVAL)
         #expect(try client.ask(.setFeature, "\(id)\00\0") == .EINVAL)
     }
 
-    @Test(arguments: ["16", "255", "-1", "x", "4294967296"]) func refusesFeaturesThereAreNot(bits: String) throws {
+    @Test(arguments: ["16", "255", "-1", "x", "4294967296"]) func refusesUnknownFeatures(bits: String) throws {
         #expect(try client.ask(.setFeature, "0\0\(bits)\0") == .EINVAL)
     }
 

@@ -16,7 +16,7 @@ import Testing
         _ = try client.ask(.setPerms, "/a/b\0n7\0")
     }
 
-    @Test func readsAndListsEverything() throws {
+    @Test func aReaderReadsAndListsEverything() throws {
         #expect(try reader.ask(.read, "/a/b\0") == .data("v"), "as dom0 does, whosever it is")
         #expect(try reader.ask(.directory, "/\0") == .data("tool\0a\0"))
         #expect(try reader.ask(.getPerms, "/a/b\0") == .data("n7\0"))
@@ -45,15 +45,15 @@ import Testing
     }
 
     @Test(arguments: Valid.requests.filter { Valid.privileged.contains($0.op) })
-    func mayNotWhatTheToolstackMay(request: Message) throws {
+    func aReaderMayNotUseTheToolstacksRequests(request: Message) throws {
         #expect(try reader.ask(request.op, bytes: request.payload) == .EACCES)
     }
 
-    @Test(arguments: ["0\0", "5\0", "\0"]) func mayNotAskForTheFeaturesOfADomain(payload: String) throws {
+    @Test(arguments: ["0\0", "5\0", "\0"]) func aReaderMayNotAskForTheFeaturesOfADomain(payload: String) throws {
         #expect(try reader.ask(.getFeature, payload) == .EACCES)
     }
 
-    @Test func watches() throws {
+    @Test func aReaderGetsEvents() throws {
         #expect(try reader.ask(.watch, "/a\0t\0") == .ok)
         #expect(try reader.allEvents() == [Event("/a", "t")])
         #expect(try client.ask(.write, "/a/b\0w") == .ok)
@@ -63,7 +63,7 @@ import Testing
         #expect(try reader.ask(.resetWatches, "") == .ok)
     }
 
-    @Test func readsInTransactions() throws {
+    @Test func aReaderReadsInTransactions() throws {
         let transaction = try reader.startTransaction()
         #expect(try reader.ask(.read, "/a/b\0", in: transaction) == .data("v"))
         #expect(try client.ask(.write, "/a/b\0w") == .ok)
@@ -74,7 +74,7 @@ import Testing
         #expect(try reader.commit(another) == .ok)
     }
 
-    @Test(arguments: [15, 16, 20, 27] as [UInt32]) func doesNotKnowTheType(type: UInt32) throws {
+    @Test(arguments: [15, 16, 20, 27] as [UInt32]) func refusesAnUnknownType(type: UInt32) throws {
         #expect(try reader.ask(Op(rawValue: type), "") == .ENOSYS)
     }
 }

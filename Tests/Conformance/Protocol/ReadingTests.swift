@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [Op.read, .directory, .getPerms])
-    func doesNotFindIt(op: Op) throws {
+    func aMissingNodeIsENOENT(op: Op) throws {
         #expect(try client.ask(op, "/nowhere\0") == .ENOENT)
         #expect(try client.ask(op, "/nowhere/at/all\0") == .ENOENT)
         #expect(try client.ask(op, "nowhere\0") == .ENOENT)
@@ -55,7 +55,7 @@ import Testing
         #expect(try client.ask(.directory, "/\0") == .data("tool\0"))
     }
 
-    @Test func listsNothingOfALeaf() throws {
+    @Test func aLeafHasNoChildren() throws {
         _ = try client.ask(.write, "/leaf\0v")
         #expect(try client.ask(.directory, "/leaf\0") == .data(""))
     }

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test(arguments: ["", "T", "\0", "t\0", "X\0", "TF\0", "T\0T\0", "T\0junk", "1\0"])
-    func staysOpenAtAnythingElse(payload: String) throws {
+    func staysOpenAfterABadEnd(payload: String) throws {
         let transaction = try client.startTransaction()
         _ = try client.ask(.write, "/c/x\0new", in: transaction)
         #expect(try client.ask(.transactionEnd, payload, in: transaction) == .EINVAL)
@@ -78,7 +78,7 @@ import Testing
     }
 
     /// A transaction sees the store as it was when it started.
-    @Test func seesNothingOfWhatOthersDoMeanwhile() throws {
+    @Test func seesNoChangesOfOthersMeanwhile() throws {
         let transaction = try client.startTransaction()
         for (op, payload) in [
             (Op.write, "/c/x\0new"), (.rm, "/c/y\0"), (.write, "/c/z\0v"), (.write, "/d\0v"), (.setPerms, "/c\0b7\0"),
@@ -140,7 +140,7 @@ import Testing
         #expect(try client.ask(.unwatch, "/c\0t\0") == .ok, "the watch is not the transaction's")
     }
 
-    @Test func dropsThoseOfAConnectionThatGoes() throws {
+    @Test func dropsTheTransactionsOfAClosedConnection() throws {
         do {
             let leaver = try daemon.connect()
             let transaction = try leaver.startTransaction()
@@ -151,7 +151,7 @@ import Testing
     }
 
     /// XSA-421.
-    @Test func countsWhatComesAndGoesWithin() throws {
+    @Test func countsNodesThatComeAndGoInside() throws {
         for _ in 0..<50 {
             let transaction = try client.startTransaction()
             #expect(try client.ask(.write, "/t/a/b\0v", in: transaction) == .ok)
@@ -182,16 +182,16 @@ import Testing
         #expect(events.map(\.path) == ["/c/y", "/c/x", "/n", "/c"])
     }
 
-    @Test func tellsNothingOfWhatCameAndWent() throws {
+    @Test func firesNoWatchForANodeThatCameAndWent() throws {
         #expect(try commitWatched([(.write, "/n\0v"), (.rm, "/n\0")]) == [])
     }
 
-    @Test func tellsNothingOfWhatWasOnlyRead() throws {
+    @Test func firesNoWatchForReads() throws {
         #expect(
             try commitWatched([(.read, "/c/x\0"), (.directory, "/c\0"), (.getPerms, "/c\0"), (.mkdir, "/c\0")]) == [])
     }
 
-    @Test func tellsOfWhatWasMadeNotOfItsParents() throws {
+    @Test func tellsOfTheMadeNodeButNotOfItsParents() throws {
         #expect(try commitWatched([(.mkdir, "/p/q/r\0")]) == [Event("/p/q/r", "t")])
     }
 

@@ -29,7 +29,7 @@ import Testing
         #expect(try client.ask(.unwatch, "/a\0\(token)\0") == .ok)
     }
 
-    @Test func takesTheSamePathAndTokenOnce() throws {
+    @Test func refusesTheSamePathAndTokenAgain() throws {
         #expect(try client.ask(.watch, "/a\0t\0") == .ok)
         #expect(try client.ask(.watch, "/a\0t\0") == .EEXIST)
         #expect(try client.ask(.watch, "/a\0t\01\0") == .EEXIST, "the depth makes no difference")
@@ -38,7 +38,7 @@ import Testing
         #expect(try daemon.connect().ask(.watch, "/a\0t\0") == .ok, "each connection has its own")
     }
 
-    @Test func takesRelativeAndAbsoluteForTheSame() throws {
+    @Test func aRelativeAndAnAbsolutePathAreTheSameWatch() throws {
         #expect(try client.ask(.watch, "a\0t\0") == .ok)
         #expect(try client.ask(.watch, "/local/domain/0/a\0t\0") == .EEXIST)
         #expect(try client.ask(.unwatch, "/local/domain/0/a\0t\0") == .ok)
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(arguments: ["-1", "x", "1x", "-0x", "1.5", " "])
-    func refusesWhatIsNoDepth(depth: String) throws {
+    func refusesTextThatIsNoDepth(depth: String) throws {
         #expect(try client.ask(.watch, "/a\0t\0\(depth)\0") == .EINVAL)
         #expect(try client.ask(.unwatch, "/a\0t\0") == .ENOENT)
     }

@@ -12,7 +12,7 @@ import Testing
         client = try daemon.connect()
     }
 
-    @Test func makesTheParentsOfWhatItWrites() throws {
+    @Test func makesTheParentsOfAWrittenNode() throws {
         #expect(try client.ask(.write, "/a/b/c\0v") == .ok)
         #expect(try client.ask(.read, "/a/b/c\0") == .data("v"))
         #expect(try client.ask(.read, "/a/b\0") == .data(""))
@@ -21,7 +21,7 @@ import Testing
         #expect(try client.ask(.read, "/x/y/z\0") == .data(""))
     }
 
-    @Test func keepsTheChildrenOfWhatItWrites() throws {
+    @Test func keepsTheChildrenOfAWrittenNode() throws {
         _ = try client.ask(.write, "/a/b\0v")
         #expect(try client.ask(.write, "/a\0w") == .ok)
         #expect(try client.ask(.directory, "/a\0") == .data("b\0"))
@@ -36,7 +36,7 @@ import Testing
         #expect(try client.ask(.read, "/\0") == .data("value"))
     }
 
-    @Test func leavesWhatIsThereAsItIs() throws {
+    @Test func mkdirLeavesAnExistingNodeAsItIs() throws {
         _ = try client.ask(.write, "/a/b\0v")
         _ = try client.ask(.setPerms, "/a\0r3\0b4\0")
         #expect(try client.ask(.mkdir, "/a\0") == .ok)
@@ -58,7 +58,7 @@ import Testing
         #expect(try client.ask(.read, "/ab\0") == .data("v"))
     }
 
-    @Test func removesWhatIsNotThereIfItsParentIs() throws {
+    @Test func removesAMissingNodeIfItsParentExists() throws {
         #expect(try client.ask(.rm, "/nowhere\0") == .ok)
         #expect(try client.ask(.rm, "/tool/nowhere\0") == .ok)
         #expect(try client.ask(.rm, "/nowhere/at/all\0") == .ENOENT)

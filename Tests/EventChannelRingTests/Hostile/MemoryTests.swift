@@ -61,7 +61,7 @@
         }
 
         @Test(.enabled(if: getenv("HOSTILE") != nil))
-        func figures() throws {
+        func everyFloodIsMeasured() throws {
             print("\nresident memory that one guest adds in kB; its quotas allow \(MemoryTests.allowed / 1000)")
             for flood in MemoryTests.floods {
                 print("\(try growth(under: flood, requests: 60_000) / 1000)\t\(flood.testDescription)")

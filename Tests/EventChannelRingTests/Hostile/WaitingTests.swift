@@ -25,7 +25,7 @@
         }
 
         @Test(.enabled(if: getenv("HOSTILE") != nil), arguments: storages)
-        func figures(storage: String) throws {
+        func everyAttackIsMeasured(storage: String) throws {
             print("\nmilliseconds that a READ of dom0, and a WRITE of a guest, wait at most, storage \(storage)")
             print("1 hostile guest         10              100            none")
             // HOSTILE may be a part of an attack's name: only such are tried.

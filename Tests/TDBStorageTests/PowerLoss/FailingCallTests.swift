@@ -28,7 +28,7 @@
 
         @Test(
             .enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: Way.allCases, ["commit", "none"])
-        func eachOnce(way: Way, sync: String) throws {
+        func noFailedCallLosesAChange(way: Way, sync: String) throws {
             let step = Int(PowerLossTests.number("FAILING_CALLS_STEP") ?? 47)
             let seed = PowerLossTests.number("POWER_LOSS_SEED") ?? .random(in: 0...(.max))
             var call = 1 + Int(seed % UInt64(step))

@@ -20,7 +20,7 @@
         static func number(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
 
         @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0), arguments: ["commit", "none"])
-        func whatIsAcknowledgedIsThere(sync: String) throws {
+        func everyAcknowledgedChangeSurvives(sync: String) throws {
             let first = Self.number("POWER_LOSS_SEED") ?? .random(in: 0...(.max))
             print("POWER_LOSS_SEED=\(first), sync: \(sync)")
             var left = Int(Self.cuts)
@@ -58,7 +58,7 @@
 
         /// What is folded is safe even where changes are not.
         @Test(.enabled(if: access(Preloaded.compiler, X_OK) == 0))
-        func foldsOfWhatOutlivesBootsAreSafe() throws {
+        func foldsOfAStoreThatOutlivesBootsAreSafe() throws {
             let load = try Load(TemporaryFolder.inMemory(), sync: "none", seed: 1)
             try load.ask(0, inTransaction: [(.write, "/a\0one")])
             try load.end()
