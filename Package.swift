@@ -94,7 +94,12 @@ let package = Package(
         .executableTarget(name: "sxenstored", dependencies: ["SXenstored"]),
 
         // Authors of plugins test with it.
-        .target(name: "XenStoreTestKit", dependencies: ["XenStorePlugin", "XenStoreEngine", "XenStoreWire"]),
+        .target(
+            name: "XenStoreTestKit",
+            dependencies: [
+                "XenStorePlugin", "XenStoreEngine", "XenStoreWire", "MemoryStorage", "PermissionsPolicy",
+                "QuotasPolicy",
+            ]),
 
         // The common code of tests that start the daemon. It is optimised, and so is the crash test: clients that keep
         // the daemon busy need more of the machine than the daemon.
@@ -126,7 +131,8 @@ let package = Package(
             name: "ServiceTests",
             dependencies: ["sxenstored", "SXenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "sxenstored"],
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "TestSupport", "sxenstored"],
             exclude: ["Golden"]),
         // The form of the tree itself, and its manual pages against the daemon.
         .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "sxenstored"]),

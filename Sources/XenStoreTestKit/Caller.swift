@@ -85,6 +85,19 @@ public final class Caller {
         ask(.setPermissions, "\(path)\0" + entries.map { "\($0)\0" }.joined(), in: transaction)
     }
 
+    // MARK: Domains
+
+    /// Makes a home for a guest, as a toolstack does.
+    public func makeHome(of domain: UInt16) {
+        mkdir("/local/domain/\(domain)")
+        setPermissions("/local/domain/\(domain)", "n\(domain)")
+    }
+    /// INTRODUCE: tells the daemon that a domain exists.
+    @discardableResult
+    public func introduce(_ domain: UInt16, gfn: UInt64 = 1, port: UInt32 = 3) -> Reply {
+        ask(.introduce, "\(domain)\0\(gfn)\0\(port)\0")
+    }
+
     // MARK: Watches and transactions
 
     /// WATCH: sets a watch, with a depth if the test gives one.

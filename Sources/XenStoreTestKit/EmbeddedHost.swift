@@ -73,8 +73,7 @@ extension EmbeddedHost {
     /// Makes a home for a guest, as a toolstack does, and connects the guest.
     public func guest(_ domain: UInt16) -> Caller {
         let dom0 = caller(0)
-        dom0.mkdir("/local/domain/\(domain)")
-        dom0.setPermissions("/local/domain/\(domain)", "n\(domain)")
+        dom0.makeHome(of: domain)
         dom0.client.hangUp()
         return caller(domain)
     }

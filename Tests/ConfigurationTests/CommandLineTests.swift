@@ -182,7 +182,7 @@ private func configurationErrors(_ line: String) -> [String] {
         ("-q nodes=5", "-q needs memory=n, not 'nodes=5'"),
         ("-Imaybe", "-I takes on or off, not 'maybe'"),
     ])
-    func usageErrors(_ line: String, _ message: String) {
+    func aBadCommandLineIsAnError(_ line: String, _ message: String) {
         #expect(usageError(line) == message)
     }
 
@@ -221,7 +221,7 @@ private func configurationErrors(_ line: String) -> [String] {
         ("--quota=memory=7", "memory"),
         ("--quota nodes=7", "nodes"), ("-q memory=7", "soft-memory"), ("--quota-soft=memory=7", "soft-memory"),
     ])
-    func quotas(_ line: String, _ key: String) throws {
+    func optionsSetQuotas(_ line: String, _ key: String) throws {
         let quotas = try running(line).0.policies[1].block
         var expected = try running("").0.policies[1].block
         expected = expected.with(key, .number(7))
@@ -243,7 +243,7 @@ private func configurationErrors(_ line: String) -> [String] {
         "--trace-control=-io", "--config-file /etc/xen/oxenstored.conf", "--disable-socket", "--no-access-log",
         "--reraise-top-level", "--restart",
     ])
-    func ignoredOptionsSaySo(_ line: String) throws {
+    func ignoredOptionsAreReported(_ line: String) throws {
         let invocation = try invoke(line)
         #expect(invocation.notices.count == 1)
         #expect(invocation.notices.first?.contains(" has no effect: ") == true)

@@ -3,6 +3,8 @@ import Glibc
 import Testing
 import XenStorePlugin
 
+import struct TestSupport.Randomness
+
 @testable import Configuration
 
 private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []\n"
@@ -111,7 +113,7 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
     /// Whatever the bytes, there is an answer: a configuration or errors with a place.
     @Test func randomBytesGiveAConfigurationOrErrorsWithAPlace() throws {
         let seed = UInt64.random(in: .min ... .max)
-        var noise = SplitMix(state: seed)
+        var noise = Randomness(seed: seed)
         let base = try #require(contents(of: "\(GoldenTests.folder)/full.yaml"))
         let alphabet = Array("\t\n :-{}[]\"'#&*!|>%@`,~?0\u{0}\u{FF}".utf8)
         for _ in 0..<2000 {
@@ -134,23 +136,12 @@ private let smallest = "transports: [unix-socket]\nstorage: memory\npolicies: []
     }
 }
 
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 @Suite struct NearestTests {
     @Test(arguments: [
         ("sokcet", "socket", 1), ("socket", "socket", 0), ("sock", "socket", 2), ("", "abc", 3), ("abc", "", 3),
         ("SOFT_memory", "soft-memory", 0), ("kitten", "sitting", 3), ("xnodes", "nodes", 1),
     ])
-    func distance(_ a: String, _ b: String, _ expected: Int) {
+    func theDistanceCountsSlips(_ a: String, _ b: String, _ expected: Int) {
         #expect(editDistance(Array(a.utf8), Array(b.utf8)) == expected)
         #expect(editDistance(Array(b.utf8), Array(a.utf8)) == expected)
     }

@@ -123,10 +123,10 @@
         /// A guest on another processor changes its whole page while the daemon reads it.
         @Test func aPageThatAlwaysChangesHarmsNobody() throws {
             let guest = try host.introducedGuest(5)
-            var random = Random(state: 20)
+            var random = Randomness(seed: 20)
             for round in 0..<300 {
                 for _ in 0..<64 {
-                    let index = random.next() % 1024
+                    let index: UInt32 = random.next() % 1024
                     guest.poke(UInt8(truncatingIfNeeded: random.next()), at: index)
                     guest[RingGuest.Word.allCases[Int(random.next() % 8)]] = random.next()
                     try guest.notify()
@@ -182,13 +182,4 @@
             #expect(try next.ask(.read, "a\0") == .ENOENT)
         }
     }
-
-    private struct Random {
-        var state: UInt64
-        mutating func next() -> UInt32 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return UInt32(truncatingIfNeeded: state >> 33)
-        }
-    }
-
 #endif

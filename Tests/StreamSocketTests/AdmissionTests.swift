@@ -2,9 +2,9 @@
 import CLinux
 import Glibc
 import Reactor
-import Synchronization
 import Testing
 import XenStorePlugin
+import XenStoreTestKit
 
 @testable import StreamSocket
 
@@ -13,19 +13,13 @@ import XenStorePlugin
     private static let token = Array("the token\n".utf8)
 
     /// What the transport has logged.
-    private let log = Lines()
-
-    private final class Lines: Sendable {
-        private let lines = Mutex<[String]>([])
-        func add(_ line: String) { lines.withLock { $0.append(line) } }
-        func contain(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
-    }
+    private let log = LogLines()
 
     /// A daemon with the transport only. Its clients have so many milliseconds for the token.
     private func start(patience: Int = 10_000) throws -> (SocketHost, LoopbackTCP) {
         var block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys)
             .with("token", .text(String(decoding: Self.token, as: UTF8.self))).with("patience", .number(patience))
-        block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
+        block.log = log.log
         let host = try SocketHost()
         let transport = LoopbackTCP(block)
         try transport.start(on: host.reactor, host: host.engine)

@@ -2,7 +2,6 @@
 #if TDB
     import CTDB
     import Glibc
-    import Synchronization
     import TestSupport
     import XenStorePlugin
     import XenStoreTestKit
@@ -16,17 +15,7 @@
         let folder: TemporaryFolder
         let path: String
         /// What the storage has logged.
-        let log = Lines()
-
-        /// Lines that threads write.
-        final class Lines: Sendable {
-            private let lines = Mutex<[String]>([])
-
-            func add(_ line: String) { lines.withLock { $0.append(line) } }
-            func contain(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
-            func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
-            var all: [String] { lines.withLock { $0 } }
-        }
+        let log = LogLines()
 
         init(in folder: TemporaryFolder? = nil) throws {
             self.folder = try folder ?? .inMemory()
@@ -38,7 +27,7 @@
             var block = ConfigurationBlock(defaultsOf: TDB.keys).with("path", .text(path)).with(
                 "hash-size", .number(31))
             for (key, value) in values { block = block.with(key, value) }
-            block.log = PluginLog { [log] level, text in log.add("\(level): \(text())") }
+            block.log = log.log
             let storage = try TDB(block)
             if let boot { storage.boot = { boot } }
             return storage

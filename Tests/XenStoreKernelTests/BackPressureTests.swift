@@ -6,17 +6,7 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// Clients that do not read their replies.
-@Suite struct BackPressureTests {
-    let house: House
-    let dom0: Caller
-    let guest: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-        guest = house.guest(5)
-    }
-
+@Suite final class BackPressureTests: GuestSuite {
     // MARK: Clients that do not read
 
     @Test func aGuestHasAsManyRequestsUnderWayAsItsQuota() {

@@ -8,13 +8,9 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// CONTROL `check` finds what is wrong: otherwise no test that relies on it means anything.
-@Suite struct CheckTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
+@Suite final class CheckTests: HouseSuite {
+    override init() throws {
+        try super.init()
         dom0.write("/d/a")
         dom0.write("/d/b")
     }

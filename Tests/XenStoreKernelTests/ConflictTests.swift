@@ -80,7 +80,7 @@ import XenStoreWire
     @Test(arguments: cases)
     func commitsUnlessAnAnswerWouldDiffer(one: Case) throws {
         let house = try House()
-        let dom0 = house.dom0!
+        let dom0 = house.dom0
         dom0.write("/c/x", "v")
         dom0.write("/c/x/y")
         dom0.write("/c/z")
@@ -131,7 +131,7 @@ import XenStoreWire
     }
 
     @Test func theOthersValueStaysAfterAConflict() throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         dom0.write("/x", "v")
         let transaction = dom0.start()
         _ = dom0.read("/x", in: transaction)

@@ -6,15 +6,7 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// CONTROL, GET_QUOTA and SET_QUOTA.
-@Suite struct ControlTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class ControlTests: HouseSuite {
     private func control(_ words: String...) -> Reply { dom0.ask(.control, words.map { "\($0)\0" }.joined()) }
 
     @Test(arguments: [
@@ -22,7 +14,7 @@ import XenStoreWire
         "print\0", "quota\0set\0", "quota\0set\0nodes\0", "quota\0set\0none\05\0", "quota\0set\0nodes\0x\0",
         "quota\0set\0nodes\04294967295\0", "quota\0x\0", "quota\065536\0",
     ])
-    func refusesWhatItDoesNotKnow(payload: String) {
+    func refusesUnknownCommands(payload: String) {
         #expect(dom0.ask(.control, payload) == .error(.EINVAL))
     }
 
@@ -127,14 +119,14 @@ import XenStoreWire
         ("nodes\0", .EINVAL),
         ("a\0b\0c\0d\0", .EINVAL), ("", .EINVAL),
     ])
-    func setQuotaRefuses(payload: String, error: WireError) {
+    func setQuotaRefusesBadArguments(payload: String, error: WireError) {
         #expect(dom0.ask(.setQuota, payload) == .error(error))
     }
 
     @Test(arguments: [
         ("none\0", WireError.EINVAL), ("77\0nodes\0", .ENOENT), ("x\0nodes\0", .EINVAL), ("a\0b\0c\0", .EINVAL),
     ])
-    func getQuotaRefuses(payload: String, error: WireError) {
+    func getQuotaRefusesBadArguments(payload: String, error: WireError) {
         #expect(dom0.ask(.getQuota, payload) == .error(error))
     }
 
@@ -145,7 +137,7 @@ import XenStoreWire
 
     @Test func withoutAQuotaPolicyQuotasAreENOSYS() throws {
         let host = try EmbeddedHost(storage: FailingStorage())
-        let caller = Caller(host: host, client: host.connect(domain: .control))
+        let caller = host.caller(0)
         #expect(caller.ask(.getQuota, "") == .error(.ENOSYS))
         #expect(caller.ask(.setQuota, "nodes\05\0") == .error(.ENOSYS))
     }

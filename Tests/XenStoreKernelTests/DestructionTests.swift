@@ -8,15 +8,12 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// What is left of a domain that is gone: nothing, in the store, in the ledger and in storage.
-@Suite struct DestructionTests {
+@Suite final class DestructionTests: HouseSuite {
     let storage = FailingStorage()
-    let house: House
-    let dom0: Caller
     let domains = EmbeddedDomains()
 
-    init() throws {
-        house = try House(storage: storage)
-        dom0 = house.dom0
+    override init() throws {
+        super.init(in: try House(storage: storage))
         for number in 1...9 as ClosedRange<UInt16> {
             domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number))
         }
@@ -24,9 +21,8 @@ import XenStoreWire
     }
 
     private func introduce(_ domain: UInt16) {
-        #expect(dom0.ask(.introduce, "\(domain)\01\01\0") == .ok)
-        dom0.mkdir("/local/domain/\(domain)")
-        dom0.setPermissions("/local/domain/\(domain)", "n\(domain)")
+        #expect(dom0.introduce(domain) == .ok)
+        dom0.makeHome(of: domain)
     }
 
     private func kill(_ domain: UInt16) {
@@ -56,7 +52,7 @@ import XenStoreWire
         introduce(5)
         introduce(6)
         dom0.setPermissions("/local/domain/5", "n5", "r6")
-        _ = Caller(host: house.host, client: try #require(domains.clients[DomainID(6)])).start()
+        _ = try #require(domains.caller(6, of: house.host)).start()
         dom0.write("/other")
         // When storage has it, the versions that it has replaced are kept for the transaction.
         dom0.send(.write, "/local/domain/6/data\0v", number: 1)
@@ -126,7 +122,7 @@ import XenStoreWire
         // Others have their numbers now, and nobody has told the daemon.
         domains.states[DomainID(6)] = DomainState(uniqueID: 66)
         domains.states[DomainID(7)] = DomainState(uniqueID: 77)
-        #expect(dom0.ask(.introduce, "6\01\01\0") == .ok)
+        #expect(dom0.introduce(6) == .ok)
         dom0.send(.isDomainIntroduced, "7\0", number: 1)
         dom0.send(.setTarget, "8\07\0", number: 2)
         dom0.send(.setPermissions, "/tool\0n0\0r7\0", number: 3)
@@ -141,7 +137,7 @@ import XenStoreWire
     /// What storage has never heard of need not be forgotten there.
     @Test func watchesThatComeAndGoWhileStorageFailsLeaveNothing() throws {
         introduce(5)
-        let guest = Caller(host: house.host, client: try #require(domains.clients[DomainID(5)]))
+        let guest = try #require(domains.caller(5, of: house.host))
         guest.listen("kept")
         storage.isFailing = true
         let before = house.engine.kernel.notes.count

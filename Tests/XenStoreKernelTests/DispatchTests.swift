@@ -13,7 +13,7 @@ import XenStoreWire
     @Test(arguments: [15, 16, 20, 27, 28, 0xffff, 0xffff_ffff] as [UInt32])
     func unknownTypesAreENOSYS(number: UInt32) throws {
         let house = try House()
-        for caller in [house.dom0!, house.caller(5), house.caller(0, mayWrite: false)] {
+        for caller in [house.dom0, house.caller(5), house.caller(0, mayWrite: false)] {
             #expect(caller.ask(number: number, []) == .error(.ENOSYS))
             #expect(caller.ask(number: number, [1, 2, 3], in: 99) == .error(.ENOSYS))
         }
@@ -44,7 +44,7 @@ import XenStoreWire
     }
 
     @Test func watchAndUnwatchIgnoreTheTransaction() throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         #expect(dom0.ask(.watch, "/tool\0t\0", in: 99) == .ok)
         #expect(dom0.ask(.unwatch, "/tool\0t\0", in: 99) == .ok)
     }
@@ -77,7 +77,7 @@ import XenStoreWire
 
     @Test(arguments: [.read, .directory, .getPermissions, .makeDirectory, .remove] as [Operation])
     func onePathMeansOneNULAtTheEnd(operation: Operation) throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         for payload in ["", "/tool", "/tool\0\0", "/tool\0x", "\0/tool\0", "/to\0ol\0"] {
             #expect(dom0.ask(operation, payload) == .error(.EINVAL), "\(payload)")
         }
@@ -85,7 +85,7 @@ import XenStoreWire
 
     @Test(arguments: [.release, .resume, .getDomainPath, .isDomainIntroduced] as [Operation])
     func oneNumberMeansOneNULAtTheEnd(operation: Operation) throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         for payload in ["", "7", "7\0\0", "7\0x", "\07\0"] {
             #expect(dom0.ask(operation, payload) == .error(.EINVAL), "\(payload)")
         }
@@ -102,13 +102,13 @@ import XenStoreWire
             (.write, "/tool\0", true), (.write, "/tool\0\0\0", true), (.transactionStart, "", true),
             (.transactionStart, "junk", true), (.resetWatches, "", true), (.resetWatches, "junk", true),
         ] as [(Operation, String, Bool)])
-    func countsTheStrings(operation: Operation, payload: String, isRight: Bool) throws {
+    func theNumberOfStringsIsChecked(operation: Operation, payload: String, isRight: Bool) throws {
         let reply = try House().dom0.ask(operation, payload)
         if isRight { #expect(!reply.isError) } else { #expect(reply == .error(.EINVAL)) }
     }
 
     @Test func bytesBehindTheLastPermissionDoNotCount() throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         #expect(dom0.ask(.setPermissions, "/tool\0n0\0r1") == .ok)
         #expect(dom0.permissions("/tool") == .text("n0|"))
     }

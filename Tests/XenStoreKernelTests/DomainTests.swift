@@ -4,20 +4,12 @@ import XenStoreTestKit
 import XenStoreWire
 
 /// The requests about domains, as a daemon answers them that has no rings.
-@Suite struct DomainTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class DomainTests: HouseSuite {
     @Test(arguments: [
         ("7", "7"), ("05", "5"), (" 5", "5"), ("+5", "5"), ("", "0"), ("65535", "65535"), ("0", "0"),
         ("32752", "32752"),
     ])
-    func pathsOfDomains(text: String, number: String) {
+    func eachDomainHasAHome(text: String, number: String) {
         #expect(dom0.ask(.getDomainPath, "\(text)\0") == .text("/local/domain/\(number)|"))
         #expect(house.caller(5).ask(.getDomainPath, "\(text)\0") == .text("/local/domain/\(number)|"))
     }
@@ -83,7 +75,7 @@ import XenStoreWire
         ("5\01\0", WireError.EBUSY), ("7\01\0", .ENOENT), ("5\016\0", .EINVAL), ("5\0x\0", .EINVAL), ("5\0", .EINVAL),
         ("5\0-1\0", .EINVAL), ("5\01\01\0", .EINVAL),
     ])
-    func setFeatureRefuses(payload: String, error: WireError) {
+    func setFeatureRefusesBadArguments(payload: String, error: WireError) {
         _ = house.caller(5)
         #expect(dom0.ask(.setFeature, payload) == .error(error))
     }

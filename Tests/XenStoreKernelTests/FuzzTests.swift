@@ -4,6 +4,8 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreKernel
 
 /// Random requests of dom0 and several guests, mostly valid and about few paths: whatever comes, each
@@ -27,7 +29,7 @@ private struct FuzzRun {
 
     let house: House
     let seed: UInt64
-    var random: SeededGenerator
+    var random: Randomness
     var clients: [Client]
     var turns = 0
 
@@ -37,7 +39,7 @@ private struct FuzzRun {
             storage: storage)
         self.house = house
         self.seed = seed
-        random = SeededGenerator(seed: seed)
+        random = Randomness(seed: seed)
         clients = ([0, 0, 1, 2, 3] as [UInt16]).map { Client(caller: house.guest($0)) }
     }
 

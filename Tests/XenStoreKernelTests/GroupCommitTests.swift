@@ -6,16 +6,14 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// A turn's changes reach storage as one batch or have not happened.
-@Suite struct GroupCommitTests {
+@Suite final class GroupCommitTests: HouseSuite {
     let storage = FailingStorage()
-    let house: House
-    let dom0: Caller
     let other: Caller
 
-    init() throws {
-        house = try House(storage: storage)
-        dom0 = house.dom0
+    override init() throws {
+        let house = try House(storage: storage)
         other = house.caller(0)
+        super.init(in: house)
         dom0.write("/x", "old")
         dom0.write("/d/a")
     }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreKernel
 
 /// The tables below the store, each against the plainest thing that does the same.
 @Suite struct IndexTests {
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func hashIndexIsADictionary(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = Randomness(seed: seed)
         var index = HashIndex()
         var hashes: [UInt32: UInt32] = [:]
         // Few hashes, some next to each other and some at the end of the table: long probes that wrap.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TestSupport
 import Testing
 import XenStorePlugin
 import XenStoreTestKit
@@ -22,16 +23,29 @@ import XenStoreWire
         #expect(guest.read("/local/domain/0/name") == .error(.ENOENT))
     }
 
+    @Test func aHouseHasTheLimitsThatItIsGiven() throws {
+        let house = try House(limits: [.nodes: 2])
+        let guest = house.guest(5)
+        #expect(guest.write("a") == .ok)
+        #expect(guest.write("b") == .error(.ENOSPC))
+    }
+
+    @Test func linesOfALogHaveTheirLevels() {
+        let lines = LogLines()
+        lines.log.warning("the disk is full")
+        #expect(lines.contain("warning: the disk is full"))
+    }
+
     /// In place of an author's storage, and of the folder that it keeps its files in.
     private func MyStorage(_ folder: FailingStorage) throws -> any Storage { folder }
 
-    @Test func theConformanceKitAcceptsAGoodStorage() throws {
+    @Test(.slow) func theConformanceKitAcceptsAGoodStorage() throws {
         let folder = FailingStorage()
         let kit = StorageConformance { try MyStorage(folder) }
         #expect(try kit.problems() == [])
     }
 
-    @Test func theConformanceKitAcceptsACrashedStorage() throws {
+    @Test(.slow) func theConformanceKitAcceptsACrashedStorage() throws {
         let folder = FailingStorage()
         let kit = StorageConformance(ending: .dropped) { try MyStorage(folder) }
         #expect(try kit.problems() == [])

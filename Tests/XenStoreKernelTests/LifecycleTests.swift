@@ -21,10 +21,8 @@ import XenStoreTestKit
             storage: try Memory(ConfigurationBlock([:])), policies: [try Permissions(ConfigurationBlock([:]))])
         domains.states = [five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66)]
         domains.serve(host)
-        dom0 = Caller(host: host, client: host.connect(domain: .control))
+        dom0 = host.caller(0)
     }
-
-    private func introduce(_ id: UInt16) -> Reply { dom0.ask(.introduce, "\(id)\u{0}1\u{0}3\u{0}") }
 
     private func change(_ id: DomainID, to state: DomainState?) {
         domains.states[id] = state
@@ -37,23 +35,23 @@ import XenStoreTestKit
         dom0.listen("@introduceDomain", "deep", depth: 1)
         dom0.listen("@introduceDomain", "never", depth: 0)
         dom0.listen("@introduceDomain/5", "five")
-        #expect(introduce(5) == .ok)
+        #expect(dom0.introduce(5) == .ok)
         #expect(
             dom0.takeEvents() == [
                 "@introduceDomain|plain|", "@introduceDomain/5|deep|", "@introduceDomain/5|five|",
             ])
-        #expect(introduce(5) == .ok)
+        #expect(dom0.introduce(5) == .ok)
         #expect(dom0.takeEvents() == [])
         #expect(domains.calls == ["introduce 5", "reintroduce 5"])
     }
 
     @Test func aMissingDomainCannotBeIntroduced() {
-        #expect(introduce(9) == .error(.ENOENT))
+        #expect(dom0.introduce(9) == .error(.ENOENT))
         #expect(domains.calls == [])
     }
 
     @Test func dom0MayBeginAgain() {
-        #expect(introduce(0) == .ok)
+        #expect(dom0.introduce(0) == .ok)
         #expect(domains.calls == ["reintroduce 0"])
     }
 
@@ -63,23 +61,23 @@ import XenStoreTestKit
     }
 
     @Test func aRefusedIntroductionLeavesTheOldConnectionServed() throws {
-        _ = introduce(5)
+        dom0.introduce(5)
         dom0.mkdir("/local/domain/5")
         dom0.setPermissions("/local/domain/5", "n5")
-        let guest = Caller(host: host, client: try #require(domains.clients[five]))
+        let guest = try #require(domains.caller(5, of: host))
         guest.listen("/", "kept")
         domains.refusesToReintroduce = true
-        #expect(introduce(5) == .error(.EINVAL))
+        #expect(dom0.introduce(5) == .error(.EINVAL))
         #expect(guest.write("x") == .ok)
         #expect(guest.takeEvents() == ["/local/domain/5/x|kept|"])
     }
 
     @Test func targetsAreIntroduced() throws {
-        _ = introduce(5)
+        dom0.introduce(5)
         // 6 is there, and not introduced: rights that it were given now would be its successor's.
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .error(.ENOENT))
         #expect(dom0.ask(.setTarget, "5\u{0}6\u{0}") == .error(.ENOENT))
-        _ = introduce(6)
+        dom0.introduce(6)
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
     }
 
@@ -112,7 +110,7 @@ import XenStoreTestKit
     }
 
     @Test func shutdownIsToldOnceUntilResumed() {
-        _ = introduce(5)
+        dom0.introduce(5)
         dom0.listen("@releaseDomain", "plain")
         dom0.listen("@releaseDomain/5", "five")
         change(five, to: DomainState(uniqueID: 55, isShutdown: true))
@@ -125,7 +123,7 @@ import XenStoreTestKit
     }
 
     @Test func deathTakesNodesRightsAndWatches() throws {
-        _ = introduce(5)
+        dom0.introduce(5)
         for path in ["/local/domain/5", "/far/away", "/far/away/below"] { dom0.mkdir(path) }
         dom0.setPermissions("/local/domain/5", "n5")
         dom0.setPermissions("/far/away", "n5")
@@ -135,7 +133,7 @@ import XenStoreTestKit
         dom0.listen("/far/away/below", "below")
         dom0.listen("/far", "far")
         dom0.listen("@releaseDomain", "gone")
-        let guest = Caller(host: host, client: try #require(domains.clients[five]))
+        let guest = try #require(domains.caller(5, of: host))
         guest.listen("@releaseDomain", "self")
 
         change(five, to: nil)
@@ -150,37 +148,37 @@ import XenStoreTestKit
     }
 
     @Test func theNextOfANumberInheritsNothing() throws {
-        _ = introduce(5)
+        dom0.introduce(5)
         dom0.write("/secret", "s")
         dom0.setPermissions("/secret", "n0", "r5")
         // The death is never told; another has the number when it is introduced.
         domains.states[five] = DomainState(uniqueID: 1000)
-        #expect(introduce(5) == .ok)
-        let heir = Caller(host: host, client: try #require(domains.clients[five]))
+        #expect(dom0.introduce(5) == .ok)
+        let heir = try #require(domains.caller(5, of: host))
         #expect(heir.read("/secret") == .error(.EACCES))
         #expect(domains.calls == ["introduce 5", "release 5", "introduce 5"])
     }
 
     @Test func anEmulatorActsForItsTargetUntilThatIsGone() throws {
-        _ = introduce(5)
-        _ = introduce(6)
+        dom0.introduce(5)
+        dom0.introduce(6)
         dom0.write("/local/domain/5/x", "")
         dom0.setPermissions("/local/domain/5/x", "n5")
-        let emulator = Caller(host: host, client: try #require(domains.clients[DomainID(6)]))
+        let emulator = try #require(domains.caller(6, of: host))
         #expect(emulator.read("/local/domain/5/x") == .error(.EACCES))
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
         #expect(emulator.write("/local/domain/5/x", "1") == .ok)
         change(five, to: nil)
         domains.states[five] = DomainState(uniqueID: 77)
-        _ = introduce(5)
+        dom0.introduce(5)
         dom0.write("/local/domain/5/x", "")
         dom0.setPermissions("/local/domain/5/x", "n5")
         #expect(emulator.read("/local/domain/5/x") == .error(.EACCES))
     }
 
     @Test func anEmulatorMayDieWithItsTarget() throws {
-        _ = introduce(5)
-        _ = introduce(6)
+        dom0.introduce(5)
+        dom0.introduce(6)
         #expect(dom0.ask(.setTarget, "6\u{0}5\u{0}") == .ok)
         dom0.listen("@releaseDomain", "gone")
         domains.states = [:]
@@ -190,7 +188,7 @@ import XenStoreTestKit
     }
 
     @Test func aGuestCannotKeepDom0FromCommitting() throws {
-        _ = introduce(5)
+        dom0.introduce(5)
         dom0.write("/local/domain/5/state", "0")
         dom0.setPermissions("/local/domain/5/state", "n5")
         let guest = domains.clients[five]
@@ -222,9 +220,8 @@ import XenStoreTestKit
         house = try House(storage: storage)
         domains.states = [five: DomainState(uniqueID: 55)]
         domains.serve(house.host)
-        #expect(house.dom0.ask(.introduce, "5\01\01\0") == .ok)
-        house.dom0.mkdir("/local/domain/5")
-        house.dom0.setPermissions("/local/domain/5", "n5")
+        #expect(house.dom0.introduce(5) == .ok)
+        house.dom0.makeHome(of: 5)
         house.dom0.write("/local/domain/5/secret", "v")
         house.dom0.write("/shared", "")
         house.dom0.setPermissions("/shared", "n0", "r5")
@@ -244,7 +241,7 @@ import XenStoreTestKit
         #expect(house.dom0.read("/local/domain/5/secret") == .error(.ENOENT))
         // Another comes under the number while storage still fails.
         domains.states[five] = DomainState(uniqueID: 66)
-        #expect(house.dom0.ask(.introduce, "5\01\01\0") == .ok)
+        #expect(house.dom0.introduce(5) == .ok)
         #expect(house.dom0.permissions("/shared") == .text("n0|"))
         #expect(house.dom0.write("/x", "1") == .error(.EIO))
         #expect(house.dom0.takeEvents() == [])

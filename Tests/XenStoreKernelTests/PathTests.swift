@@ -57,7 +57,7 @@ import XenStoreWire
     }
 
     @Test func specialsMayBeWatchedByAnyName() throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         for name in ["@releaseDomain", "@releaseDomain/5", "@nothing", "@a/b-c_d@e"] {
             #expect(dom0.watch(name) == .ok)
             #expect(dom0.takeEvents() == ["\(name)|t|"])

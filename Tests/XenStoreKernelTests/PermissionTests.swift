@@ -3,17 +3,7 @@ import Testing
 import XenStoreTestKit
 import XenStoreWire
 
-@Suite struct PermissionTests {
-    let house: House
-    let dom0: Caller
-    let guest: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-        guest = house.guest(5)
-    }
-
+@Suite final class PermissionTests: GuestSuite {
     /// A node with permissions, as its owner made it.
     private func node(_ path: String, _ entries: String...) {
         dom0.write(path, "v")

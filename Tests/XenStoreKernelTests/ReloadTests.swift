@@ -4,6 +4,8 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreKernel
 
 /// A new daemon over what an old one has stored is the old one.
@@ -90,7 +92,7 @@ import XenStoreWire
     @Test(arguments: 1...12 as ClosedRange<UInt64>)
     func theStoredTreeIsAlwaysTheTree(seed: UInt64) throws {
         let house = try House(storage: storage)
-        var random = SeededGenerator(seed: seed)
+        var random = Randomness(seed: seed)
         let callers = (0..<3).map { _ in house.caller(0) }
         for turn in 0..<150 {
             let before = Contents(of: house.store)
@@ -113,7 +115,7 @@ import XenStoreWire
     }
 
     /// A request at random, in a transaction or not; most transaction numbers are open ones.
-    private func sendRandom(_ caller: Caller, _ random: inout SeededGenerator) {
+    private func sendRandom(_ caller: Caller, _ random: inout Randomness) {
         let last = caller.session.lastTransaction
         let transaction = last == 0 || Bool.random(using: &random) ? 0 : UInt32.random(in: 1...last, using: &random)
         switch Int.random(in: 0..<10, using: &random) {

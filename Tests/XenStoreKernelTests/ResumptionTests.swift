@@ -18,9 +18,7 @@ import XenStoreWire
         let dom0: Caller
         let quotas: Quotas
 
-        func guest(_ id: DomainID) throws -> Caller {
-            Caller(host: host, client: try #require(domains.clients[id]))
-        }
+        func guest(_ id: DomainID) throws -> Caller { try #require(domains.caller(id.rawValue, of: host)) }
     }
 
     private func start(
@@ -32,9 +30,7 @@ import XenStoreWire
         domains.states = states
         for (id, client) in previous?.domains.clients ?? [:] { domains.left[id] = client.session.indexes }
         domains.serve(host)
-        return Daemon(
-            host: host, domains: domains, dom0: Caller(host: host, client: host.connect(domain: .control)),
-            quotas: quotas)
+        return Daemon(host: host, domains: domains, dom0: host.caller(0), quotas: quotas)
     }
 
     private static let defaults = ConfigurationBlock(defaultsOf: Quotas.keys)
@@ -42,9 +38,8 @@ import XenStoreWire
     private func limit(_ name: String, _ daemon: Daemon) -> Reply { daemon.dom0.ask(.getQuota, "\(name)\u{0}") }
 
     private func introduce(_ daemon: Daemon) {
-        daemon.dom0.mkdir("/local/domain/5")
-        daemon.dom0.setPermissions("/local/domain/5", "n5")
-        #expect(daemon.dom0.ask(.introduce, "5\u{0}77\u{0}3\u{0}") == .ok)
+        daemon.dom0.makeHome(of: 5)
+        #expect(daemon.dom0.introduce(5) == .ok)
     }
 
     @Test func guestsAreServedAgainAndTheirWatchesFire() throws {
@@ -86,7 +81,7 @@ import XenStoreWire
     @Test func aShutdownThatNobodyHasSeenIsToldOfOnce() throws {
         let first = try start([five: DomainState(uniqueID: 55), DomainID(6): DomainState(uniqueID: 66)])
         introduce(first)
-        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
+        #expect(first.dom0.introduce(6) == .ok)
         first.dom0.setPermissions("@releaseDomain", "n0", "r5")
         #expect(try first.guest(five).watch("@releaseDomain", "token", depth: 1) == .ok)
 
@@ -104,7 +99,7 @@ import XenStoreWire
         let alive = [five: DomainState(uniqueID: 55), six: DomainState(uniqueID: 66)]
         let first = try start(alive)
         introduce(first)
-        #expect(first.dom0.ask(.introduce, "6\u{0}78\u{0}4\u{0}") == .ok)
+        #expect(first.dom0.introduce(6) == .ok)
         first.dom0.write("/shared", "")
         first.dom0.setPermissions("/shared", "r0")
         // The later domain's is the older one; they come back the other way round.

@@ -4,17 +4,15 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreEngine
 @testable import XenStoreKernel
 
 /// Bytes in, bytes out: frames in pieces, frames in heaps, and bytes that are no frames.
-@Suite struct SessionTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
+@Suite final class SessionTests: HouseSuite {
+    override init() throws {
+        try super.init()
         dom0.write("/x", "v")
     }
 
@@ -105,7 +103,7 @@ import XenStoreWire
 
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func randomBytesEndNobodyElse(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = Randomness(seed: seed)
         for domain in [0, 5] as [UInt16] {
             let caller = house.caller(domain)
             for _ in 0..<40 where !caller.client.isClosed {

@@ -3,18 +3,12 @@ import Testing
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreKernel
 
 /// A transaction sees the store as it was when it started, and what is kept for that is freed.
-@Suite struct SnapshotTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class SnapshotTests: HouseSuite {
     @Test func readsStayAsTheyWereAtTheStart() {
         dom0.write("/d/x", "old")
         dom0.setPermissions("/d/x", "r1")
@@ -143,7 +137,7 @@ private struct ModelRun {
     let house: House
     let callers: [Caller]
     let seed: UInt64
-    var random: SeededGenerator
+    var random: Randomness
     var model = Model()
     var open: [(caller: Caller, number: UInt32, model: Model.Transaction)] = []
     var steps = 0
@@ -152,7 +146,7 @@ private struct ModelRun {
         let house = try House()
         self.house = house
         self.seed = seed
-        random = SeededGenerator(seed: seed)
+        random = Randomness(seed: seed)
         callers = (0..<3).map { _ in house.caller(0) }
         model.contents = Contents(of: house.store)
     }

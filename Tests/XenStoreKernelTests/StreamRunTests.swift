@@ -3,6 +3,8 @@ import Testing
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreEngine
 @testable import XenStoreKernel
 
@@ -11,7 +13,7 @@ import XenStoreWire
 @Suite struct StreamRunTests {
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func theAnswersAreThoseOfADaemonThatLives(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = Randomness(seed: seed)
         let requests = Self.requests(by: &random)
         let expected = try Self.run(requests)
         let found = try Self.run(requests, deaths: seed)
@@ -19,7 +21,7 @@ import XenStoreWire
         #expect(found.tree == expected.tree)
     }
 
-    private static func requests(by random: inout SeededGenerator) -> [UInt8] {
+    private static func requests(by random: inout Randomness) -> [UInt8] {
         var bytes: [UInt8] = []
         for number in 1...UInt32(120) {
             let path = "\(random.next() % 3)/\(random.next() % 4)"
@@ -41,15 +43,14 @@ import XenStoreWire
     private static func run(_ requests: [UInt8], deaths seed: UInt64? = nil) throws
         -> (answers: [Message], tree: Contents)
     {
-        var random = SeededGenerator(seed: seed ?? 0)
+        var random = Randomness(seed: seed ?? 0)
         let storage = FailingStorage()
         let page = Page()
         var host = try EmbeddedHost(storage: storage)
         var guest = PageTransport(page, host)
-        let dom0 = Caller(host: host, client: host.connect(domain: .control))
-        dom0.mkdir("/local/domain/5")
-        dom0.setPermissions("/local/domain/5", "n5")
-        #expect(dom0.ask(.introduce, "5\u{0}77\u{0}3\u{0}") == .ok)
+        let dom0 = host.caller(0)
+        dom0.makeHome(of: 5)
+        #expect(dom0.introduce(5) == .ok)
 
         page.put(requests)
         var rounds = 0

@@ -19,15 +19,14 @@ import XenStoreWire
     private func start() throws -> Daemon {
         let host = try EmbeddedHost(storage: storage)
         let guest = PageTransport(page, host)
-        return Daemon(host: host, guest: guest, dom0: Caller(host: host, client: host.connect(domain: .control)))
+        return Daemon(host: host, guest: guest, dom0: host.caller(0))
     }
 
     /// The first daemon, with the guest introduced.
     private func begin() throws -> Daemon {
         let daemon = try start()
-        daemon.dom0.mkdir("/local/domain/5")
-        daemon.dom0.setPermissions("/local/domain/5", "n5")
-        #expect(daemon.dom0.ask(.introduce, "5\u{0}77\u{0}3\u{0}") == .ok)
+        daemon.dom0.makeHome(of: 5)
+        #expect(daemon.dom0.introduce(5) == .ok)
         return daemon
     }
 

@@ -6,15 +6,7 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// The rules of TRANSACTION_START and TRANSACTION_END, and what a transaction tells watches.
-@Suite struct TransactionTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class TransactionTests: HouseSuite {
     // MARK: Start and end
 
     @Test func numbersGoUpFrom1AndAreEachConnectionsOwn() {

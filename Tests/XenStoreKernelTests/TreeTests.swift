@@ -4,15 +4,7 @@ import XenStoreTestKit
 import XenStoreWire
 
 /// READ, WRITE, MKDIR, RM, DIRECTORY and DIRECTORY_PART, as dom0 sees them.
-@Suite struct TreeTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class TreeTests: HouseSuite {
     @Test func startsWithTheInitialTree() {
         #expect(dom0.list("/") == .names("tool"))
         #expect(dom0.list("/tool") == .names("xenstored"))

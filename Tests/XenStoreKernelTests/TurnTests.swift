@@ -3,6 +3,8 @@ import Testing
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreKernel
 
 /// Nobody waits for long on somebody else's requests: work is linear, and a turn holds only so much.
@@ -19,7 +21,7 @@ import XenStoreWire
     /// as long here.
     @Test(arguments: [false, true])
     func aDeepSubtreeCostsWhatAWideOneDoes(inTransaction: Bool) throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         dom0.listen("/", "all")
         func churn(_ paths: [String]) {
             let transaction = inTransaction ? dom0.start() : 0
@@ -203,13 +205,13 @@ import XenStoreWire
     @Test(arguments: [false, true])
     func partsOfAListAreTheSameFromAnywhere(inTransaction: Bool) throws {
         let house = try House()
-        let dom0 = house.dom0!
+        let dom0 = house.dom0
         let names = (0..<3000).map { "name\($0 * 7919 % 100_003)" }
         for name in names { dom0.write("/wide/\(name)") }
         let list = names.map { "\($0)|" }.joined()
         let transaction = inTransaction ? dom0.start() : 0
         if inTransaction { dom0.write("/elsewhere", in: transaction) }
-        var random = SeededGenerator(seed: 8)
+        var random = Randomness(seed: 8)
         for _ in 0..<300 {
             let offset = Int.random(in: 0...list.utf8.count, using: &random)
             guard case .text(let part) = dom0.ask(.directoryPart, "/wide\0\(offset)\0", in: transaction) else {
@@ -246,7 +248,7 @@ import XenStoreWire
     }
 
     @Test func marksOfAListThatHasChangedAreForgotten() throws {
-        let dom0 = try House().dom0!
+        let dom0 = try House().dom0
         for number in 0..<2000 { dom0.write("/wide/\(10_000 + number)") }
         _ = dom0.ask(.directoryPart, "/wide\011000\0")
         dom0.rm("/wide/10000")

@@ -6,18 +6,12 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// Guests that do not read their events: what is kept for them, and who waits for them.
-@Suite struct UnreadEventTests {
-    let house: House
-    let dom0: Caller
-    let guest: Caller
-
+@Suite final class UnreadEventTests: GuestSuite {
     /// A reader's budget: eight events of the paths used here.
     private static let budget = 8 * 120
 
-    init() throws {
-        house = try House(limits: [.eventMemory: UnreadEventTests.budget])
-        dom0 = house.dom0
-        guest = house.guest(5)
+    override init() throws {
+        super.init(in: try House(limits: [.eventMemory: UnreadEventTests.budget]))
         guest.write("x")
         guest.setPermissions("x", "r5")
         dom0.write("/open")

@@ -4,17 +4,7 @@ import XenStoreTestKit
 import XenStoreWire
 
 /// Which changes a guest's watches are told of: those of nodes it may read, or below one it may.
-@Suite struct VisibilityTests {
-    let house: House
-    let dom0: Caller
-    let guest: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-        guest = house.guest(5)
-    }
-
+@Suite final class VisibilityTests: GuestSuite {
     /// XSA-115.
     @Test func theRootsWatcherLearnsNothingOfOthers() {
         guest.listen("/")

@@ -6,15 +6,7 @@ import XenStoreWire
 @testable import XenStoreKernel
 
 /// Setting and dropping watches, and what each is told of by dom0's own changes.
-@Suite struct WatchTests {
-    let house: House
-    let dom0: Caller
-
-    init() throws {
-        house = try House()
-        dom0 = house.dom0
-    }
-
+@Suite final class WatchTests: HouseSuite {
     // MARK: Setting
 
     @Test func repliesFirstAndTellsThenWhateverIsThere() {
@@ -118,7 +110,7 @@ import XenStoreWire
         ("/a", 0, ["/a"]), ("/a", 1, ["/a", "/a/b"]), ("/a", 2, ["/a", "/a/b", "/a/b/c"]), ("/", 0, ["/"]),
         ("/", 1, ["/", "/a"]), ("/a/b", 0, ["/a/b"]), ("/a", 99, ["/a", "/a/b", "/a/b/c"]),
     ])
-    func depthBoundsWhatIsTold(watched: String, depth: Int, told: [String]) {
+    func theDepthBoundsTheEvents(watched: String, depth: Int, told: [String]) {
         let all = ["/", "/a", "/a/b", "/a/b/c"]
         for path in all { dom0.mkdir(path) }
         dom0.listen(watched, depth: depth)

@@ -4,7 +4,7 @@ import Testing
 
 /// Whether a transaction can be committed after others have changed the store. It is replayed on
 /// what is there now, and conflicts only if a reply would be another.
-@Suite struct ConflictTests {
+@Suite final class ConflictTests: TwoClientSuite {
     struct Case: CustomTestStringConvertible, Sendable {
         let inside: [Message]
         let outside: [Message]
@@ -93,17 +93,6 @@ import Testing
         Case(
             [rm("/c/y"), read("/c/q"), mkdir("/n")], meanwhile: [mkdir("/c/q")], .EAGAIN, then: ("/c/y", .data("old"))),
     ]
-
-    let daemon: Daemon
-    let client: RawClient
-    let other: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-        other = try daemon.connect()
-        for path in ["/c/x", "/c/y"] { _ = try client.ask(.write, "\(path)\0old") }
-    }
 
     @Test(arguments: cases) func conflictsOnlyWhereAReplyDiffers(_ test: Case) throws {
         try run(test, ending: "T\0", test.end)

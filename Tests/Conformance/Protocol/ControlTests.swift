@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// CONTROL, and the text of its replies, which operators read and scripts parse.
-@Suite struct ControlTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class ControlTests: DaemonSuite {
     @Test func helpsWithEveryCommand() throws {
         let text = try client.ask(.control, "help\0").text
         #expect(text.last == "\0")
@@ -34,7 +26,7 @@ import Testing
         "log\0+nonsense\0", "log\0nonsense\0", "log\0+\0", "log\0on\0off\0", "log\0\0", "quota\0nonsense\0",
         "quota\0set\0", "quota\0set\0nodes\0", "quota\0set\0nodes\0x\0", "quota\0set\0nonsense\01\0",
         "quota\0set\0nodes\01\02\0", "quota\0max\0-x\0", "quota\0-1\0", "quota\065536\0",
-    ]) func refuses(payload: String) throws {
+    ]) func refusesABadCommand(payload: String) throws {
         #expect(try client.ask(.control, payload) == .EINVAL)
     }
 

@@ -4,15 +4,7 @@ import Testing
 
 /// The order in which a request is looked at: its type, who sends it, its transaction, its payload,
 /// its path, the node.
-@Suite struct DispatchTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class DispatchTests: DaemonSuite {
     @Test(arguments: [15, 16, 20, 27, 28, 0xffff, 0x7fff_ffff, 0xffff_ffff] as [UInt32])
     func refusesAnUnknownType(type: UInt32) throws {
         for payload in ["", "/a\0", "junk"] {

@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// What is asked about domains, of a daemon whose configuration has no transport for any.
-@Suite struct DomainTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class DomainTests: DaemonSuite {
     // MARK: GET_DOMAIN_PATH
 
     @Test(arguments: [

@@ -3,15 +3,12 @@ import TestSupport
 import Testing
 
 /// Which changes are told to whom, in which order.
-@Suite struct EventTests {
-    let daemon: Daemon
-    let client: RawClient
+@Suite final class EventTests: DaemonSuite {
     let watcher: RawClient
 
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
+    override init(_ daemon: Daemon) throws {
         watcher = try daemon.connect()
+        try super.init(daemon)
         for path in ["/a/b/c/d", "/a/x", "/ab"] { _ = try client.ask(.write, "\(path)\0v") }
     }
 

@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// Frames, and the shape of every reply.
-@Suite struct FramingTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class FramingTests: DaemonSuite {
     @Test(arguments: [0, 1, 0x7fff_ffff, 0xffff_ffff] as [UInt32])
     func copiesTheNumberOfTheRequest(number: UInt32) throws {
         try client.send(Message(.getDomainPath, "7\0", number: number))

@@ -3,13 +3,9 @@ import TestSupport
 import Testing
 
 /// Where NULs have to be in each type's payload.
-@Suite struct NulTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
+@Suite final class NulTests: DaemonSuite {
+    override init(_ daemon: Daemon) throws {
+        try super.init(daemon)
         _ = try client.ask(.write, "/n\0v")
     }
 
@@ -18,7 +14,7 @@ import Testing
             (.read, "/n"), (.directory, "/n"), (.mkdir, "/n"), (.rm, "/n"), (.getPerms, "/n"), (.release, "1"),
             (.resume, "1"), (.getDomainPath, "1"), (.isDomainIntroduced, "1"), (.transactionEnd, "T"),
         ] as [(Op, String)])
-    func wantsExactlyOneAtTheEnd(op: Op, text: String) throws {
+    func needsExactlyOneNULAtTheEnd(op: Op, text: String) throws {
         for payload in ["", "\(text)", "\(text)\0\(text)", "\(text)\0\(text)\0", "\(text)\0\0", "\0\(text)\0"] {
             let transaction = op == .transactionEnd ? try client.startTransaction() : 0
             #expect(try client.ask(op, payload, in: transaction) == .EINVAL, "\(printable(Array(payload.utf8)))")
@@ -33,7 +29,7 @@ import Testing
             (.getQuota, "nodes", 0...2),
             (.setQuota, "nodes", 2...3), (.setPerms, "/n", 2...20),
         ] as [(Op, String, ClosedRange<Int>)])
-    func countsThem(op: Op, first: String, allowed: ClosedRange<Int>) throws {
+    func countsTheNULs(op: Op, first: String, allowed: ClosedRange<Int>) throws {
         for count in 0...allowed.upperBound + 1 where !allowed.contains(count) && count <= 20 {
             // Whatever the strings are: with a wrong number of them it is all the same.
             let payload = (0..<count).map { $0 == 0 ? "\(first)\0" : "1\0" }.joined()

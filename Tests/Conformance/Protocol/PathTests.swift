@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// Which paths there are.
-@Suite struct PathTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class PathTests: DaemonSuite {
     /// Every operation that takes a path, with what follows it.
     static let operations: [(op: Op, rest: String)] = [
         (.read, ""), (.directory, ""), (.directoryPart, "0\0"), (.getPerms, ""), (.write, "v"), (.mkdir, ""), (.rm, ""),

@@ -4,13 +4,9 @@ import Testing
 
 /// GET_PERMS and SET_PERMS, as far as dom0 has to do with them. Who may do what is tested with
 /// guests, which have no sockets.
-@Suite struct PermissionTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
+@Suite final class PermissionTests: DaemonSuite {
+    override init(_ daemon: Daemon) throws {
+        try super.init(daemon)
         _ = try client.ask(.write, "/n\0v")
     }
 

@@ -3,21 +3,13 @@ import TestSupport
 import Testing
 
 /// GET_QUOTA, SET_QUOTA, GET_FEATURE, SET_FEATURE.
-@Suite struct QuotaTests {
-    let daemon: Daemon
-    let client: RawClient
-
+@Suite final class QuotaTests: DaemonSuite {
     static let defaults = [
         ("nodes", 1000), ("watches", 128), ("outstanding", 20), ("memory", 2_621_440), ("soft-memory", 2_097_152),
         ("transactions", 10), ("transaction-nodes", 1024), ("node-permissions", 5), ("path-max", 2048),
         ("node-size", 2048), ("transaction-requests", 1024), ("transaction-work", 16384), ("event-memory", 262_144),
         ("event-timeout", 20),
     ]
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
 
     @Test func listsTheNamesOfAllQuotas() throws {
         let names = QuotaTests.defaults.map(\.0).joined(separator: " ")

@@ -3,15 +3,12 @@ import TestSupport
 import Testing
 
 /// The socket of those who may only look.
-@Suite struct ReadOnlyTests {
-    let daemon: Daemon
-    let client: RawClient
+@Suite final class ReadOnlyTests: DaemonSuite {
     let reader: RawClient
 
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
+    override init(_ daemon: Daemon) throws {
         reader = try daemon.connectReadOnly()
+        try super.init(daemon)
         _ = try client.ask(.write, "/a/b\0v")
         _ = try client.ask(.setPerms, "/a/b\0n7\0")
     }
@@ -32,7 +29,7 @@ import Testing
             (.write, "/a/b\0w"), (.write, "/new\0v"), (.mkdir, "/new\0"), (.mkdir, "/a\0"), (.rm, "/a\0"),
             (.setPerms, "/a\0n0\0"),
         ] as [(Op, String)])
-    func changesNothing(op: Op, payload: String) throws {
+    func aReaderChangesNothing(op: Op, payload: String) throws {
         #expect(try client.ask(.watch, "/\0t\0") == .ok)
         _ = try client.allEvents()
         #expect(try reader.ask(op, payload) == .EROFS)

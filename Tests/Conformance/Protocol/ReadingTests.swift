@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// READ, DIRECTORY, and what is there from the start.
-@Suite struct ReadingTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class ReadingTests: DaemonSuite {
     @Test func startsWithTheToolsFolder() throws {
         #expect(try client.ask(.directory, "/\0") == .data("tool\0"))
         #expect(try client.ask(.directory, "/tool\0") == .data("xenstored\0"))
@@ -62,15 +54,7 @@ import Testing
 }
 
 /// Directories too long for one reply.
-@Suite struct DirectoryPartTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class DirectoryPartTests: DaemonSuite {
     private func part(_ path: String, _ offset: String) throws -> (generation: String, rest: [UInt8]) {
         let bytes = try client.ask(.directoryPart, "\(path)\0\(offset)\0").bytes
         let end = try #require(bytes.firstIndex(of: 0))

@@ -3,18 +3,7 @@ import TestSupport
 import Testing
 
 /// TRANSACTION_START, TRANSACTION_END, and what is seen in between.
-@Suite struct TransactionTests {
-    let daemon: Daemon
-    let client: RawClient
-    let other: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-        other = try daemon.connect()
-        for path in ["/c/x", "/c/y"] { _ = try client.ask(.write, "\(path)\0old") }
-    }
-
+@Suite final class TransactionTests: TwoClientSuite {
     // MARK: Numbers
 
     @Test func countsFromOneForEachConnection() throws {

@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// WATCH, UNWATCH, RESET_WATCHES.
-@Suite struct WatchTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class WatchTests: DaemonSuite {
     @Test(arguments: ["/", "/tool", "/nowhere/at/all", "relative", "@introduceDomain", "@releaseDomain", "@anything"])
     func answersAndThenTellsOnce(path: String) throws {
         #expect(try client.ask(.watch, "\(path)\0token\0") == .ok)

@@ -3,15 +3,7 @@ import TestSupport
 import Testing
 
 /// WRITE, MKDIR, RM.
-@Suite struct WritingTests {
-    let daemon: Daemon
-    let client: RawClient
-
-    init() throws {
-        daemon = try Daemon()
-        client = try daemon.connect()
-    }
-
+@Suite final class WritingTests: DaemonSuite {
     @Test func makesTheParentsOfAWrittenNode() throws {
         #expect(try client.ask(.write, "/a/b/c\0v") == .ok)
         #expect(try client.ask(.read, "/a/b/c\0") == .data("v"))

@@ -2,6 +2,8 @@
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 /// What one request asks of the tree.
 struct Step: CustomStringConvertible {
     var operation: Operation
@@ -20,7 +22,7 @@ struct Step: CustomStringConvertible {
     var description: String { "\(operation) \(path) \(value)" }
 
     /// A request for one of few paths, so that steps meet.
-    static func random(by random: inout SeededGenerator) -> Step {
+    static func random(by random: inout Randomness) -> Step {
         let depth = Int.random(in: 1...3, using: &random)
         let path = (0..<depth).map { _ in "/" + "abc".randomElement(using: &random)!.description }.joined()
         let value =
