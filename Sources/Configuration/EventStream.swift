@@ -51,10 +51,11 @@ struct EventStream: ~Copyable {
         var event = yaml_event_t()
         guard yaml_parser_parse(parser, &event) == 1 else { throw syntaxError() }
         defer { yaml_event_delete(&event) }
+        let properties = Self.properties(of: event)
         return Located(
             event: Self.event(event), place: place(of: event.start_mark),
-            anchor: Self.anchor(event).map { String(cString: $0) },
-            tag: Self.tag(event).map { String(cString: $0) })
+            anchor: properties.anchor.map { String(cString: $0) },
+            tag: properties.tag.map { String(cString: $0) })
     }
 
     private static func event(_ event: yaml_event_t) -> Event {
@@ -78,21 +79,16 @@ struct EventStream: ~Copyable {
         }
     }
 
-    private static func anchor(_ event: yaml_event_t) -> UnsafeMutablePointer<UInt8>? {
-        switch event.type {
-        case YAML_SCALAR_EVENT: event.data.scalar.anchor
-        case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.anchor
-        case YAML_MAPPING_START_EVENT: event.data.mapping_start.anchor
-        default: nil
-        }
-    }
+    /// The properties of a node, as libyaml has them.
+    private typealias Properties = (anchor: UnsafeMutablePointer<UInt8>?, tag: UnsafeMutablePointer<UInt8>?)
 
-    private static func tag(_ event: yaml_event_t) -> UnsafeMutablePointer<UInt8>? {
-        switch event.type {
-        case YAML_SCALAR_EVENT: event.data.scalar.tag
-        case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.tag
-        case YAML_MAPPING_START_EVENT: event.data.mapping_start.tag
-        default: nil
+    private static func properties(of event: yaml_event_t) -> Properties {
+        let data = event.data
+        return switch event.type {
+        case YAML_SCALAR_EVENT: (data.scalar.anchor, data.scalar.tag)
+        case YAML_SEQUENCE_START_EVENT: (data.sequence_start.anchor, data.sequence_start.tag)
+        case YAML_MAPPING_START_EVENT: (data.mapping_start.anchor, data.mapping_start.tag)
+        default: (nil, nil)
         }
     }
 

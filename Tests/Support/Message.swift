@@ -127,6 +127,14 @@ public enum Answer: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Reads the reply to a request. Throws if the message is not one.
+    public init(_ reply: Message, to request: Message) throws {
+        guard reply.number == request.number, reply.transaction == request.transaction,
+            reply.op == request.op || reply.op == .error
+        else { throw Trouble("\(reply) is no reply to \(request)") }
+        self = try Answer(reply)
+    }
+
     public var isError: Bool { if case .error = self { true } else { false } }
 
     public var bytes: [UInt8] {

@@ -131,10 +131,7 @@ public final class RawClient {
                 events.append(try Event(reply))
                 continue
             }
-            guard reply.number == request.number, reply.transaction == request.transaction,
-                reply.op == request.op || reply.op == .error
-            else { throw Trouble("\(reply) is no reply to \(request)") }
-            return try Answer(reply)
+            return try Answer(reply, to: request)
         }
         throw Trouble("the daemon has closed the connection rather than answer \(request)")
     }

@@ -107,16 +107,7 @@ import XenStoreWire
     }
 
     @Test func transactionsAreRetriedAndAborted() async throws {
-        let ends = Counter()
-        let (daemon, store) = try connect { request in
-            switch request.type {
-            case 6: message(.transactionStart, "5\0")
-            case 7:
-                request.payload == "T\0" && ends.next() < 3
-                    ? message(.error, "EAGAIN\0") : message(.transactionEnd, "OK\0")
-            default: message(request.type, Array("OK\0".utf8))
-            }
-        }
+        let (daemon, store) = try connect(conflictingTwice())
         let result = try await store.transaction { transaction in
             try await transaction.write("/a", "1")
             return "done"

@@ -227,16 +227,7 @@ import XenStoreWire
     // MARK: Transactions
 
     @Test func transactionsAreRetriedAndAborted() throws {
-        let ends = Counter()
-        let (daemon, store) = connect { request in
-            switch request.type {
-            case 6: message(.transactionStart, "5\0")
-            case 7:
-                request.payload == "T\0" && ends.next() < 3
-                    ? message(.error, "EAGAIN\0") : message(.transactionEnd, "OK\0")
-            default: message(request.type, Array("OK\0".utf8))
-            }
-        }
+        let (daemon, store) = connect(conflictingTwice())
         try store.transaction { try store.write("/a", "1", in: $0) }
         #expect(daemon.requests.filter { $0.type == 11 && $0.transaction == 5 }.count == 3)
 

@@ -58,6 +58,20 @@ final class FakeDaemon: @unchecked Sendable {
     }
 }
 
+/// The answers of a daemon whose first two commits get EAGAIN. Its transactions have the number 5.
+func conflictingTwice() -> @Sendable (ReceivedRequest) -> [UInt8]? {
+    let ends = Counter()
+    return { request in
+        switch request.type {
+        case 6: message(.transactionStart, "5\0")
+        case 7:
+            request.payload == "T\0" && ends.next() < 3
+                ? message(.error, "EAGAIN\0") : message(.transactionEnd, "OK\0")
+        default: message(request.type, Array("OK\0".utf8))
+        }
+    }
+}
+
 /// A message as a daemon sends it; `length` lies about the payload's.
 func message(
     _ operation: XenStoreWire.Operation, _ payload: String, length: UInt32? = nil

@@ -16,7 +16,7 @@ import XenStoreClient
             ([0x20, 0x7e], " ~"), ([0x7f, 0xff], #"\x7f\xff"#), (Array(#"a\"b"#.utf8), #"a\\"b"#),
             ([], ""),
         ] as [([UInt8], String)])
-    func escapes(_ value: [UInt8], _ text: String) {
+    func bytesAreEscaped(_ value: [UInt8], _ text: String) {
         #expect(ValueText.escape(value) == Array(text.utf8))
     }
 
@@ -28,7 +28,7 @@ import XenStoreClient
             (#"ab\"#, [0x61, 0x62, 0]), (#"\x 1"#, [1]), (#"\x+1"#, [1]), (#"\x-1"#, [0xff]),
             (#"\x0x4"#, [0, 0x34]), (#"\x+"#, [0x78, 0x2b]), (#"\08"#, [0, 0x38]),
         ] as [(String, [UInt8])])
-    func unescapes(_ text: String, _ value: [UInt8]) {
+    func escapesAreRead(_ text: String, _ value: [UInt8]) {
         #expect(ValueText.unescape(Array(text.utf8)) == value)
     }
 }

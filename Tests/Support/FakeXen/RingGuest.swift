@@ -168,9 +168,7 @@ public final class RingGuest {
 
     /// Waits in that way for the answer to a sent request.
     public func answerSilently(to request: Message, atOnce most: Int) throws -> Answer {
-        let reply = try receiveSilently(atOnce: most)
-        guard reply.number == request.number else { throw Trouble("\(reply) is no reply to \(request)") }
-        return try Answer(reply)
+        try Answer(receiveSilently(atOnce: most), to: request)
     }
 
     // MARK: Messages
@@ -230,10 +228,7 @@ public final class RingGuest {
                 events.append(try Event(reply))
                 continue
             }
-            guard reply.number == request.number, reply.transaction == request.transaction,
-                reply.op == request.op || reply.op == .error
-            else { throw Trouble("\(reply) is no reply to \(request)") }
-            return try Answer(reply)
+            return try Answer(reply, to: request)
         }
     }
 

@@ -62,11 +62,8 @@ public struct ModelClient: Sendable {
     /// Compares a reply with the model. Returns the request that it answers.
     public mutating func receive(reply: Message) throws -> (sent: Sent, answer: Answer) {
         guard let sent = pending.first else { throw Trouble("\(name): \(reply), where nothing was asked") }
-        guard reply.number == sent.message.number, reply.transaction == sent.transaction,
-            reply.op == sent.message.op || reply.op == .error
-        else { throw Trouble("\(name): \(reply) is no reply to \(sent.message)") }
+        let answer = try Answer(reply, to: sent.message)
         pending.removeFirst()
-        let answer = try Answer(reply)
         let outcome = state.apply(sent.request, in: sent.transaction, answered: answer)
         guard outcome.answer(answer) else {
             throw Trouble("\(name): \(sent.message) is answered \(answer) and not \(outcome.expected)")
@@ -139,8 +136,8 @@ public struct ModelClient: Sendable {
         for sent in pending { _ = state.apply(sent.request, in: sent.transaction, answered: nil) }
         let all = store.differences(from: state.tree).values.sorted()
         return """
-            \(name): the store is at no moment of what was asked for. After all that was acknowledged: \
-            \(acknowledged.prefix(3)); after the \(pending.count) requests behind, too: \(all.prefix(3)); quotas \
+            \(name): the store fits no point in the requests. After all acknowledged requests: \
+            \(acknowledged.prefix(3)); after the \(pending.count) requests after them: \(all.prefix(3)); quotas \
             \(state.quotas), found \(store.quotas); the requests: \(pending.prefix(200).map(\.request))
             """
     }

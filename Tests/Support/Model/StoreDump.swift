@@ -59,7 +59,7 @@ public struct StoreDump: Sendable {
     public func differences(from tree: ModelTree) -> [String: String] {
         var found: [String: String] = [:]
         for path in tree.nodes.keys { found[path] = difference(at: path, from: tree) }
-        // The children of its parent show a node that the model does not have, unless the node stayed behind alone.
+        // The children of its parent show a node that the model does not have, unless the node has lost its parent.
         for path in nodes.keys where tree.nodes[path] == nil && tree.nodes[ModelTree.parent(of: path)] != nil {
             found[path] = difference(at: path, from: tree)
         }
