@@ -96,7 +96,7 @@ extension ConfiguredFile {
         return nil
     }
 
-    /// The path without links, as far as its folders exist.
+    /// The path without links. Folders that do not exist stay as they are.
     var resolvedPath: String {
         let ancestor = nearestAncestor
         guard let resolved = realpath(ancestor, nil) else { return path }

@@ -146,7 +146,7 @@ final class Folding: @unchecked Sendable {
 
     private func keep(_ batch: Batch, _ reason: StorageError) {
         guard journals.keep(batch, reason) else { return }
-        log.error("\(reason); what changes is in memory only until that works, and lost if the daemon ends before")
+        log.error("\(reason); changes are in memory only until that works, and lost if the daemon ends before")
     }
 
     private func scheduleAttempt() {
@@ -355,7 +355,7 @@ final class Folding: @unchecked Sendable {
 
     private func saveUnsaved() {
         if !journals.saveUnsaved() { return }
-        log.notice("all that was in memory only is in '\(files.table)' and its journals now")
+        log.notice("'\(files.table)' and its journals have all changes that were in memory only")
     }
 
     private static func now(plus seconds: Int = 0, milliseconds: Int = 0) -> timespec {

@@ -109,7 +109,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         let wasGivenUp = standby?.isGivenUp ?? true
         standby?.add(batch)
         if !wasGivenUp, standby?.isGivenUp == true {
-            log.error("too much has changed to be kept for '\(files.table)'; it is written no more until a restart")
+            log.error("too many changes wait for '\(files.table)'; only a restart makes the daemon write it again")
         }
     }
 
@@ -121,7 +121,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
             try startFolding(contentToContinue(standby))
             for batch in standby.batches { try folding?.append(batch, needsSync: false) }
             self.standby = nil
-            log.notice("'\(files.table)' can be written again; all that has changed since the start is in it")
+            log.notice("'\(files.table)' can be written again; it has all changes since the start")
             return true
         } catch {
             folding?.stop(orderly: false)
@@ -141,13 +141,13 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         } catch {
             throw StorageError("\(error)")
         }
-        throw StorageError("'\(files.table)' is not what it was at the start")
+        throw StorageError("'\(files.table)' has changed since the start")
     }
 
     private func saySlow(_ duration: UInt64, at moment: UInt64) {
         if slownessSaid != 0, moment &- slownessSaid < Self.slownessPause { return }
         slownessSaid = moment
-        log.warning("a commit to '\(files.table)' took \(duration / 1_000_000) ms, in which nobody was answered")
+        log.warning("a commit to '\(files.table)' took \(duration / 1_000_000) ms; no client got a reply meanwhile")
     }
 
     private static var slow: UInt64 { 1_000_000_000 }
@@ -163,7 +163,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
 
     public func close() {
         if standby != nil {
-            log.error("what was changed since the start is lost: '\(files.table)' could not be written")
+            log.error("all changes since the start are lost: '\(files.table)' could not be written")
         }
         folding?.stop()
         folding = nil
@@ -194,7 +194,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
             if let problem = tree.problems.first {
                 throw .damaged("\(tree.problems.count) problems, the first of them: \(problem)")
             }
-            if content.isInterrupted { log.notice("a transaction that was interrupted has been taken back") }
+            if content.isInterrupted { log.notice("an interrupted transaction has been undone") }
             return (content, tree)
         } catch {
             switch error {

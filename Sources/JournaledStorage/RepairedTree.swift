@@ -58,7 +58,7 @@ struct RepairedTree {
             var path = path
             while let parent = Self.parent(of: path), nodes[parent] == nil {
                 nodes[parent] = Node(generation: nodes[path]?.generation ?? 0)
-                changes.append("\(text(parent)) is made again, empty: only what was below it is left")
+                changes.append("\(text(parent)) is made again, empty: only nodes below it are left")
                 path = parent
             }
         }

@@ -38,7 +38,7 @@ public struct StoreReport: Sendable {
         lines.append("boot: \(boot)\(boot == HostBoot.id ? ", this one" : ", not this one")")
         let batches = content.pending.reduce(0) { $0 + $1.sequences.count }
         if batches > 0 { lines.append("journals: \(batches) batches that are not in the file yet") }
-        if content.isInterrupted { lines.append("a transaction was interrupted, and will be taken back") }
+        if content.isInterrupted { lines.append("a transaction was interrupted; the next daemon undoes it") }
         lines += Self.list(tree.problems, "problems")
         self.init(text: lines.joined(separator: "\n"), isGood: tree.problems.isEmpty)
     }

@@ -11,7 +11,7 @@ struct Admission {
     let leavesHalf: Bool
 
     private var lastLine: Moment?
-    private var untold = 0
+    private var unlogged = 0
 
     /// The reason for turning a client away.
     enum Refusal: Equatable {
@@ -46,11 +46,11 @@ struct Admission {
 
     /// Logs a refusal, unless the log has a line about another one from the last minute.
     mutating func tell(_ refusal: Refusal, beside present: Int, at now: Moment, _ log: PluginLog) {
-        untold += 1
+        unlogged += 1
         if let lastLine, now < lastLine.advanced(byMilliseconds: Self.pauseMilliseconds) { return }
         log.write(level(of: refusal), summary(refusal, present))
         lastLine = now
-        untold = 0
+        unlogged = 0
     }
 
     /// The level of a refusal. To turn away a stranger is no error of the daemon.
@@ -60,7 +60,7 @@ struct Admission {
     }
 
     private func summary(_ refusal: Refusal, _ present: Int) -> String {
-        let many = untold == 1 ? "a client is" : "\(untold) clients were"
+        let many = unlogged == 1 ? "a client is" : "\(unlogged) clients were"
         return switch refusal {
         case .tooMany: "\(many) turned away: 'connections' allows no more than the \(present) that are connected"
         case .scarce(let all):

@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// A storage that keeps nodes and notes in dictionaries, and fails when a test tells it to.
+/// A storage that keeps nodes and notes in dictionaries, and fails when the test says so.
 public final class FailingStorage: Storage {
     public static var name: String { "failing" }
     public static var summary: String { "Fails on demand, for tests." }
@@ -17,18 +17,18 @@ public final class FailingStorage: Storage {
 
     /// Whether the next commits fail.
     public var isFailing = false
-    /// Whether it is given anything to keep. If not, it is as `memory` is.
+    /// Whether the kernel hands over its changes. If not, this is like `memory`.
     public var wantsBatches = true
-    /// Guests have to wait from 50 on, or from 75.
+    /// The load in percent. Guests wait from 50 on, or from 75.
     public var load = 0
-    /// What was committed, by path.
+    /// The committed nodes, by path.
     public private(set) var nodes: [String: StoredNode] = [:]
-    /// What else was committed, by key.
+    /// The committed notes, by key.
     public private(set) var notes: [[UInt8]: [UInt8]] = [:]
     public private(set) var commits = 0
-    /// The daemon has ended in an orderly way.
+    /// Whether the daemon has ended in an orderly way.
     public private(set) var isClosed = false
-    /// Nanoseconds that a commit may be put off.
+    /// The time in nanoseconds that a commit may wait.
     public var patience: UInt64 = 0
 
     public init() {}
@@ -88,6 +88,6 @@ public final class FailingStorage: Storage {
 
     public func close() { isClosed = true }
 
-    /// Damages what was noted.
+    /// Damages a note.
     public func overwriteNote(_ key: String, _ value: [UInt8]) { notes[Array(key.utf8)] = value }
 }

@@ -11,7 +11,7 @@ public struct StorageConformance {
     /// How a storage is left before it is reopened.
     public enum Ending: Sendable, CaseIterable {
         case closed
-        /// As when the daemon is killed: nobody calls the storage any more. If it holds something that prevents the
+        /// The daemon is killed: nobody calls the storage any more. If it holds something that prevents the
         /// next start, such as a lock, the closure that reopens it must release that.
         case dropped
     }
@@ -27,7 +27,7 @@ public struct StorageConformance {
         self.ending = ending
     }
 
-    /// Goes through everything and returns what is wrong, a line each.
+    /// Runs all tests and returns the problems, a line each.
     public func problems() throws -> [String] {
         var problems: [String] = []
         var expected: [String]?
@@ -58,14 +58,14 @@ public struct StorageConformance {
         return missing + wrong + (missing.isEmpty && wrong.isEmpty ? ["before \(step): the order is another"] : [])
     }
 
-    /// All there is, a line for each node: its path, generation, permissions, value, in the order of
-    /// children.
+    /// The whole store, a line for each node: its path, generation, permissions and value, in the order of
+    /// the children.
     static func content(of host: EmbeddedHost) -> [String] {
         let driver = Driver(host)
         var lines = ["@introduceDomain", "@releaseDomain"].map { "\($0) \(driver.ask(.getPermissions, $0))" }
         var waiting = ["/"]
         while let path = waiting.popLast() {
-            // All the names at once are more than a reply holds; the first part begins with the generation.
+            // A reply may be too small for all names. The first part begins with the generation.
             let part = driver.ask(bytes: .directoryPart, path, Array("0\0".utf8))
             let generation = part.split(separator: "|", maxSplits: 1).first ?? ""
             lines.append(
@@ -118,11 +118,11 @@ public struct StorageConformance {
 }
 
 extension StorageConformance {
-    /// What happens to the store, one after the other; it is reopened before each.
+    /// The steps of the test. The storage is reopened before each.
     private static var steps: [(name: String, do: (Driver) -> Void)] {
         [
             ("anything is written", { _ in }), ("values", writeValues), ("order", makeInOrder),
-            ("permissions", setPermissions), ("removal", remove), ("removal of what was there", removeWhatWasThere),
+            ("permissions", setPermissions), ("removal", remove), ("removal of old nodes", removeOldNodes),
             ("transactions", commitTransactions), ("long paths", writeLongPaths), ("domains", introduceDomain),
         ]
     }
@@ -159,7 +159,7 @@ extension StorageConformance {
         driver.write("/stays/x", Array("made again".utf8))
     }
 
-    private static func removeWhatWasThere(_ driver: Driver) {
+    private static func removeOldNodes(_ driver: Driver) {
         driver.ask(.remove, "/order")
         driver.ask(.remove, "/values/large")
         driver.ask(.remove, "/gone")

@@ -255,7 +255,7 @@
                 #expect(shelf.folder.text(of: journal) == "precious")
                 #expect(table.host.log.contains { $0.text.contains("'\(shelf.folder.file(journal))' is no journal") })
                 unlink(shelf.folder.file(journal))
-                try shelf.wait(for: "the journal") { shelf.log.contain("all that was in memory only is in") }
+                try shelf.wait(for: "the journal") { shelf.log.contain("have all changes that were in memory only") }
                 #expect(table.write("/second", "x") == .ok)
             }
         }

@@ -29,10 +29,12 @@
             #expect(try load.ask(2, inTransaction: [(.rm, "/nothing\0")]) != .EIO)
             let reason = String(cString: strerror(code))
             try shelf.wait(for: "the log") {
-                load.daemon.log.contains("\(reason); what changes is in memory only until that works")
+                load.daemon.log.contains("\(reason); changes are in memory only until that works")
             }
             load.disk.failNoMore()
-            try shelf.wait(for: "all to be written") { load.daemon.log.contains("all that was in memory only is in") }
+            try shelf.wait(for: "all to be written") {
+                load.daemon.log.contains("have all changes that were in memory only")
+            }
             try load.ask(0, inTransaction: [(.write, "/after\0x")])
             load.daemon.process.send(SIGKILL)
             _ = try load.daemon.process.wait()
@@ -70,7 +72,7 @@
                 try shelf.wait(for: "the store to be written") {
                     number += 1
                     #expect(table.write("/number", "\(number)") == .ok)
-                    return shelf.log.contain("all that has changed since the start is in it")
+                    return shelf.log.contain("it has all changes since the start")
                 }
                 #expect(table.write("/last", "\(number)") == .ok)
             }
@@ -93,7 +95,7 @@
                 try disk.setReadOnly(false)
                 try shelf.wait(for: "the store to be written") {
                     #expect(table.write("/more", "x") == .ok)
-                    return shelf.log.contain("all that has changed since the start is in it")
+                    return shelf.log.contain("it has all changes since the start")
                 }
             }
             #expect(shelf.asides.isEmpty)
@@ -116,7 +118,7 @@
             let load = try Load(.inMemory(), sync: sync, seed: 1)
             load.disk.fail(1, of: [.written], on: "journal", .slow(1200))
             #expect(try load.ask(0, inTransaction: [(.write, "/a\0x")]) == .ok)
-            try load.daemon.waitForLog("in which nobody was answered")
+            try load.daemon.waitForLog("no client got a reply meanwhile")
             try load.end()
         }
     }

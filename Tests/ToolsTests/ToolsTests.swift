@@ -15,7 +15,7 @@ import Testing
         .enabled("Debian's xenstore-utils and xen-utils are not installed") {
             try Tools.debian() != nil
         }, arguments: Golden.comparable)
-    func sideBySide(_ golden: Golden) throws {
+    func theToolsBehaveAsDebiansDo(_ golden: Golden) throws {
         let debian = try #require(try Tools.debian())
         let ours = try Tools.built().run(cases: golden.cases, on: Daemon())
         let theirs = try debian.run(cases: golden.cases, on: Daemon())

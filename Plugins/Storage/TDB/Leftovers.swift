@@ -51,7 +51,7 @@
                 let length = number(at: area + Layout.dataLengthOffset),
                 let data = read(length, at: area + Layout.recordSize),
                 Layout.forEachRecovered(in: data, { $0 + $1.count <= byteCount })
-            else { throw .damaged("an interrupted transaction cannot be taken back") }
+            else { throw .damaged("an interrupted transaction cannot be undone") }
             isInterrupted = true
             var isWritten = true
             _ = Layout.forEachRecovered(in: data) { place, old in

@@ -47,7 +47,7 @@
             var summary: String {
                 switch self {
                 case .none: "nothing is wrong"
-                case .communication: "it does not read what it is sent"
+                case .communication: "it does not read its replies and events"
                 case .wildIndexes: "the indexes of its ring make no sense"
                 case .oversizedMessage: "it has sent a message longer than the protocol allows"
                 }

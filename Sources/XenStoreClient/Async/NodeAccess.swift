@@ -37,7 +37,7 @@ extension NodeAccess {
         try await perform(.remove(path, in: transactionID))
     }
 
-    /// The names of a node's children, however many there are.
+    /// The names of all children of a node. The number has no limit.
     public func directory(_ path: some WireText) async throws(XenStoreError) -> [String] {
         do throws(XenStoreError) {
             return try await perform(.directory(path, in: transactionID))

@@ -50,7 +50,7 @@ public final class XenStore: NodeAccess {
     /// again from the start, so it must have no other effects. If it throws, nothing has happened.
     ///
     /// - Parameters:
-    ///   - attemptsMax: the method throws EAGAIN after so many tries. A daemon lets one of the
+    ///   - attemptsMax: the method throws EAGAIN after this many tries. A daemon lets one of the
     ///     conflicting transactions succeed, so the default goes on until this one does, or the task is
     ///     cancelled.
     ///   - isolation: the actor of the caller, on which `body` runs.

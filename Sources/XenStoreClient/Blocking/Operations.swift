@@ -27,7 +27,7 @@ extension XenStoreConnection {
         try perform(.remove(path, in: transaction))
     }
 
-    /// The names of a node's children, however many there are.
+    /// The names of all children of a node. The number has no limit.
     public func directory(
         _ path: some WireText, in transaction: TransactionID = .none
     ) throws(XenStoreError) -> [String] {
@@ -76,7 +76,7 @@ extension XenStoreConnection {
     /// again from the start, so it must have no other effects. If it throws, nothing has happened.
     ///
     /// - Parameters:
-    ///   - attemptsMax: the method throws EAGAIN after so many tries. A daemon lets one of the
+    ///   - attemptsMax: the method throws EAGAIN after this many tries. A daemon lets one of the
     ///     conflicting transactions succeed, so the default goes on until this one does.
     ///   - body: performs the requests of the transaction.
     public func transaction<Result>(

@@ -46,7 +46,7 @@ struct LiveUpdate {
     }
 
     private func run(_ store: XenStoreConnection) throws(Failure) {
-        // If the daemon is a domain of its own, its image would have to be sent in pieces.
+        // A daemon in a domain of its own would need its image in pieces.
         guard (try? store.read("/tool/xenstored/domid")) == nil else {
             throw Failure(text: "Live update of a xenstore domain is not supported.", status: 1)
         }

@@ -16,7 +16,7 @@ struct Output {
     }
     mutating func write(_ text: String) { pending += text.utf8 }
 
-    /// Forgets what is not flushed.
+    /// Forgets everything that is not flushed.
     mutating func discard() { pending.removeAll(keepingCapacity: true) }
 
     mutating func flushIfLarge() { if pending.count >= Self.flushSize { flush() } }
