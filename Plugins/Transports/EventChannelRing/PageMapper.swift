@@ -38,7 +38,7 @@
         func unmap(_ page: RingPage) { xengnttab_unmap(handle, page.base, 1) }
     }
 
-    /// Maps the frame whose number (gfn) the toolstack names. It needs dom0's right to map any page of any guest.
+    /// Maps the page with the gfn that the toolstack names. It needs dom0's right to map any page of any guest.
     final class ForeignMapper: PageMapper {
         private let handle: OpaquePointer
 
@@ -53,10 +53,10 @@
         deinit { xenforeignmemory_close(handle) }
 
         func map(_ domain: DomainID, gfn: UInt64) -> RingPage? {
-            var frame = xen_pfn_t(gfn)
+            var number = xen_pfn_t(gfn)
             var failure: Int32 = 0
             let page = xenforeignmemory_map(
-                handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &frame, &failure)
+                handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &number, &failure)
             guard let page else { return nil }
             if failure == 0 { return RingPage(base: page) }
             xenforeignmemory_unmap(handle, page, 1)

@@ -15,7 +15,7 @@
         static let keys = [
             ConfigurationKey(
                 "map", .choice(["grant", "foreign"]), default: .text("grant"),
-                "How to map a guest's ring: by the guest's own grant, or as foreign memory by its frame number."),
+                "How to map a guest's ring: by the guest's own grant, or as foreign memory by its gfn."),
             ConfigurationKey(
                 "xsd-port", .device, default: .text("/proc/xen/xsd_port"),
                 "The file in which dom0's kernel shows the event channel of its own ring."),
