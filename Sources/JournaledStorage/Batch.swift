@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// One turn's changes as they stand in a journal: a header, then for each change how long the end of its key is
-/// and how much of the key before comes in front of that, the record's length (or that it is gone), the end of
-/// the key and the record. Paths of 2,000 bytes that differ by a name would be most of a journal otherwise.
+/// The changes of one turn in the form that a journal has. A header comes first. Then each change has the length of its
+/// key's end, the length that the key shares with the key before, the length of its record (or a mark that the record
+/// is removed), the end of the key, and the record. Without shared lengths, long paths that differ only by a name would
+/// fill most of a journal.
 final class Batch {
     private var buffer = GrowingBuffer()
-    /// It takes something away, and so leaves less than there was.
+    /// Whether the batch removes something. After such a batch the store is smaller.
     private(set) var removes = false
-    /// The key of the change that was added last.
+    /// The key of the last added change.
     private var key = GrowingBuffer()
-    /// Bytes of keys that are left out, since the keys before have them.
+    /// The bytes of keys that are left out, since the keys before have them.
     private var shared = 0
 
-    /// All of it. Good until it is changed.
+    /// All bytes of the batch. They are valid until the batch changes.
     var bytes: UnsafeRawBufferPointer { buffer.bytes }
-    /// Bytes of the batch with whole keys: what a fold has to hold and a table has to take. Bounds count this, as
-    /// a guest can make a few bytes of a journal come to many.
+    /// The size of the batch with whole keys. A fold holds this much, and a table takes this much. All bounds count it,
+    /// since a guest can make a few bytes of a journal grow to many.
     var weight: Int { buffer.count + shared }
-    /// It only notes how far the daemon got with its peers, which says nothing after the next boot.
+    /// Whether the batch only holds the daemon's positions in the streams of its peers. They mean nothing after the
+    /// next boot.
     private(set) var isOfPeers = false
 
     static let headerSize = 32
@@ -30,7 +32,7 @@ final class Batch {
     private static let entryHeaderSize = 8
     private static let gone = UInt32.max
 
-    /// A batch of its own with the same content.
+    /// A copy of the batch, which does not change with it.
     func copy() -> Batch {
         let copy = Batch()
         copy.buffer.append(bytes)
@@ -38,10 +40,10 @@ final class Batch {
         return copy
     }
 
-    /// Takes a turn's changes, in place of what was there.
+    /// Takes the changes of a turn. Forgets the changes before.
     func take(_ changes: borrowing ChangeBatch) throws(StorageError) {
         buffer.truncate(to: 0)
-        // Sealing fills it in.
+        // `seal` fills in the header.
         _ = buffer.extend(by: Self.headerSize)
         key.truncate(to: 0)
         shared = 0
@@ -65,7 +67,7 @@ final class Batch {
         }
     }
 
-    /// Appends a change with the key of a note, and returns where its record of so many bytes is to be written.
+    /// Appends a change with the key of a note. Returns the place for its record of this size.
     @discardableResult
     private func begin(
         prefix: [UInt8], key end: UnsafeRawBufferPointer, record length: Int? = nil
@@ -76,7 +78,7 @@ final class Batch {
         return begin(sharing: 0, record: length)
     }
 
-    /// Appends a change with the key of a node, and returns where its record of so many bytes is to be written.
+    /// Appends a change with the key of a node. Returns the place for its record of this size.
     @discardableResult
     private func begin(key path: UnsafeRawBufferPointer, record length: Int? = nil) -> UnsafeMutableRawBufferPointer {
         let shared = Self.sharedLength(key.bytes, path)
@@ -95,7 +97,7 @@ final class Batch {
         return UnsafeMutableRawBufferPointer(rebasing: place[place.put(keyEnd, at: Self.entryHeaderSize)...])
     }
 
-    /// How many bytes both begin with.
+    /// The number of bytes that both begin with.
     private static func sharedLength(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
         let most = min(a.count, b.count)
         var count = 0
@@ -104,7 +106,7 @@ final class Batch {
         return count
     }
 
-    /// Fills in the header. The batch is complete then.
+    /// Fills in the header. After that the batch is complete.
     func seal(sequence: UInt64, store: UInt64) {
         let header = buffer.mutableBytes
         header.put(number: Self.magic.number(at: 0) as UInt32, at: 0)
@@ -175,7 +177,7 @@ extension Batch {
         return found == magic.number(at: 0) || found == formerMagic.number(at: 0)
     }
 
-    /// What begins as a batch does, and is as long as it says.
+    /// The batch at this offset; nil if the bytes do not begin like one, or end too early.
     private static func next(in journal: UnsafeRawBufferPointer, at offset: Int) -> Found? {
         guard journal.count - offset >= headerSize, hasMagic(journal, at: offset) else { return nil }
         let length = Int(journal.number(at: offset + 4) as UInt32)
@@ -236,8 +238,9 @@ extension Batch {
         return weight
     }
 
-    /// Calls `body` with what all the batches come to: the last word on each key. It is good only while `body` runs.
-    /// The journal has nothing but batches, as ``all(in:store:)`` has found them or a daemon has sealed them.
+    /// Calls `body` with the outcome of all batches: the last change of each key. The outcome is valid only while
+    /// `body` runs. The journal must hold nothing but batches, from ``all(in:store:)`` or from a daemon that has sealed
+    /// them.
     static func withOutcome<Result>(
         of journal: UnsafeRawBufferPointer, after folded: UInt64,
         _ body: (inout JournalOutcome) -> Result

@@ -19,7 +19,7 @@ final class FolderWatch {
     /// The folder itself has changed, or events were lost.
     private static let all = UInt32(IN_IGNORED | IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
-    /// Calls `changed` on the thread when there is news. Nil if the system does not let us.
+    /// Calls `changed` on the thread after each change. Nil if the system has no watches left.
     init?(_ folder: String, _ names: Set<String>, _ changed: @escaping @Sendable () -> Void) {
         let inotify = inotify_init1(Int32(linux_in_nonblock | linux_in_cloexec))
         let bell = eventfd(0, linux_efd_cloexec)
@@ -41,10 +41,10 @@ final class FolderWatch {
         close(bell)
     }
 
-    /// Whether something has happened that was not taken note of yet.
+    /// Whether something has happened since ``forgetNews()``.
     var hasNews: Bool { watch.hasNews.load(ordering: .sequentiallyConsistent) }
 
-    /// Takes note of all that has happened. To be called before one looks at the files.
+    /// Forgets all changes until now. Call this before a look at the files.
     func forgetNews() { watch.hasNews.store(false, ordering: .sequentiallyConsistent) }
 
     private final class Watch: Sendable {

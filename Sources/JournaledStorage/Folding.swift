@@ -36,7 +36,7 @@ final class Folding: @unchecked Sendable {
     private let isHurried = Atomic(false)
 
     private var watch: FolderWatch?
-    /// ``load`` as it was when the journals last changed: each turn asks for it.
+    /// The last ``load``, from the last change of the journals. Each turn asks for it.
     private let lastLoad = Atomic(0)
 
     private enum Ending {
@@ -88,7 +88,7 @@ final class Folding: @unchecked Sendable {
     }
 
     private func startWatch() {
-        // A weak reference to this would make each commit's own references dear.
+        // A weak reference here would make the references of each commit slower.
         watch = FolderWatch(files.folder, files.names) { [monitor] in
             monitor.lock()
             monitor.tellChange()
@@ -96,11 +96,11 @@ final class Folding: @unchecked Sendable {
         }
     }
 
-    /// Something has happened to the files' names.
+    /// Whether something has happened to the names of the files.
     private var mustLook: Bool { watch?.hasNews ?? false }
 
-    /// Makes a batch safe, from a power cut only if it `needsSync`, or throws and has changed nothing. Where
-    /// that cannot be, and the operator wants it so, keeps it in memory and says so in the log.
+    /// Stores a batch, or throws and changes nothing. If the batch `needsSync`, it survives a power cut. If the batch
+    /// cannot be stored, and the operator has chosen `go-on`, keeps it in memory and logs that.
     func append(_ batch: Batch, needsSync: Bool) throws(StorageError) {
         monitor.lock()
         defer { monitor.unlock() }
@@ -162,7 +162,7 @@ final class Folding: @unchecked Sendable {
         return room.fullness != nil
     }
 
-    /// How near the journal is to where commits wait, in percent. 0 if folding is not what is missing.
+    /// The size of the journal in percent of the size at which commits wait. 0 if folds are not the problem.
     var load: Int { lastLoad.load(ordering: .relaxed) }
 
     private func noteLoad() {
@@ -249,7 +249,7 @@ final class Folding: @unchecked Sendable {
             note(fold(closed))
             recover()
             noteLoad()
-            // To give tens of megabytes back takes milliseconds, in which commits need not wait.
+            // To free tens of megabytes takes milliseconds. Commits need not wait for that.
             monitor.unlock()
             closed = []
             monitor.lock()

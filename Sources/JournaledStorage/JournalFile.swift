@@ -35,9 +35,9 @@ struct JournalFile {
     private static let spareSize = 16 << 20
     /// An emptied journal above this size frees its memory.
     private static let spareMemory = 1 << 20
-    /// Below this a journal does not grow step by step.
+    /// Below this size a journal does not grow step by step.
     private static let usualLeast = 256 << 10
-    /// A journal is seldom larger than this, as commits wait then.
+    /// The usual upper bound of a journal. Commits wait above it.
     private static let usualMost = 68 << 20
     /// The largest step by which a journal grows.
     private static let stride = 1 << 20

@@ -30,7 +30,7 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
     /// The changes since a start at which the store could not be opened.
     private var standby: Standby?
     private let batch = Batch()
-    /// Nanoseconds that the last commit with a sync took.
+    /// How long the last commit with a sync took, in nanoseconds.
     private var commitTime: UInt64 = 0
     /// When the log last reported a slow commit.
     private var slownessSaid: UInt64 = 0

@@ -53,7 +53,7 @@ struct Journals {
 
     // MARK: Batches
 
-    /// Makes sure that the number of the next batch is not in the other journal. To be called before each batch.
+    /// Makes sure that the other journal has no batch with the next number. Call this before each batch.
     mutating func forgetRefused() throws(StorageError) { try files[1 - open].forgetRefused() }
 
     /// Adds the whole sealed batch, or nothing. `room` bytes stay free after it.

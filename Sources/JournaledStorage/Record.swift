@@ -133,12 +133,12 @@ struct StoredNode {
         return Permission(access, DomainID(domain), isStale: bits & Bit.stale != 0)
     }
 
-    /// Bytes of a node's record.
+    /// The size of a node's record in bytes.
     static func size(of node: NodeRecord) -> Int {
         headerSize + permissionSize * node.permissions.count + node.value.count + node.children.count + slack
     }
 
-    /// Writes a node's record to a place of its size.
+    /// Writes a node's record to a place of that size.
     static func write(_ node: NodeRecord, to place: UnsafeMutableRawBufferPointer) {
         place.put(number: node.generation, at: 0)
         place.put(number: UInt32(truncatingIfNeeded: node.permissions.count), at: 8)
