@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension [UInt8] {
-    /// `withUnsafeBytes` that knows which errors `body` throws.
+    /// Like `withUnsafeBytes`, but it keeps the error type of `body`.
     @inlinable
     package func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

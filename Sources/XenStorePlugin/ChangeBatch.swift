@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one turn has changed, as typed records. It borrows from its source: good only while
+/// The changes of one turn, as typed records. The batch borrows from its source: it is valid only while
 /// ``Storage/commit(_:)`` runs.
 public struct ChangeBatch: ~Copyable {
     private let source: any ChangeSource
     private let generation: UInt64
     private let notes: [[UInt8]: [UInt8]?]
-    /// Nothing in it is of use when the host has been rebooted, so that it needs no sync: it is about
-    /// peers that are gone then.
+    /// Whether the batch is useless after a reboot of the host. Then it needs no sync. Such a batch is only about
+    /// peers, which end with the boot.
     public let endsWithBoot: Bool
 
-    /// What `source` has changed since a generation, and what the kernel wants noted beside it: a value for a key,
-    /// or nil if the key is to be forgotten.
+    /// Makes a batch of the changes in `source` since a generation, and of the kernel's notes: a value for a key, or
+    /// nil if storage should forget the key.
     ///
     /// The kernel makes the batches of a daemon. The test of a storage makes one of any source.
     public init(
@@ -24,8 +24,7 @@ public struct ChangeBatch: ~Copyable {
         self.endsWithBoot = endsWithBoot
     }
 
-    /// Calls `body` with each node that is new or has changed, with each path that is gone, and with
-    /// what else the kernel has noted.
+    /// Calls `body` with each new or changed node, with each removed path, and with each note.
     public func forEach(_ body: (Change) throws(StorageError) -> Void) throws(StorageError) {
         for (key, value) in notes {
             try key.withBytes { key throws(StorageError) in
@@ -37,8 +36,8 @@ public struct ChangeBatch: ~Copyable {
     }
 }
 
-/// Who knows what has changed: the kernel's store, or a list in the test of a storage.
+/// A source of changes: the kernel's store, or a list in the test of a storage.
 public protocol ChangeSource: AnyObject {
-    /// Calls `body` with each path that is gone since the generation, then with each node that is new or has changed.
+    /// Calls `body` with each path that was removed since the generation, then with each new or changed node.
     func forEachChange(since generation: UInt64, _ body: (Change) throws(StorageError) -> Void) throws(StorageError)
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One key that a block of the configuration understands. The list of keys is all there is to know:
-/// checking, `--print-config`, `--plugins` and the man page come from it.
+/// One key in a block of the configuration. Checks, `--print-config`, `--plugins` and the manual all use the list of
+/// keys.
 public struct ConfigurationKey: Sendable, Equatable {
     public indirect enum Kind: Sendable, Equatable {
         /// Any text.
         case text
-        /// An absolute path of a file that the daemon makes, which no other may be. `${rundir}` in it stands for
-        /// the run directory, and is replaced before a plugin sees it.
+        /// An absolute path of a file that the daemon makes. No other key may name the same file. The plugin gets the
+        /// path with the run directory in place of `${rundir}`.
         case path
-        /// The same of something that is there already, such as a device.
+        /// A path like that, of something that exists already, such as a device.
         case device
         /// `true` or `false`.
         case flag
@@ -19,20 +19,19 @@ public struct ConfigurationKey: Sendable, Equatable {
         case mode
         /// One of a few words.
         case choice([String])
-        /// A mapping whose keys are domain ids, and whose values are mappings with these keys. What
-        /// a domain's block leaves out is left out of its checked values, too: no defaults are
-        /// filled in there, so that it can fall back to what holds for every domain.
+        /// A mapping from domain ids to mappings with these keys. A key that is missing in a domain's block is also
+        /// missing in its checked values. No default is filled in, so the value for all domains can apply.
         case perDomain([ConfigurationKey])
     }
 
     public var name: String
     public var kind: Kind
-    /// As it would stand in the file; nil if the key has no value unless it is given.
+    /// The default, as a file would have it; nil if the key has no value by default.
     public var defaultValue: ConfigurationValue?
-    /// One sentence for the operator: what it does, its unit, what a special value means.
+    /// One sentence for the operator: the effect of the key, its unit, and special values.
     public var summary: String
-    /// The plugin runs without the file that the key names, though not as well: a path where no file can be made
-    /// is worth a warning only.
+    /// Whether the plugin runs without the file that the key names, though not as well. If that file cannot be made,
+    /// the daemon only warns.
     public var isDispensable: Bool
 
     public init(
@@ -67,16 +66,16 @@ public enum ConfigurationValue: Sendable, Equatable {
     }
 }
 
-/// The checked values of one block: every key that has a default is there.
+/// The checked values of one block. Every key with a default has a value.
 public struct ConfigurationBlock: Sendable, Equatable {
     public private(set) var values: [String: ConfigurationValue]
-    /// The block's own key with all the blocks it stands in, dotted: `transports.unix-socket`.
+    /// The block's key with all blocks around it, dotted: `transports.unix-socket`.
     public var path: String
-    /// Where the block stands in the file, for a plugin's own errors.
+    /// The place of the block in the file, for a plugin's own errors.
     public var place: ConfigurationPlace?
-    /// Where those values stand that were given, by key.
+    /// The places of the given values, by key.
     public var places: [String: ConfigurationPlace]
-    /// The log of the plugin that is made from the block.
+    /// The log of the plugin that this block configures.
     public var log = PluginLog.silent
 
     public init(
@@ -89,13 +88,13 @@ public struct ConfigurationBlock: Sendable, Equatable {
         self.places = places
     }
 
-    /// The block that a file with nothing in it would give.
+    /// The block of an empty file.
     public init(defaultsOf keys: [ConfigurationKey]) {
         self.init([:])
         for key in keys { values[key.name] = key.defaultValue }
     }
 
-    /// Blocks are equal if they configure the same; where that was written does not matter.
+    /// Whether both blocks configure the same. Their places do not matter.
     public static func == (a: ConfigurationBlock, b: ConfigurationBlock) -> Bool {
         a.values == b.values
     }
@@ -118,7 +117,7 @@ public struct ConfigurationBlock: Sendable, Equatable {
         changed.values[key] = value
         return changed
     }
-    /// What a plugin throws if it cannot take the value of `key`: says where the value stands.
+    /// The error that a plugin throws if it cannot accept the value of `key`. It has the value's place.
     public func error(_ problem: String, key: String, suggestion: String? = nil) -> ConfigurationError {
         ConfigurationError(
             problem, key: path.isEmpty ? key : "\(path).\(key)", at: places[key] ?? place,
@@ -126,8 +125,8 @@ public struct ConfigurationBlock: Sendable, Equatable {
     }
 }
 
-/// A place in a configuration file; lines and columns count from 1. What does not come from a line
-/// of a file, such as an option of the command line, is a place with a name only.
+/// A place in a configuration file. Lines and columns count from 1. A value from elsewhere, such as the command line,
+/// has a place with only a name.
 public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
     public var file: String
     public var line: Int
@@ -145,14 +144,14 @@ public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
     public var description: String { line == 0 ? file : "\(file):\(line):\(column)" }
 }
 
-/// Something wrong with the configuration: what, where, and what was likely meant.
+/// An error in the configuration: the problem, its place, and the word that was likely meant.
 public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     public var place: ConfigurationPlace?
-    /// The key with all the blocks it stands in, dotted: `transports.unix-socket.mode`. Empty if
-    /// the problem is the file's as a whole.
+    /// The key with all blocks around it, dotted: `transports.unix-socket.mode`. Empty if the problem concerns the
+    /// whole file.
     public var key: String
     public var problem: String
-    /// The nearest known key or word, if one is near.
+    /// The nearest known key or word; nil if none is near.
     public var suggestion: String?
 
     public init(_ problem: String, key: String, at place: ConfigurationPlace? = nil, suggestion: String? = nil) {

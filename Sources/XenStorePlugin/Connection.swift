@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One connection as its transport sees it: who is at the other end, and what is to be sent.
+/// One connection as its transport sees it.
 ///
-/// ``PluginHost/connect(_:as:at:)`` makes it. It is open since the kernel, another module, adds to it what it knows of
-/// a connection. Nobody else can: the initializer belongs to this package.
+/// ``PluginHost/connect(_:as:at:)`` makes it. The class is open, since the kernel is another module and adds its own
+/// state. Only this package can call the initializer.
 open class Connection {
     public final let peer: Peer
-    /// Goes up with each connection; for the log.
+    /// A number that grows with each connection; for the log.
     public final let number: UInt64
-    /// False while the connection is blocked or ending: its transport must not read from the peer.
+    /// Whether the transport may read from the peer. False while the connection is blocked or ends.
     public package(set) final var isReading = true
 
     @inlinable
@@ -17,15 +17,15 @@ open class Connection {
         self.peer = peer
     }
 
-    /// What may be sent and has not been reported as sent. Valid until the next call into the host.
+    /// The bytes that the transport may send now. They are valid until the next call into the host.
     ///
-    /// In the middle of a turn that storage has yet to take, that is only what earlier turns have
-    /// left: nobody sees an answer that might have to be taken back.
+    /// Storage must first take the changes of a turn. Until then this has only bytes of earlier turns, so nobody sees a
+    /// reply that a failed turn would undo.
     open var unsent: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    /// Up to where the streams have got: what was taken includes what this turn has taken.
+    /// The present positions in the two streams. The position of taken bytes includes this turn.
     open var indexes: StreamIndexes { StreamIndexes() }
 
-    /// What the connection is doing.
+    /// The state of the connection.
     open var state: ConnectionState { .ok }
 }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a connection is doing, as an operator asks it.
+/// The state of a connection, for an operator.
 public enum ConnectionState: Sendable, Equatable {
-    /// Nothing in hand.
+    /// Nothing waits.
     case ok
-    /// Requests in hand, or replies that have not gone out.
+    /// Requests wait to be handled, or replies wait to be sent.
     case busy
-    /// Not read from, and why.
+    /// The transport does not read from it, for this reason.
     case blocked(BlockedReason)
 }
 
-/// Why a connection is not read from.
+/// The reason why the transport does not read from a connection.
 public enum BlockedReason: UInt8, Sendable, CaseIterable {
-    /// It does not read what it asked for.
+    /// The peer does not read its replies.
     case peerNotReading
-    /// It has more requests under way than its quota allows.
+    /// More of its requests are outstanding than its quota allows.
     case outstandingRequests
-    /// A guest does not read the events that it has caused.
+    /// A guest does not read the events that this peer has caused.
     case unreadEvents
     /// Its domain holds more memory than its quota allows.
     case memory
-    /// A transaction of dom0 has the store to itself for a moment.
+    /// A transaction of dom0 has the store for itself, for a short time.
     case reservation
 
-    /// For the operator.
+    /// The reason in words, for the operator.
     public var summary: StaticString {
         switch self {
         case .peerNotReading: "the client does not read its replies"

@@ -1,38 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// A transport that reaches domains, and to which INTRODUCE is routed. At most one runs.
+/// A transport that reaches domains. INTRODUCE goes to it. At most one runs.
 ///
-/// The kernel decides who is introduced; the transport maps the ring and moves bytes. It
-/// connects dom0's own kernel itself when it starts.
+/// The kernel decides which domains are introduced. The transport maps the ring and moves bytes. When it starts, it
+/// connects dom0's own kernel itself.
 public protocol DomainTransport: Transport {
-    /// What it knows about domains.
+    /// The source of facts about domains.
     var hypervisor: any Hypervisor { get }
-    /// Maps the domain's ring, which begins empty, whatever was in it, and binds its event channel `port`. The
-    /// kernel then connects the wire that is returned, and tells its link (``Link/connected(_:)``): only then the
-    /// domain is told `features` and served. WireError as C xenstored would have it: EINVAL for what cannot be
-    /// mapped or bound. `frame` is where the toolstack says that the ring is; a transport that has the domain's own
-    /// grant does not need it.
+    /// Maps the domain's ring, empties it, and binds its event channel `port`. The kernel then connects the returned
+    /// wire and calls ``Link/connected(_:)``. Only after that the transport shows `features` to the domain and serves
+    /// it. `frame` is the gfn of the ring. A transport that has a grant for the page does not need it.
     ///
-    /// None of these may call the ``PluginHost``.
+    /// Throws EINVAL if it cannot map the ring or bind the channel, as C xenstored does. None of these methods may call
+    /// the ``PluginHost``.
     func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
-    /// The domain was introduced before, and is again: binds the event channel `port`, and if that works empties
-    /// the ring and clears its error. The kernel ends the old connection. If it throws, the old connection is served on
-    /// as far as possible.
+    /// Serves a domain that is introduced again: binds the event channel `port`, then empties the ring and clears its
+    /// error. The kernel ends the old connection. If this throws, the old connection goes on as far as possible.
     func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
-    /// Serves a domain again that was introduced before the daemon was restarted: as `introduce` does,
-    /// but what is in the ring stays there, and is answered.
+    /// Serves a domain again that an earlier daemon has served. Unlike `introduce`, this keeps the content of the ring,
+    /// and the requests in it get their replies.
     func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
-    /// Unbinds and unmaps what the domain has. Its connection is already gone.
+    /// Unbinds the channel and unmaps the ring of a domain. Its connection has already ended.
     func release(_ domain: DomainID)
 }
 
-/// A domain's wire, ready to be connected.
+/// The wire of a domain, which the kernel can connect.
 public struct DomainWire {
     public var link: any Link
     public var peer: Peer
-    /// How far the streams have got with a domain that was there before.
+    /// The positions in the streams of a domain that an earlier daemon has served.
     public var indexes: StreamIndexes
 
     public init(_ link: any Link, to peer: Peer, at indexes: StreamIndexes = StreamIndexes()) {
@@ -42,20 +40,20 @@ public struct DomainWire {
     }
 }
 
-/// Which domains there are.
+/// The source of facts about domains.
 public protocol Hypervisor: AnyObject {
-    /// What is known of a domain, nil if there is none under this number.
+    /// The state of a domain; nil if no domain has this number.
     func state(of domain: DomainID) -> DomainState?
 }
 
 /// A domain as the hypervisor sees it.
 public struct DomainState: Sendable, Equatable {
-    /// Differs for each domain there ever was on this host, as far as the hypervisor can tell:
-    /// numbers are used again, these are not.
+    /// A number that no other domain of this host ever has, as far as the hypervisor can tell. Domain ids are used
+    /// again.
     public var uniqueID: UInt64
-    /// It has shut down, in whatever way, and may be resumed.
+    /// Whether the domain has shut down in any way. It may be resumed.
     public var isShutdown: Bool
-    /// It is being torn down, or is gone, except for pages that somebody else still maps.
+    /// Whether the domain dies or is dead. Other domains may still map some of its pages.
     public var isDead: Bool
 
     public init(uniqueID: UInt64, isShutdown: Bool = false, isDead: Bool = false) {

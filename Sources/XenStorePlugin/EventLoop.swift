@@ -1,47 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a transport needs of the one loop that the daemon runs in. The reactor is one; the test kit
-/// has another, cranked by hand.
+/// The event loop of the daemon, as a transport uses it.
 public protocol EventLoop: AnyObject {
-    /// Calls `handler` whenever `descriptor` is ready for any of `interest`, level-triggered, until
-    /// it is removed. The loop does not own the descriptor, but keeps the handler.
+    /// Calls `handler` whenever `descriptor` is ready for any of `interest`, level-triggered, until the descriptor is
+    /// removed. The loop keeps the handler. It does not own the descriptor.
     func add(_ descriptor: Int32, for interest: Readiness, _ handler: any ReadinessHandler)
         throws(SystemError)
-    /// Changes what a descriptor that was added is watched for; an empty set only tells of hang-up.
+    /// Changes the events for which the loop watches a descriptor. With an empty set it reports only a hang-up.
     func change(_ descriptor: Int32, to interest: Readiness)
-    /// Forgets a descriptor. No readiness is reported for it after this returns.
+    /// Forgets a descriptor. After this returns, the loop does not call its handler.
     func remove(_ descriptor: Int32)
 
-    /// The time, on the clock that ``wake(_:at:)`` goes by.
+    /// The time on the clock of ``wake(_:at:)``.
     var now: Moment { get }
-    /// Calls `handler` once when `moment` has come: soon after it, never before it, and not from within this
-    /// call. A handler waits for one moment: another one takes its place, and nil takes it back. The loop keeps
-    /// the handler until then.
+    /// Calls `handler` once, soon after `moment` and never before it. Does not call it before this returns. A handler
+    /// waits for one moment: a new moment replaces it, and nil cancels it. The loop keeps the handler until then.
     func wake(_ handler: any TimerHandler, at moment: Moment?)
 }
 
-/// What a descriptor is ready for.
+/// The events for which a descriptor is ready.
 public struct Readiness: OptionSet, Sendable {
     public var rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     public static let readable = Readiness(rawValue: 1)
     public static let writable = Readiness(rawValue: 2)
-    /// The peer is gone or the descriptor is broken. Always reported, never asked for.
+    /// The peer is gone, or the descriptor is broken. The loop always reports this.
     public static let hungUp = Readiness(rawValue: 4)
 }
 
-/// Something that acts on a ready descriptor.
+/// An object that acts on a ready descriptor.
 public protocol ReadinessHandler: AnyObject {
     func ready(_ descriptor: Int32, for readiness: Readiness)
 }
 
-/// Something that acts when a moment has come.
+/// An object that acts when a moment has come.
 public protocol TimerHandler: AnyObject {
     func wake(at now: Moment)
 }
 
-/// A moment of the monotonic clock, in nanoseconds. The kernel has no clock: moments come to it.
+/// A moment of the monotonic clock, in nanoseconds. The kernel has no clock of its own: it gets the time with each
+/// turn.
 public struct Moment: Comparable, Hashable, Sendable {
     public var nanoseconds: UInt64
     public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
@@ -57,9 +56,9 @@ public struct Moment: Comparable, Hashable, Sendable {
 public enum Wait: Sendable, Equatable {
     /// Until a descriptor is ready.
     case forever
-    /// Not at all: there is work left over from this turn.
+    /// Not at all, since this turn has left work.
     case none
-    /// Until a descriptor is ready, but to the nanosecond no longer than this: the turn is not over.
+    /// Until a descriptor is ready, but never longer than this, to the nanosecond. The turn goes on.
     case gathering(until: Moment)
     /// Until a descriptor is ready, but no longer than this.
     case until(Moment)

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 public struct Peer: Sendable {
-    /// The domain it belongs to: its home for relative paths, its rights and its quotas.
+    /// The domain of the peer. It decides the home for relative paths, the rights and the quotas.
     public var domain: DomainID
-    /// May issue the operations of the control domain, and owns every node. Not subject to quotas.
+    /// Whether the peer may use the operations of the toolstack and owns every node. It has no quotas.
     public var isPrivileged: Bool
-    /// False on the read-only socket: whatever would change something is answered EROFS.
+    /// False for a read-only socket. Then the daemon answers EROFS to a request that would change something.
     public var mayWrite: Bool
-    /// Does not notice when the daemon is restarted, and so must find its watches again: a ring.
+    /// Whether the peer does not notice a restart of the daemon, as with a ring. The next daemon must restore its
+    /// watches.
     public var outlivesDaemon: Bool
-    /// What to call it in the log, such as `socket` or `ring`.
+    /// The name of the transport in the log, such as `socket` or `ring`.
     public var transport: StaticString
-    /// Bounds for each connection of a privileged peer that is not trusted as dom0's tools are; nil for none.
-    /// Guests are bounded by policies.
+    /// The limits of a privileged peer that the operator trusts less than dom0's tools; nil for none. Policies limit
+    /// guests.
     public var limits: ClientLimits?
 
     public init(
@@ -30,15 +31,15 @@ public struct Peer: Sendable {
     }
 }
 
-/// What one connection may hold; 0 means unlimited, and exactly as many are allowed as the limit says.
+/// The limits of one connection. A limit is the largest allowed number; 0 means unlimited.
 public struct ClientLimits: Sendable, Equatable {
     public var watches: Int
     /// Open transactions.
     public var transactions: Int
     /// Requests in one transaction.
     public var transactionRequests: Int
-    /// Bytes: transactions and the old values kept for them, watches, requests and messages that wait. A client
-    /// that does not read its events is closed at this bound.
+    /// The bytes of transactions and the old values kept for them, of watches, and of waiting requests and messages.
+    /// The daemon closes a client that does not read its events at this limit.
     public var memory: Int
 
     public init(watches: Int, transactions: Int, transactionRequests: Int, memory: Int) {
@@ -58,7 +59,7 @@ public struct ClientLimits: Sendable, Equatable {
         }
     }
 
-    /// The error that a client gets which is to hold `amount`; nil if it may.
+    /// The error for a client that would hold `amount`; nil if it may.
     package func refusal(of resource: Resource, amount: Int) -> WireError? {
         let limit = limit(of: resource)
         return limit == 0 || amount <= limit ? nil : resource == .memory ? .EIO : .ENOSPC

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// A node's permissions: at least one entry. Entry 0 names the owner, and its access is what every
-/// domain without an entry of its own gets.
+/// A node's permissions, at least one entry. Entry 0 names the owner, and has the access of all domains without an
+/// entry.
 public struct PermissionList: Hashable, Sendable {
     public private(set) var entries: [Permission]
 

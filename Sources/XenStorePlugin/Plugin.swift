@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What every plugin is: a name to be chosen by, the keys it understands, and a way to be made.
+/// The common part of all plugins: a name, the list of keys, and an initializer.
 ///
-/// The configuration is checked against ``keys`` before ``init(_:)`` runs: unknown keys, wrong types
-/// and numbers out of range never reach a plugin, which therefore reads typed values only. What a
-/// plugin alone can judge (two keys that exclude each other) it throws as a ``ConfigurationError``.
+/// The daemon checks the configuration against ``keys`` before it calls ``init(_:)``. A plugin never gets an unknown
+/// key, a value of a wrong type or a number out of range. It throws a ``ConfigurationError`` for problems that only the
+/// plugin can see, such as two keys that exclude each other.
 public protocol Plugin: AnyObject {
     /// The name in the configuration file, such as `unix-socket`.
     static var name: String { get }
@@ -13,18 +13,17 @@ public protocol Plugin: AnyObject {
     /// The keys of this plugin's block, with their defaults.
     static var keys: [ConfigurationKey] { get }
 
-    /// Makes the plugin. It must not touch the system yet: `--check-config` makes plugins, too.
+    /// Makes the plugin. It must not touch the system yet, since `--check-config` also makes plugins.
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError)
 }
 
-/// A plugin that can say before it starts what it would be refused for, such as a path that names a folder.
+/// A plugin that finds problems before it starts, such as a path that names a folder.
 public protocol Surveying: Plugin {
-    /// Looks at what the plugin is to work with, and changes nothing. Throws what its start would fail
-    /// with; what works, but hardly as it is meant, goes to `warn`. `--check-config` calls it, and the
-    /// daemon before it starts.
+    /// Checks the files and devices of the plugin, and changes nothing. Throws the error that the start would throw.
+    /// Sends doubtful values to `warn`. The daemon calls it before it starts, and for `--check-config`.
     func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError)
-    /// Keys of files without which the plugin can go on, as it is configured, beside those whose
-    /// ``ConfigurationKey/isDispensable`` says so in any case. None by default.
+    /// The keys of files that the plugin can do without in its present configuration, in addition to those with
+    /// ``ConfigurationKey/isDispensable``. None by default.
     var dispensableKeys: Set<String> { get }
 }
 
@@ -32,15 +31,16 @@ extension Surveying {
     public var dispensableKeys: Set<String> { [] }
 }
 
-/// A plugin that looks after what it has made outside of the daemon, such as a socket's file.
+/// A plugin that looks after something that it has made outside of the daemon, such as a socket's file.
 public protocol Restoring: Plugin {
-    /// Makes again what somebody has removed. Called on SIGHUP, whatever the configuration has become.
+    /// Makes again what another program has removed. The daemon calls it on SIGHUP, even if the configuration has an
+    /// error.
     func restore()
 }
 
-/// A plugin that takes changed values while it runs (SIGHUP).
+/// A plugin that accepts changed values while it runs (SIGHUP).
 public protocol Reloadable: Plugin {
-    /// Takes over what can change in a running daemon from `configuration`, which was checked as
-    /// for `init`. All or nothing: what throws has changed nothing.
+    /// Accepts all values that can change in a running daemon. The daemon has checked `configuration` as for `init`. If
+    /// this throws, nothing has changed.
     func reload(_ configuration: ConfigurationBlock) throws(ConfigurationError)
 }

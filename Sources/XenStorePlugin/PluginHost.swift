@@ -1,61 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a transport may ask of the daemon that runs it: the kernel, which hands itself to each transport at its start.
+/// The daemon as its transports see it. The kernel is one, and each transport gets it when it starts.
 ///
-/// One thread drives it. Links and transports may call it whenever they are called, and at any other time; a
-/// ``DomainTransport`` that is asked to introduce or release a domain must not.
+/// One thread calls everything. Links and transports may call the host at any time, also while the host calls them. But
+/// a ``DomainTransport`` must not call it from a method that introduces or releases a domain.
 public protocol PluginHost: AnyObject {
     // MARK: Connections
 
-    /// A client has connected. The kernel keeps `link` until the connection ends.
+    /// Connects a client. The kernel keeps `link` until the connection ends.
     ///
-    /// `indexes` is how far the streams have got with a peer that was there before: it goes on from there,
-    /// or from where the daemon before this one has noted that it got.
+    /// `indexes` are the present stream positions of a peer that an earlier daemon has served. The connection goes on
+    /// there, or at the positions that the earlier daemon has stored.
     func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Connection
 
-    /// The peer wants to begin again over a ring that was given up since it broke the protocol: it is
-    /// served again, as after INTRODUCE.
+    /// Serves a peer again over a ring that the daemon has given up, as after INTRODUCE. The peer has asked for a new
+    /// start.
     func reconnect(_ link: any Link, as peer: Peer) -> Connection
 
-    /// The peer is gone. The transport closes the wire itself; the connection must not be used
-    /// any more.
+    /// Ends a connection whose peer is gone. The transport closes the wire itself, and must not use the connection any
+    /// more.
     func disconnect(_ connection: Connection)
 
-    /// The peer wants to begin again over the same ring: its watches, its transactions, and all that
-    /// is on the way either way are dropped. The connection stays.
+    /// Makes a new start for a peer over the same ring. Drops its watches, its transactions, and all requests and
+    /// replies on their way. The connection stays.
     func reset(_ connection: Connection)
 
     // MARK: Bytes
 
-    /// Bytes have come from the peer. They are answered in place or kept; the buffer is free again
-    /// when this returns.
+    /// Takes bytes from the peer. The kernel handles or copies them, so the buffer is free again when this returns.
     func receive(_ bytes: UnsafeRawBufferPointer, on connection: Connection)
 
-    /// The peer sends no more, but may still read: the connection ends when it has been answered.
+    /// Tells that the peer sends nothing more, but may still read. The connection ends after the last reply.
     func receivedEnd(on connection: Connection)
 
-    /// `count` of the connection's unsent bytes have gone out.
+    /// Tells that the transport has sent `count` of the unsent bytes.
     func sent(_ count: Int, on connection: Connection)
 
-    /// The peer has made room for more of what is to be sent. The connection is flushed when the turn
-    /// ends, not before: what this turn has answered is not safe to be seen until then.
+    /// Tells that the peer has room for more bytes. The kernel flushes the connection at the end of the turn, since
+    /// before that nobody may see the replies of the turn.
     func resumeSending(on connection: Connection)
 
-    /// The peer has moved the indexes itself, such as hvmloader, which clears the whole page before it
-    /// starts what comes after it: from now on they count from elsewhere.
+    /// Tells that the peer itself has changed the indexes. hvmloader does so: it clears the page before it starts the
+    /// next program. The streams go on at the new indexes.
     func indexesMoved(on connection: Connection, from old: StreamIndexes, to new: StreamIndexes)
 
     // MARK: Domains
 
-    /// The transport that reaches domains has started: INTRODUCE is routed to it from now on.
+    /// Tells that a transport for domains has started. INTRODUCE goes to it from now on.
     func serveDomains(by transport: any DomainTransport)
 
-    /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
+    /// Tells that the state of some domain has changed (VIRQ_DOM_EXC). The kernel then asks for the state of all
+    /// domains that it serves.
     func domainsChanged()
 }
 
 extension PluginHost {
-    /// A client has connected whose streams begin.
+    /// Connects a client whose streams begin.
     public func connect(_ link: any Link, as peer: Peer) -> Connection {
         connect(link, as: peer, at: StreamIndexes())
     }

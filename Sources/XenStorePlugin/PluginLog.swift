@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a plugin writes what an operator should know.
+/// The log of a plugin, for the operator.
 ///
-/// A plugin gets it with its configuration (``ConfigurationBlock/log``), and it can be used from then on, by
-/// any thread. Where a line goes, and whether it is wanted at all, is decided when it is written, so it does
-/// not matter how early the plugin was made.
+/// A plugin gets it in its configuration (``ConfigurationBlock/log``). It may use the log at once, from any thread. The
+/// level and the place of the log are decided when a line is written.
 public struct PluginLog: Sendable {
     private let sink: @Sendable (LogLevel, () -> String) -> Void
 
-    /// `sink` gets every line. The text costs nothing as long as `sink` does not ask for it.
+    /// `sink` gets every line. If `sink` does not ask for the text, the text costs nothing.
     public init(_ sink: @escaping @Sendable (LogLevel, () -> String) -> Void) { self.sink = sink }
 
     /// Drops every line.
@@ -21,19 +20,19 @@ public struct PluginLog: Sendable {
 
     public func write(_ level: LogLevel, _ text: @autoclosure () -> String) { sink(level, text) }
 
-    /// Why something is as it is, for those who look for a fault.
+    /// A detail that helps to find a fault.
     public func debug(_ text: @autoclosure () -> String) { sink(.debug, text) }
-    /// What goes on.
+    /// Normal work.
     public func info(_ text: @autoclosure () -> String) { sink(.info, text) }
-    /// What goes on and does not happen every day.
+    /// An event that does not happen every day.
     public func notice(_ text: @autoclosure () -> String) { sink(.notice, text) }
-    /// What works, but not as it is meant to.
+    /// Something that works, but not as it should.
     public func warning(_ text: @autoclosure () -> String) { sink(.warning, text) }
-    /// What does not work.
+    /// Something that does not work.
     public func error(_ text: @autoclosure () -> String) { sink(.error, text) }
 }
 
-/// How loud a line of the log is.
+/// The importance of a line in the log.
 public enum LogLevel: UInt8, Sendable, Comparable {
     case debug, info, notice, warning, error
     public static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }

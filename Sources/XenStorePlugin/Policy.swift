@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Answers whether a client may do what it asks for. The kernel counts and finds; a policy judges.
+/// Decides whether a client may do something.
 ///
-/// Policies are asked in the order of the configuration; the first refusal is the answer. They are
-/// not asked about privileged connections: dom0 owns every node, and a policy must not be able to
-/// lock the operator out of the host.
+/// The kernel asks the policies in the order of the configuration. The first refusal counts. It does not ask about
+/// privileged connections: dom0 owns every node, and a policy must not lock the operator out of the host.
 public protocol Policy: Plugin {
-    /// May this client touch a node with these permissions in this way? All of `access` is needed.
+    /// Whether this client may use a node with these permissions in this way. It needs all of `access`.
     func mayAccess(_ permissions: borrowing PermissionList, _ access: Access, as client: Client) -> Bool
-    /// May `domain` come to hold `amount` of `resource`? Nil if it may, else the error it gets.
+    /// The error if `domain` may not hold `amount` of `resource`; nil if it may.
     func refusal(of resource: Resource, amount: Int, for domain: DomainID) -> WireError?
 }
 
@@ -18,10 +17,10 @@ extension Policy {
     public func refusal(of resource: Resource, amount: Int, for domain: DomainID) -> WireError? { nil }
 }
 
-/// Who asks, as far as permissions go.
+/// A client, as permissions see it.
 public struct Client: Sendable, Hashable {
     public var domain: DomainID
-    /// The domain this one does device emulation for, and whose rights it shares (SET_TARGET).
+    /// The domain for which this one emulates devices, and whose rights it shares (SET_TARGET).
     public var target: DomainID?
 
     public init(domain: DomainID, target: DomainID? = nil) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The plugins that a daemon is built with. Which of them run is the configuration's choice.
+/// The plugins in a build of the daemon. The configuration chooses which ones run.
 public struct PluginRegistry {
     public var transports: [any Transport.Type]
     public var storages: [any Storage.Type]
@@ -14,7 +14,7 @@ public struct PluginRegistry {
         self.policies = policies
     }
 
-    /// The plugins of both. One of `own` takes the place of one of the same kind and name.
+    /// The plugins of both. A plugin of `own` replaces one of the same kind and name.
     public static func + (others: PluginRegistry, own: PluginRegistry) -> PluginRegistry {
         PluginRegistry(
             transports: others.transports.filter { other in !own.transports.contains { $0.name == other.name } }
@@ -35,11 +35,11 @@ public struct PluginRegistry {
     }
 }
 
-/// The three things a plugin can be.
+/// The three kinds of plugins.
 public enum PluginKind: CaseIterable, Sendable {
     case transport, storage, policy
 
-    /// The key that plugins of this kind stand under in the configuration.
+    /// The section of the configuration for plugins of this kind.
     public var section: String {
         switch self {
         case .transport: "transports"
@@ -51,10 +51,10 @@ public enum PluginKind: CaseIterable, Sendable {
 
 /// The plugins that a configuration names, made and ready to start.
 public struct PluginSet {
-    /// In the order of the configuration, which is the order they are started in.
+    /// The transports, in the order of the configuration. They start in this order.
     public var transports: [any Transport]
     public var storage: any Storage
-    /// In the order of the configuration, which is the order they are asked in.
+    /// The policies, in the order of the configuration. The kernel asks them in this order.
     public var policies: [any Policy]
 
     public init(transports: [any Transport], storage: any Storage, policies: [any Policy]) {

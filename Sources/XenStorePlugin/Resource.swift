@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a domain can use up, by the names of CONTROL `quota` and GET_QUOTA, in their order.
+/// A resource that a domain can use up. The names and their order are those of CONTROL `quota` and GET_QUOTA.
 public enum Resource: UInt8, CaseIterable, Sendable {
     case nodes, watches, outstanding, memory, softMemory
     case transactions, transactionNodes, nodePermissions, pathMax, nodeSize
-    /// Requests in one transaction; touches of nodes and events of one transaction.
+    /// Requests in one transaction; nodes and events that one transaction touches or causes.
     case transactionRequests, transactionWork
-    /// Bytes of events that wait to be read; seconds that others wait for that at most.
+    /// Bytes of unread events; seconds that other guests wait for a reader.
     case eventMemory, eventTimeout
 
     /// The name on the wire, on the command line and in the configuration.
@@ -29,7 +29,7 @@ public enum Resource: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// What the limit bounds, for CONTROL `quota` and the documentation.
+    /// The use of the limit, for CONTROL `quota` and the documentation.
     public var summary: StaticString {
         switch self {
         case .nodes: "Nodes per domain"

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Where the kernel's state outlives the process.
+/// Keeps the kernel's state beyond the process.
 public protocol Storage: Plugin {
-    /// False if nothing is kept (`memory`): the kernel then gathers no batches at all.
+    /// Whether the storage keeps anything. If not (`memory`), the kernel makes no batches.
     var wantsBatches: Bool { get }
-    /// Hands everything stored to `loader`: nodes, parents before their children and children in
-    /// creation order, and what was noted, in any order. Called once, before any transport starts. An
-    /// empty storage hands over nothing.
+    /// Hands everything to `loader`: nodes, with parents before their children and children in the order of their
+    /// creation; and notes, in any order. The daemon calls it once, before it starts any transport. An empty storage
+    /// hands over nothing.
     func load(into loader: any StateLoader) throws(StorageError)
-    /// Makes one turn's changes durable: all of them, or none and an error. Replies that
-    /// acknowledge the changes are sent only after this has returned.
+    /// Stores all changes of one turn, or throws and stores none. The daemon sends replies only after this returns.
     func commit(_ batch: borrowing ChangeBatch) throws(StorageError)
-    /// For how many nanoseconds a commit may be put off while more comes that it can take along: 0, which
-    /// is the default, if a commit costs little more than a request.
+    /// How many nanoseconds a commit may wait for more changes. 0, the default, is right if a commit costs little more
+    /// than a request.
     var patience: UInt64 { get }
-    /// How near commits are to having to wait for slower work, such as folding a journal: 0, the default, to
-    /// 100. From 50 on guests that have much done are not served before it is less, and from 75 on no guests, so
-    /// that dom0 does not wait because of them.
+    /// How near commits are to a wait for slower work, such as a fold of a journal, from 0 (the default) to 100. From
+    /// 50 on the kernel does not serve guests that change much, and from 75 on no guests. So dom0 does not wait because
+    /// of guests.
     var load: Int { get }
-    /// Commits are refused because a disk is full, while those that remove something are still taken: that
-    /// one works does not mean that all do. False by default.
+    /// Whether the storage refuses commits because a disk is full, but still accepts removals. Then a successful commit
+    /// does not mean that all work. False by default.
     var lacksRoom: Bool { get }
-    /// The daemon ends in an orderly way.
+    /// Closes the storage when the daemon ends in an orderly way.
     func close()
 }
 
@@ -32,21 +31,21 @@ extension Storage {
     public var lacksRoom: Bool { false }
 }
 
-/// A storage that could not do what it was asked for.
+/// An error of a storage.
 public struct StorageError: Error, Sendable, CustomStringConvertible {
-    /// For the log: what was being done, on which file, and what the system said.
+    /// The text for the log: the action, the file, and the system's error.
     public var description: String
     public init(_ description: String) { self.description = description }
 }
 
-/// One node as storage keeps it. The buffers are valid only while the record is handed over.
+/// One node as storage keeps it. The buffers are valid only during the call that hands the record over.
 public struct NodeRecord {
-    /// Absolute, without a NUL; special nodes start with `@`.
+    /// The absolute path, without a NUL. The path of a special node begins with `@`.
     public var path: UnsafeRawBufferPointer
     public var value: UnsafeRawBufferPointer
     public var permissions: [Permission]
     public var generation: UInt64
-    /// Names of the children in creation order, each followed by a NUL.
+    /// The names of the children in the order of their creation, each with a NUL after it.
     public var children: [UInt8]
 
     public init(
@@ -61,16 +60,15 @@ public struct NodeRecord {
     }
 }
 
-/// One thing that a turn has changed.
+/// One change of a turn.
 public enum Change {
-    /// The node is new or has changed; this is all of it.
+    /// The node is new or has changed. The record has all of it.
     case stored(NodeRecord)
-    /// The node at this absolute path is gone.
+    /// The node at this absolute path is removed.
     case removed(path: UnsafeRawBufferPointer)
-    /// Something else that the kernel wants to find again after a restart, such as a domain that is
-    /// introduced, is new or has changed. What it means is the kernel's business: storage keeps the
-    /// bytes. The key is short text that begins with neither `/` nor `@`, so it is never a path.
+    /// The kernel's note under this key is new or has changed. The kernel finds it again after a restart. Storage does
+    /// not understand the bytes. The key is short text that does not begin with `/` or `@`, so it is never a path.
     case noted(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
-    /// What was noted under this key is not needed any more.
+    /// The note under this key is not needed any more.
     case forgotten(key: UnsafeRawBufferPointer)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How far the two streams of a connection have got, as a ring's indexes count them: bytes that were
-/// taken from the peer, and bytes that were put for it.
+/// The positions in the two streams of a connection, as a ring's indexes count them: the bytes taken from the peer, and
+/// the bytes put for it.
 public struct StreamIndexes: Equatable, Sendable {
     public var taken: UInt32
     public var put: UInt32

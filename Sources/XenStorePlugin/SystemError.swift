@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A system call that failed: which, on what, and how.
+/// A failed system call.
 public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The C `errno`.
     public var code: Int32
-    /// What was being done, for the log: `bind /run/xenstored/socket`.
+    /// The action, for the log: `bind /run/xenstored/socket`.
     public var doing: String
-    /// What to tell the operator to do about it, if there is something.
+    /// Advice for the operator, if there is any.
     public var advice: String?
 
     public init(_ code: Int32, doing: String, advice: String? = nil) {
