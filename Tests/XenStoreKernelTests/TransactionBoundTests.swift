@@ -4,6 +4,8 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Slow
+
 @testable import XenStoreEngine
 @testable import XenStoreKernel
 
@@ -42,7 +44,7 @@ import XenStoreWire
         },
     ]
 
-    @Test(arguments: floods, [0, 1024])
+    @Test(.slow, arguments: floods, [0, 1024])
     func aFloodInATransactionKeepsNothing(flood: Flood, requests: Int) throws {
         let house = try TransactionBoundTests.house([.transactionRequests: requests, .transactionNodes: requests])
         let guest = house.guest(5)
