@@ -89,7 +89,7 @@ import struct TestSupport.Randomness
     /// A scanner remembers the last path. Whatever came before, it reads a path as a new scanner does.
     @Test(arguments: 0..<8 as Range<UInt64>)
     func aPathIsReadAlikeWhateverCameBefore(seed: UInt64) {
-        var random = SeededGenerator(seed: seed + 1)
+        var random = Randomness(seed: seed + 1)
         let hashing = PathHash(seed: 7)
         let scanner = PathScanner(hashing: hashing)
         let names = [
