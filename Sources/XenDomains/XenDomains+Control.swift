@@ -13,10 +13,15 @@
         /// The name of the library, for the log.
         public static let library = "libxenctrl"
         private var handle: OpaquePointer?
+        /// Where the hypervisor lists domains.
+        private let list = UnsafeMutableBufferPointer<xc_domaininfo_t>.allocate(capacity: 1024)
 
-        public init() {}
+        public init() { list.initialize(repeating: xc_domaininfo_t()) }
 
-        deinit { close() }
+        deinit {
+            close()
+            list.deallocate()
+        }
 
         /// Connects to the hypervisor, and checks that it answers.
         public func open() throws(SystemError) {
@@ -48,7 +53,26 @@
             guard let handle, xc_domain_getinfolist(handle, UInt32(domain.rawValue), 1, &info) == 1,
                 info.domain == domain.rawValue
             else { return nil }
-            return DomainState(
+            return state(info)
+        }
+
+        /// The library cannot tell what has changed: all domains are listed, many with each call. Nil if that fails.
+        public func survey() -> DomainSurvey? {
+            guard let handle else { return nil }
+            var states: [DomainID: DomainState] = [:]
+            var first: UInt32 = 0
+            while first <= UInt32(UInt16.max) {
+                let count = xc_domain_getinfolist(handle, first, UInt32(list.count), list.baseAddress)
+                guard count >= 0 else { return nil }
+                for info in list.prefix(Int(count)) { states[DomainID(info.domain)] = state(info) }
+                guard count == list.count, let last = list.last else { break }
+                first = UInt32(last.domain) + 1
+            }
+            return .all(states)
+        }
+
+        private func state(_ info: xc_domaininfo_t) -> DomainState {
+            DomainState(
                 uniqueID: withUnsafeBytes(of: info.handle, fold),
                 isShutdown: info.flags & UInt32(XEN_DOMINF_shutdown) != 0,
                 isDead: info.flags & UInt32(XEN_DOMINF_dying) != 0)

@@ -48,7 +48,29 @@
                 xenmanage_get_domain_info(handle, UInt32(domain.rawValue), &state, &capabilities, &uniqueID) == 0,
                 state & UInt32(XENMANAGE_GETDOMSTATE_STATE_EXIST) != 0
             else { return nil }
-            return DomainState(
+            return DomainState(library: state, uniqueID)
+        }
+
+        /// The library tells what has changed since VIRQ_DOM_EXC was bound, one domain with each call.
+        public func survey() -> DomainSurvey? {
+            guard let handle else { return nil }
+            var changed: [(domain: DomainID, state: DomainState?)] = []
+            var domain: UInt32 = 0
+            var state: UInt32 = 0
+            var capabilities: UInt32 = 0
+            var uniqueID: UInt64 = 0
+            while xenmanage_poll_changed_domain(handle, &domain, &state, &capabilities, &uniqueID) == 0 {
+                guard let number = UInt16(exactly: domain) else { continue }
+                let exists = state & UInt32(XENMANAGE_GETDOMSTATE_STATE_EXIST) != 0
+                changed.append((DomainID(number), exists ? DomainState(library: state, uniqueID) : nil))
+            }
+            return .changed(changed)
+        }
+    }
+
+    extension DomainState {
+        fileprivate init(library state: UInt32, _ uniqueID: UInt64) {
+            self.init(
                 uniqueID: uniqueID,
                 isShutdown: state & UInt32(XENMANAGE_GETDOMSTATE_STATE_SHUTDOWN) != 0,
                 isDead: state & UInt32(XENMANAGE_GETDOMSTATE_STATE_DEAD) != 0)

@@ -53,7 +53,7 @@ package final class Kernel {
                 transactions: transactions, streams: streams, notes: notes, scanner: innerScanner),
             accounts: accounts, schedule: schedule, journal: journal, notes: notes,
             specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
-            estates: Estates(store: store, changes: changes, ledger: accounts.ledger, scanner: scanner), log: log)
+            estates: Estates(store: store, changes: changes, scanner: scanner), log: log)
 
         let replies = Replies(unsent: unsent, events: events, trace: trace)
         let router = Router(

@@ -44,6 +44,21 @@ public struct DomainWire {
 public protocol Hypervisor: AnyObject {
     /// The state of a domain; nil if no domain has this number.
     func state(of domain: DomainID) -> DomainState?
+    /// What may have changed since this was asked last, in few calls. The kernel asks when some domain has come, shut
+    /// down or died. The default is nil: then the kernel asks for the state of each domain that it knows.
+    func survey() -> DomainSurvey?
+}
+
+extension Hypervisor {
+    public func survey() -> DomainSurvey? { nil }
+}
+
+/// The answer of a hypervisor that is asked for all domains at once.
+public enum DomainSurvey: Sendable {
+    /// Only these have changed, each to this state; nil if the domain is gone.
+    case changed([(domain: DomainID, state: DomainState?)])
+    /// These are all domains that there are.
+    case all([DomainID: DomainState])
 }
 
 /// A domain as the hypervisor sees it.

@@ -18,6 +18,16 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public var left: [DomainID: StreamIndexes] = [:]
     /// The calls of the kernel, in order: `introduce 5`, `release 5`.
     public private(set) var calls: [String] = []
+    /// How the hypervisor tells of changes; by default it is asked for each domain.
+    public var surveys = Surveys.none
+    /// What it has told last.
+    private var told: [DomainID: DomainState] = [:]
+
+    /// What a hypervisor can say of many domains at once.
+    public enum Surveys: Sendable, CaseIterable {
+        case none, changed, all
+    }
+
     /// Whether INTRODUCE of a connected domain fails.
     public var refusesToReintroduce = false
     private var host: (any PluginHost)?
@@ -28,6 +38,17 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public var hypervisor: any Hypervisor { self }
 
     public func state(of domain: DomainID) -> DomainState? { states[domain] }
+
+    public func survey() -> DomainSurvey? {
+        defer { told = states }
+        switch surveys {
+        case .none: return nil
+        case .all: return .all(states)
+        case .changed:
+            let changed = Set(states.keys).union(told.keys).filter { states[$0] != told[$0] }
+            return .changed(changed.map { ($0, states[$0]) })
+        }
+    }
 
     /// Makes the host's kernel use this transport for INTRODUCE. Resumes the domains that an earlier daemon has stored.
     public func serve(_ host: EmbeddedHost) {

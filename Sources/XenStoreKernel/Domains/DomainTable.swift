@@ -24,10 +24,18 @@ struct Domain {
 /// named in permissions.
 struct DomainTable {
     private var domains: [DomainID: Domain] = [.control: Domain(isIntroduced: true)]
+    /// Those that emulate devices of each domain.
+    private var emulators: [DomainID: Set<DomainID>] = [:]
 
     subscript(id: DomainID) -> Domain? {
         get { domains[id] }
-        set { domains[id] = newValue }
+        set {
+            let (old, new) = (domains[id]?.target, newValue?.target)
+            domains[id] = newValue
+            if old == new { return }
+            if let old { emulators[old]?.remove(id) }
+            if let new { emulators[new, default: []].insert(id) }
+        }
     }
 
     /// All but dom0, by number.
@@ -35,7 +43,7 @@ struct DomainTable {
 
     /// No domain is the target of this one's emulator any more.
     mutating func forgetTarget(_ id: DomainID) {
-        for (other, domain) in domains where domain.target == id { domains[other]?.target = nil }
+        for emulator in emulators.removeValue(forKey: id) ?? [] { domains[emulator]?.target = nil }
     }
 }
 

@@ -84,21 +84,32 @@ final class Domains {
     func refreshAll() {
         guard let hypervisor = transport?.hypervisor else { return }
         var shutDown = false
-        for id in table.guests {
-            guard let domain = table[id] else { continue }
-            let state = hypervisor.state(of: id)
-            guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
-                destroy(id)
-                continue
+        switch hypervisor.survey() {
+        case .changed(let changed):
+            // By number, as with the others: whoever watches hears of the deaths of one turn in the same order.
+            for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != .control {
+                shutDown = takeIn(state, of: id) || shutDown
             }
-            if state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen {
-                log(.info, "domain \(id.rawValue) has shut down")
-                change(id) { $0.isShutdownSeen = true }
-                specials.announce(.releaseDomain, form: .domain(id))
-                shutDown = true
-            }
+        case .all(let states):
+            for id in table.guests { shutDown = takeIn(states[id], of: id) || shutDown }
+        case nil:
+            for id in table.guests { shutDown = takeIn(hypervisor.state(of: id), of: id) || shutDown }
         }
         if shutDown { specials.announce(.releaseDomain, form: .plain) }
+    }
+
+    /// Takes in the state of a domain, if the kernel has to do with that one. True if it has shut down.
+    private func takeIn(_ state: DomainState?, of id: DomainID) -> Bool {
+        guard let domain = table[id] else { return false }
+        guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
+            destroy(id)
+            return false
+        }
+        guard state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen else { return false }
+        log(.info, "domain \(id.rawValue) has shut down")
+        change(id) { $0.isShutdownSeen = true }
+        specials.announce(.releaseDomain, form: .domain(id))
+        return true
     }
 
     // MARK: Changing

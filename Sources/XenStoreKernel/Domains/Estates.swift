@@ -7,42 +7,46 @@ import XenStoreWire
 final class Estates {
     private let store: Store
     private let changes: Changes
-    private let ledger: Ledger
     private let scanner: PathScanner
 
-    init(store: Store, changes: Changes, ledger: Ledger, scanner: PathScanner) {
+    init(store: Store, changes: Changes, scanner: PathScanner) {
         self.store = store
         self.changes = changes
-        self.ledger = ledger
         self.scanner = scanner
     }
 
-    /// Every domain that some list of permissions names.
-    var heirs: [DomainID] { store.permissions.domains }
+    /// Every domain that some list of permissions names, but dom0.
+    var heirs: [DomainID] { store.permissions.namedDomains }
 
-    /// Removes all that the domain leaves. `mustTell`: with the events that RM would cause.
+    /// Removes all that the domain leaves. What that costs depends on what there is, and not on what others have.
+    /// `mustTell`: with the events that RM would cause.
     func remove(_ id: DomainID, mustTell: Bool) {
         removeNodes(of: id, mustTell)
         removeRights(of: id)
     }
 
-    /// Removes every subtree whose top the domain owns: one walk, which ends when there is nothing left to be found.
+    // MARK: Nodes
+
+    /// Removes every subtree whose top the domain owns, in the order of a walk over the tree.
     private func removeNodes(of id: DomainID, _ mustTell: Bool) {
-        let walk = PreorderWalk(of: store)
-        var node = store.root
-        while node.exists, ledger[id].nodes > 0 {
-            if store.owner(of: node) == id, node != store.root {
-                let next = walk.nextBehind(node)
-                removeSubtree(node, mustTell)
-                node = next
-            } else {
-                node = walk.next(after: node)
-            }
+        let owned = store.permissions.lists(naming: id).filter { store.permissions.owner(of: $0) == id }
+            .flatMap(store.nodes.nodes(with:))
+        for top in TreeOrder(of: store).sorted(owned.filter { isTop($0, of: id) }) { removeSubtree(top, mustTell) }
+        // What cannot be removed goes to dom0: the root, and special nodes.
+        for fixed in owned where isFixed(fixed) { setPermissions(of: fixed) { $0.owned(by: .control) } }
+    }
+
+    private func isFixed(_ node: NodeID) -> Bool { !store.parent(of: node).exists }
+
+    /// Whether the domain owns no node on the way from this one up to the root.
+    private func isTop(_ node: NodeID, of id: DomainID) -> Bool {
+        if isFixed(node) { return false }
+        var ancestor = store.parent(of: node)
+        while ancestor != store.root {
+            if store.owner(of: ancestor) == id { return false }
+            ancestor = store.parent(of: ancestor)
         }
-        // What cannot be removed goes to dom0.
-        for fixed in [store.root] + store.specials where store.owner(of: fixed) == id {
-            setPermissions(of: fixed) { $0.owned(by: .control) }
-        }
+        return true
     }
 
     private func removeSubtree(_ top: NodeID, _ mustTell: Bool) {
@@ -53,85 +57,67 @@ final class Estates {
         }
     }
 
+    // MARK: Rights
+
     /// Deletes the domain's entries from all permission lists, special nodes' as well.
     private func removeRights(of id: DomainID) {
-        guard store.permissions.contains(entryFor: id) else { return }
-        for node in nodesWithEntry(for: id) { setPermissions(of: node) { $0.withoutEntries(for: id) } }
+        for list in store.permissions.lists(naming: id) {
+            for node in store.nodes.nodes(with: list) { setPermissions(of: node) { $0.withoutEntries(for: id) } }
+        }
     }
 
     private func setPermissions(of node: NodeID, _ change: (PermissionList) -> PermissionList) {
         let list = change(store.permissions[store.pointer(node).pointee.permissions])
         store.setPermissions(of: node, to: store.permissions.retain(list))
     }
-
-    /// Every node whose list has an entry for the domain behind the owner's.
-    private func nodesWithEntry(for id: DomainID) -> [NodeID] {
-        var found: [NodeID] = []
-        var lists: [PermissionsID: Bool] = [:]
-        func visit(_ node: NodeID) {
-            let list = store.pointer(node).pointee.permissions
-            let names = lists[list] ?? store.permissions[list].hasEntry(for: id)
-            lists[list] = names
-            if names { found.append(node) }
-        }
-        let walk = PreorderWalk(of: store)
-        var node = store.root
-        while node.exists {
-            visit(node)
-            node = walk.next(after: node)
-        }
-        store.specials.forEach(visit)
-        return found
-    }
 }
 
-/// A walk over the whole tree, each node before its children.
-private struct PreorderWalk {
+/// The order of a walk over the whole tree, each node before its children and those in the order of their making.
+private struct TreeOrder {
     private let store: Store
 
     init(of store: Store) { self.store = store }
 
-    func next(after id: NodeID) -> NodeID {
-        let child = store.firstChild(of: id)
-        return child.exists ? child : nextBehind(id)
+    /// When a node's ancestors and the node itself were made, from the root down, tells its place. Nodes with the same
+    /// parent share what they have in common.
+    private struct Place {
+        let parent: NodeID
+        let ancestors: [UInt64]
+        let created: UInt64
+
+        static func < (a: Place, b: Place) -> Bool {
+            if a.parent == b.parent { return a.created < b.created }
+            return (a.ancestors + CollectionOfOne(a.created)).lexicographicallyPrecedes(
+                b.ancestors + CollectionOfOne(b.created))
+        }
     }
 
-    /// The next node that is not below `id`.
-    func nextBehind(_ id: NodeID) -> NodeID {
-        var node = id
+    func sorted(_ nodes: [NodeID]) -> [NodeID] {
+        if nodes.count < 2 { return nodes }
+        var known: [NodeID: [UInt64]] = [:]
+        let places = nodes.map { node in
+            let parent = store.parent(of: node)
+            let ancestors = known[parent] ?? created(from: parent)
+            known[parent] = ancestors
+            return (node, Place(parent: parent, ancestors: ancestors, created: store.pointer(node).pointee.created))
+        }
+        return places.sorted { $0.1 < $1.1 }.map(\.0)
+    }
+
+    private func created(from node: NodeID) -> [UInt64] {
+        var created: [UInt64] = []
+        var node = node
         while node.exists, node != store.root {
-            let sibling = store.nextSibling(of: node)
-            if sibling.exists { return sibling }
+            created.append(store.pointer(node).pointee.created)
             node = store.parent(of: node)
         }
-        return .none
+        return created.reversed()
     }
-}
-
-extension Store {
-    fileprivate var specials: [NodeID] { Store.specialNames.map { nodes.find(special: $0) }.filter(\.exists) }
 }
 
 extension PermissionList {
-    /// Whether an entry behind the owner's names the domain.
-    fileprivate func hasEntry(for id: DomainID) -> Bool { entries.dropFirst().contains { $0.domain == id } }
-
+    /// Without the domain's entries behind the owner's.
     fileprivate func withoutEntries(for id: DomainID) -> PermissionList {
         PermissionList(entries.prefix(1) + entries.dropFirst().filter { $0.domain != id })
-    }
-}
-
-extension PermissionTable {
-    fileprivate func contains(entryFor id: DomainID) -> Bool {
-        var isFound = false
-        forEach { _, list in isFound = isFound || list.hasEntry(for: id) }
-        return isFound
-    }
-
-    /// Every domain that some list names.
-    fileprivate var domains: [DomainID] {
-        var found: Set<DomainID> = []
-        forEach { _, list in found.formUnion(list.entries.map(\.domain)) }
-        return found.sorted()
     }
 }

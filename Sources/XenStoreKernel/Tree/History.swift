@@ -194,9 +194,9 @@ final class History {
 
     private func restoreVersion(of id: NodeID, until: UInt64) {
         guard let version = version(of: id, until: until)?.pointee else { return }
-        if nodes.pointer(id).pointee.isLive { nodes.charge(id, sign: -1) }
+        if nodes.pointer(id).pointee.isLive { nodes.discharge(id) }
         setContent(of: id, to: version)
-        if nodes.pointer(id).pointee.isLive { nodes.charge(id, sign: 1) }
+        if nodes.pointer(id).pointee.isLive { nodes.charge(id) }
         dropVersion(of: id, until: until)
     }
 

@@ -7,7 +7,7 @@ struct NodeID: Hashable {
     @inline(__always) var exists: Bool { number != 0 }
 }
 
-/// One node as the store keeps it: 80 bytes, and one block for name and value.
+/// One node as the store keeps it: 88 bytes, and one block for name and value.
 struct Node: BitwiseCopyable {
     /// When value, permissions or the list of children last changed.
     var generation: UInt64
@@ -27,6 +27,10 @@ struct Node: BitwiseCopyable {
     var previousSibling = NodeID.none
     var nextSibling = NodeID.none
     var permissions: PermissionsID
+    /// Nodes in the tree that have the same list of permissions are linked, so that a domain's nodes are found without
+    /// a walk over all.
+    var nextAlike = NodeID.none
+    var previousAlike = NodeID.none
     /// The newest of the versions that snapshots still need; 0 if there is none.
     var versions: UInt32 = 0
     /// Bytes of all children's names with their NULs: what DIRECTORY answers.

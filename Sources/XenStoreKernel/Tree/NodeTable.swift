@@ -110,6 +110,16 @@ final class NodeTable {
     /// How many records are in use: live nodes, kept ones, and those of drafts.
     var used: Int { records.count }
 
+    /// Whether the node is linked to others with the same permissions.
+    func isLinked(_ id: NodeID) -> Bool {
+        let node = pointer(id).pointee
+        let before =
+            node.previousAlike.exists
+            ? pointer(node.previousAlike).pointee.nextAlike : permissions.firstNode(with: node.permissions)
+        return before == id
+            && (!node.previousAlike.exists || pointer(node.previousAlike).pointee.permissions == node.permissions)
+    }
+
     /// Whether the node is where its path's hash leads.
     func isIndexed(_ id: NodeID) -> Bool {
         index.find(UInt32(truncatingIfNeeded: pointer(id).pointee.hash)) { $0 == id.number } != 0
@@ -129,12 +139,12 @@ final class NodeTable {
     }
 
     func setPermissions(of id: NodeID, to list: PermissionsID) {
-        charge(id, sign: -1)
+        discharge(id)
         let node = pointer(id)
         permissions.release(node.pointee.permissions)
         node.pointee.permissions = list
         node.pointee.generation = generation
-        charge(id, sign: 1)
+        charge(id)
     }
 
     func setGeneration(of id: NodeID, to generation: UInt64) {
@@ -157,12 +167,12 @@ final class NodeTable {
     func unmarkRemoved(_ id: NodeID) {
         pointer(id).pointee.removed = 0
         count += 1
-        charge(id, sign: 1)
+        charge(id)
     }
 
     /// The node leaves the tree as if it had never been in it.
     func leave(_ id: NodeID) {
-        charge(id, sign: -1)
+        discharge(id)
         count -= 1
         free(id)
     }
@@ -181,7 +191,7 @@ final class NodeTable {
     func enter(_ id: NodeID, hash: UInt64) {
         index.insert(id.number, hash: UInt32(truncatingIfNeeded: hash))
         count += 1
-        charge(id, sign: 1)
+        charge(id)
     }
 
     /// A node that is in no list and no index yet.
@@ -222,13 +232,46 @@ final class NodeTable {
 
     func owner(of id: NodeID) -> DomainID { permissions.owner(of: pointer(id).pointee.permissions) }
 
-    /// Counts the node to its owner, or off. Bytes are as C xenstored counts them, but for the
-    /// names of children, which count to the children.
-    func charge(_ id: NodeID, sign: Int) {
+    /// The node is in the tree with these permissions from now on: it counts to its owner, and can be found by its
+    /// list. Bytes are as C xenstored counts them, except that a child's name counts to the child.
+    func charge(_ id: NodeID) {
+        adjustLedger(for: id, by: 1)
+        let node = pointer(id)
+        let first = permissions.firstNode(with: node.pointee.permissions)
+        node.pointee.nextAlike = first
+        node.pointee.previousAlike = .none
+        if first.exists { pointer(first).pointee.previousAlike = id }
+        permissions.setFirstNode(id, with: node.pointee.permissions)
+    }
+
+    /// The node leaves the tree, or gets other permissions.
+    func discharge(_ id: NodeID) {
+        adjustLedger(for: id, by: -1)
+        let node = pointer(id).pointee
+        if node.nextAlike.exists { pointer(node.nextAlike).pointee.previousAlike = node.previousAlike }
+        if node.previousAlike.exists {
+            pointer(node.previousAlike).pointee.nextAlike = node.nextAlike
+        } else {
+            permissions.setFirstNode(node.nextAlike, with: node.permissions)
+        }
+    }
+
+    private func adjustLedger(for id: NodeID, by sign: Int) {
         let node = pointer(id)
         let list = permissions[node.pointee.permissions]
         let bytes = 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + Int(node.pointee.pathLength)
         ledger.adjustNodes(of: list.owner, by: sign, bytes: sign * bytes)
+    }
+
+    /// The nodes in the tree that have this list of permissions, in no order.
+    func nodes(with list: PermissionsID) -> [NodeID] {
+        var found: [NodeID] = []
+        var node = permissions.firstNode(with: list)
+        while node.exists {
+            found.append(node)
+            node = pointer(node).pointee.nextAlike
+        }
+        return found
     }
 
     func append(_ id: NodeID, to parent: NodeID) {

@@ -12,11 +12,15 @@ final class PermissionTable {
     private struct Entry {
         var list: PermissionList
         var users: Int
+        /// The first of the nodes in the tree that have this list.
+        var firstNode = NodeID.none
     }
 
     private var entries: [Entry?] = []
     private var free: [UInt32] = []
     private var numbers: [PermissionList: PermissionsID] = [:]
+    /// The lists that name each domain, but dom0: that one never ends, and owns most.
+    private var naming: [DomainID: Set<PermissionsID>] = [:]
     /// The last change of owner that was asked for: guests create many nodes below one parent.
     private var lastDerived: (from: PermissionsID, owner: DomainID, to: PermissionsID)?
 
@@ -42,6 +46,7 @@ final class PermissionTable {
             entries.append(Entry(list: list, users: 1))
         }
         numbers[list] = id
+        for domain in list.guests { naming[domain, default: []].insert(id) }
         return id
     }
 
@@ -53,6 +58,10 @@ final class PermissionTable {
         entries[Int(id.number)]!.users -= 1
         if entries[Int(id.number)]!.users > 0 { return }
         if let derived = lastDerived, derived.from == id || derived.to == id { lastDerived = nil }
+        for domain in self[id].guests {
+            naming[domain]?.remove(id)
+            if naming[domain]?.isEmpty == true { naming[domain] = nil }
+        }
         numbers[self[id]] = nil
         entries[Int(id.number)] = nil
         free.append(id.number)
@@ -74,10 +83,25 @@ final class PermissionTable {
         return id
     }
 
-    /// Calls `body` with every list in use.
-    func forEach(_ body: (PermissionsID, PermissionList) -> Void) {
-        for (number, entry) in entries.enumerated() {
-            if let entry { body(PermissionsID(number: UInt32(number)), entry.list) }
-        }
+    // MARK: Finding
+
+    /// Every domain that some list names, but dom0, by number.
+    var namedDomains: [DomainID] { naming.keys.sorted() }
+
+    /// The lists that name a domain, as owner or otherwise, in the order of their numbers.
+    func lists(naming domain: DomainID) -> [PermissionsID] {
+        (naming[domain] ?? []).sorted { $0.number < $1.number }
+    }
+
+    /// The first of the nodes in the tree that have this list; ``Node/nextAlike`` is the next one.
+    func firstNode(with id: PermissionsID) -> NodeID { entries[Int(id.number)]?.firstNode ?? .none }
+
+    func setFirstNode(_ node: NodeID, with id: PermissionsID) { entries[Int(id.number)]?.firstNode = node }
+}
+
+extension PermissionList {
+    /// The domains that it names and that can end, each at least once.
+    fileprivate var guests: [DomainID] {
+        entries.map(\.domain).filter { $0 != .control && $0 != .any }
     }
 }

@@ -87,7 +87,7 @@ final class Store {
     func removeLeaf(_ id: NodeID) {
         nodes.advance()
         let node = pointer(id)
-        nodes.charge(id, sign: -1)
+        nodes.discharge(id)
         touchChildren(of: node.pointee.parent, by: -(Int(node.pointee.nameLength) + 1))
         nodes.markRemoved(id)
         // Its versions stay for those who look back.

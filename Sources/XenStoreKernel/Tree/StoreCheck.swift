@@ -31,6 +31,7 @@ struct StoreCheck {
             count(id)
             lookAtChildren(of: id, &isListed)
             if id != store.root, !knowsItsPath(id) { problems.append("\(text(id)) does not know its own path") }
+            if !nodes.isLinked(id) { problems.append("\(text(id)) is not found by its permissions") }
             if !nodes.isIndexed(id) { problems.append("\(text(id)) cannot be found by its path") }
         }
     }
