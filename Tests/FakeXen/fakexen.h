@@ -9,16 +9,16 @@
  * The world, below $FAKEXEN_DIR (default /tmp/fakexen):
  *
  *   dom<id>/page      4096 bytes, the domain's xenstore ring page
- *   dom<id>/state     one line: uid=N caps=N shutdown=0|1 reason=N dying=0|1|2
- *                     (dying 1: being torn down, 2: dead; libxenctrl only shows 2)
  *   dom<id>/ports     the domain's event channels (struct fx_table)
  *   dom<id>/fifo      wakes the domain's kernel: one native uint32 per event
  *   dom0/xsd_port     what /proc/xen/xsd_port shows
  *   xenstored/ports   the same pair for the daemon, or for another process in dom0 that has
  *   xenstored/fifo    /dev/xen/evtchn open; xenevtchn_fd() returns the fifo
+ *   states            struct fx_states: what the hypervisor knows of each domain
+ *                     (dying 1: being torn down, 2: dead; libxenctrl only shows 2)
  *   changed           65536 bytes, one for each domain; 1 = its state has changed since the last query
  *
- * A domain exists while its folder has a state file. The first call that needs dom0 makes it.
+ * A domain exists while its uid in `states` is not 0. The first call that needs dom0 makes it.
  *
  * Event channels. A table has FX_NPORTS entries (port 0 is never used) of flags, type, remote
  * domid (or virq number) and remote port. To send an event sets the PENDING bit of the remote entry.
@@ -34,7 +34,7 @@
  *   xengnttab_map_grant_ref(dom, ref)   maps dom<id>/page; ref must be 1
  *   xc_map_foreign_range(dom, .. mfn)   maps dom<id>/page, whatever mfn is
  *   xenforeignmemory_map(dom, frame)    maps dom<id>/page; frame must be 1
- *   xc_domain_getinfo*, xenmanage_*     answer from the state files (libxenctrl shows uid in the
+ *   xc_domain_getinfo*, xenmanage_*     answer from `states` (libxenctrl shows uid in the
  *                                       domain's UUID)
  *   open("/proc/xen/xsd_kva")           opens dom0/page
  *   open("/proc/xen/xsd_port")          opens dom0/xsd_port
@@ -103,6 +103,12 @@ struct fx_end {
 struct fx_state {
     unsigned long uid;
     unsigned caps, shutdown, reason, dying;
+};
+
+/* The file `states`. */
+struct fx_states {
+    unsigned long count; /* one more than the highest domain that there ever was */
+    struct fx_state domain[65536];
 };
 
 /* world.c */

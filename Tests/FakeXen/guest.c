@@ -6,8 +6,8 @@
 EXPORT int fx_domain_create(uint32_t id, unsigned long uid, unsigned caps)
 {
     char path[256];
-    static const char *const leaf[] = { "state", "page", "ports", "fifo" };
-    for (int i = 0; i < 4; i++)
+    static const char *const leaf[] = { "page", "ports", "fifo" };
+    for (int i = 0; i < 3; i++)
         unlink(in_dom(path, sizeof path, id, leaf[i]));
     make_domain(id, uid, caps);
     changed_map()[id & 0xffff] = 1;
@@ -37,8 +37,10 @@ EXPORT int fx_domain_set(uint32_t id, int shutdown_, int reason, int dying)
 EXPORT int fx_domain_destroy(uint32_t id)
 {
     char path[256];
-    static const char *const leaf[] = { "state", "page", "ports", "fifo", "xsd_port" };
-    for (int i = 0; i < 5; i++)
+    static const char *const leaf[] = { "page", "ports", "fifo", "xsd_port" };
+    const struct fx_state gone = { .uid = 0 };
+    write_state(id, &gone);
+    for (int i = 0; i < 4; i++)
         unlink(in_dom(path, sizeof path, id, leaf[i]));
     rmdir(in_dom(path, sizeof path, id, ""));
     changed_map()[id & 0xffff] = 1;

@@ -37,16 +37,14 @@ public final class FakeXen {
 
     /// Changes the domain's state in the hypervisor, and tells nobody.
     public func set(_ domain: UInt16, isShutdown: Bool = false, isDead: Bool = false) throws {
-        let uniqueID = self.uniqueID(of: domain) ?? lastUniqueID
-        let text = "uid=\(uniqueID) caps=0 shutdown=\(isShutdown ? 1 : 0) reason=0 dying=\(isDead ? 2 : 0)\n"
-        try folder.write(text, to: "state-\(domain)")
-        guard rename(folder.file("state-\(domain)"), path(domain, "state")) == 0 else {
-            throw Trouble.system("set the state of domain \(domain)")
-        }
+        let uniqueID = UInt64(try states.read(domain)?.uniqueID ?? UInt64(lastUniqueID))
+        try states.write(
+            domain, FakeDomainStates.State(uniqueID: uniqueID, isShutdown: isShutdown, isDead: isDead))
     }
 
     /// Removes the domain, and tells nobody.
     public func remove(_ domain: UInt16) {
+        try? states.write(domain, nil)
         for name in TemporaryFolder.names(in: path(domain)) { unlink(path(domain, name)) }
         rmdir(path(domain))
     }
@@ -73,10 +71,7 @@ public final class FakeXen {
         }
     }
 
-    private func uniqueID(of domain: UInt16) -> UInt? {
-        let words = TemporaryFolder.text(of: path(domain, "state")).split(separator: " ")
-        return words.first.flatMap { UInt($0.dropFirst("uid=".count)) }
-    }
+    private var states: FakeDomainStates { FakeDomainStates(path: folder.file("states")) }
 
     // MARK: Files
 
