@@ -59,12 +59,12 @@
         /// The library cannot tell what has changed: all domains are listed, many with each call. Nil if that fails.
         public func survey() -> DomainSurvey? {
             guard let handle else { return nil }
-            var states: [DomainID: DomainState] = [:]
+            var states: [(domain: DomainID, state: DomainState)] = []
             var first: UInt32 = 0
             while first <= UInt32(UInt16.max) {
                 let count = xc_domain_getinfolist(handle, first, UInt32(list.count), list.baseAddress)
                 guard count >= 0 else { return nil }
-                for info in list.prefix(Int(count)) { states[DomainID(info.domain)] = state(info) }
+                for info in list.prefix(Int(count)) { states.append((DomainID(info.domain), state(info))) }
                 guard count == list.count, let last = list.last else { break }
                 first = UInt32(last.domain) + 1
             }

@@ -57,8 +57,8 @@ extension Hypervisor {
 public enum DomainSurvey: Sendable {
     /// Only these have changed, each to this state; nil if the domain is gone.
     case changed([(domain: DomainID, state: DomainState?)])
-    /// These are all domains that there are.
-    case all([DomainID: DomainState])
+    /// These are all domains that there are, each once.
+    case all([(domain: DomainID, state: DomainState)])
 }
 
 /// A domain as the hypervisor sees it.

@@ -43,7 +43,7 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
         defer { told = states }
         switch surveys {
         case .none: return nil
-        case .all: return .all(states)
+        case .all: return .all(states.map { ($0, $1) })
         case .changed:
             let changed = Set(states.keys).union(told.keys).filter { states[$0] != told[$0] }
             return .changed(changed.map { ($0, states[$0]) })

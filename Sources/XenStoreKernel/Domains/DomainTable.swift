@@ -38,6 +38,9 @@ struct DomainTable {
         }
     }
 
+    /// How many there are but dom0.
+    var guestCount: Int { domains.count - 1 }
+
     /// All but dom0, by number.
     var guests: [DomainID] { domains.keys.filter { $0 != .control }.sorted() }
 

@@ -84,18 +84,34 @@ final class Domains {
     func refreshAll() {
         guard let hypervisor = transport?.hypervisor else { return }
         var shutDown = false
-        switch hypervisor.survey() {
-        case .changed(let changed):
-            // By number, as with the others: whoever watches hears of the deaths of one turn in the same order.
-            for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != .control {
-                shutDown = takeIn(state, of: id) || shutDown
+        let changed =
+            switch hypervisor.survey() {
+            case .changed(let changed): changed
+            case .all(let all): news(in: all)
+            case nil: table.guests.map { ($0, hypervisor.state(of: $0)) }
             }
-        case .all(let states):
-            for id in table.guests { shutDown = takeIn(states[id], of: id) || shutDown }
-        case nil:
-            for id in table.guests { shutDown = takeIn(hypervisor.state(of: id), of: id) || shutDown }
+        // By number, whatever the hypervisor says: the events of one turn come in the same order.
+        for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != .control {
+            shutDown = takeIn(state, of: id) || shutDown
         }
         if shutDown { specials.announce(.releaseDomain, form: .plain) }
+    }
+
+    /// Of all domains that there are, those of which something new is to be taken in; and those that there are no more.
+    private func news(in all: [(domain: DomainID, state: DomainState)]) -> [(domain: DomainID, state: DomainState?)] {
+        var news: [(domain: DomainID, state: DomainState?)] = []
+        var known = 0
+        for (id, state) in all {
+            guard id != .control, let domain = table[id] else { continue }
+            known += 1
+            let isNews = state.isDead || state.uniqueID != domain.uniqueID || state.isShutdown && !domain.isShutdownSeen
+            if isNews { news.append((id, state)) }
+        }
+        if known < table.guestCount {
+            let there = Set(all.map(\.domain))
+            for id in table.guests where !there.contains(id) { news.append((id, nil)) }
+        }
+        return news
     }
 
     /// Takes in the state of a domain, if the kernel has to do with that one. True if it has shut down.
