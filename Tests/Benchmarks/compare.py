@@ -62,6 +62,10 @@ WORKLOADS = [
 ]
 
 
+# Of one workload.
+ROUNDS_MAX = 40
+
+
 class Bench:
     def __init__(self, arguments, peers):
         self.arguments = arguments
@@ -86,7 +90,9 @@ class Bench:
     def measure(self, workload):
         """Medians of each peer's runs by name, or why there are none."""
         results = {peer.name: [] for peer in self.peers if workload.options_for(peer)}
-        for turn in range(self.arguments.rounds):
+        for turn in range(self.arguments.rounds if not self.arguments.before else ROUNDS_MAX):
+            if turn >= self.arguments.rounds and spread(results) < self.arguments.spread:
+                break
             for peer in self.peers:
                 if isinstance(results.get(peer.name), list):
                     options = workload.options_for(peer)
@@ -97,7 +103,10 @@ class Bench:
                         results[peer.name] = result
                     else:
                         results[peer.name].append(result)
-        return {name: runs if isinstance(runs, str) else medians(runs) for name, runs in results.items()}
+        figures = {name: runs if isinstance(runs, str) else medians(runs) for name, runs in results.items()}
+        if isinstance(figures.get("before"), dict):
+            figures["before"]["spread"] = spread(results)
+        return figures
 
     def speed(self, groups):
         others = [peer.name for peer in self.peers if peer.name != "sxenstored"]
@@ -132,6 +141,16 @@ class Bench:
         print()
 
 
+def spread(results):
+    """How far the median of ours : before may be from the true one, as a part of it: a notch of a box plot."""
+    ours, before = results.get("sxenstored"), results.get("before")
+    if not isinstance(ours, list) or not isinstance(before, list) or len(before) < 4:
+        return 0 if isinstance(before, str) else 1
+    ratios = [a["ops_per_s"] / b["ops_per_s"] for a, b in zip(ours, before)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return 1.57 * (high - low) / len(ratios) ** 0.5 / middle
+
+
 def medians(runs):
     keys = ("ops_per_s", "p50_ns", "p99_ns")
     return {key: statistics.median(run[key] for run in runs) for key in keys}
@@ -146,7 +165,8 @@ def speed_cell(result):
 def ratio(ours, theirs):
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
         return ""
-    return f"{ours['ops_per_s'] / theirs['ops_per_s']:.2f}"
+    sure = f" ±{theirs['spread']:.0%}" if "spread" in theirs else ""
+    return f"{ours['ops_per_s'] / theirs['ops_per_s']:.2f}{sure}"
 
 
 def main():
@@ -154,6 +174,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--daemon", required=True, help="our daemon, as it is installed")
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of xsbench and echofloor")
+    parser.add_argument("--before", help="an earlier build of our daemon, to be compared with")
+    parser.add_argument("--spread", type=float, default=0.05,
+                        help=f"with --before: rounds until its ratio is as sure as this, {ROUNDS_MAX} at most")
     parser.add_argument("--core", type=int, default=0, help="the core that all share")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each turn")
@@ -173,7 +196,8 @@ def main():
     # Inherited by all that is started from here.
     os.sched_setaffinity(0, {arguments.core})
     with tempfile.TemporaryDirectory(prefix="xsbench-") as folder:
-        peers = known.all_peers(os.path.abspath(arguments.daemon), arguments.build, pathlib.Path(folder))
+        before = arguments.before and os.path.abspath(arguments.before)
+        peers = known.all_peers(os.path.abspath(arguments.daemon), arguments.build, pathlib.Path(folder), before)
         bench = Bench(arguments, peers)
         try:
             for peer in peers:

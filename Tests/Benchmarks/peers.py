@@ -13,6 +13,12 @@ SHIPPED = pathlib.Path(__file__).parents[2] / "etc"
 OXENSTORED = pathlib.Path("/etc/xen/oxenstored.conf")
 
 
+PLAIN = """storage: memory
+transports: [unix-socket, event-channel-ring]
+policies: [permissions, quotas]
+"""
+
+
 class Peer:
     """One daemon, with a folder and sockets of its own."""
 
@@ -85,8 +91,8 @@ class Peer:
         return 0
 
 
-def all_peers(ours, build, folder):
-    """The echo floor, ours, and those of the others that can run on this machine."""
+def all_peers(ours, build, folder, before=None):
+    """The echo floor, ours, an earlier build of it, and those of the others that can run on this machine."""
     floor = folder / "floor"
     peers = [Peer("floor", floor, [str(build / "echofloor"), str(floor / "run/socket")])]
     hypervisor = build / "libfakexen.so"
@@ -101,7 +107,13 @@ def all_peers(ours, build, folder):
             "LD_PRELOAD": str(hypervisor.resolve()), "FAKEXEN_DIR": str(home / "world"),
             "XENSTORED_ROOTDIR": str(home / "lib"), **dict(environment)})
 
-    peers.append(simulated("sxenstored", [ours, "--no-fork", "--config", str(SHIPPED / "sxenstored.yaml")]))
+    configuration = SHIPPED / "sxenstored.yaml"
+    if before:
+        # An earlier build may not know all keys of today.
+        configuration = folder / "plain.yaml"
+        configuration.write_text(PLAIN)
+        peers.append(simulated("before", [before, "--no-fork", "--config", str(configuration)]))
+    peers.append(simulated("sxenstored", [ours, "--no-fork", "--config", str(configuration)]))
     if (XEN / "xenstored").exists():
         peers.append(simulated("C 4.17", [str(XEN / "xenstored"), "-N"]))
     if (XEN / "oxenstored").exists() and OXENSTORED.exists():
