@@ -12,12 +12,12 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
     public static var keys: [ConfigurationKey] { Settings.keys(of: Table.self) }
 
     /// Reports on a store and changes nothing. A daemon may use the store meanwhile.
-    public static func check(_ path: String) throws(StorageError) -> StoreReport {
+    public static func check(_ path: String) throws(StorageError) -> Inspection {
         try StoreReport.check(path, of: Table.self)
     }
 
     /// Saves as much of a store as possible under its name, and sets the old store aside.
-    public static func repair(_ path: String) throws(StorageError) -> StoreReport {
+    public static func repair(_ path: String) throws(StorageError) -> Inspection {
         try StoreReport.repair(path, of: Table.self)
     }
 

@@ -3,34 +3,29 @@ import Glibc
 import XenStorePlugin
 
 /// A report on a store for an operator, and the repair of a damaged store.
-public struct StoreReport: Sendable {
-    /// The text for standard output.
-    public private(set) var text: String
-    /// Whether the store has no problem.
-    public private(set) var isGood: Bool
-
+enum StoreReport {
     private static let listed = 100
 
     /// Reports on a store and changes nothing. A daemon may use the store meanwhile.
     static func check<Table: JournaledTable>(
         _ path: String, of kind: Table.Type
-    ) throws(StorageError) -> StoreReport {
+    ) throws(StorageError) -> Inspection {
         let files = StoreFiles(path, of: kind)
         do throws(TableProblem) {
             let content = try StoreContent(files, of: kind)
             if let problem = content.foreignness { throw problem }
-            return StoreReport(content, path)
+            return report(content, path)
         } catch {
             switch error {
             case .unreadable(let error): throw error
-            case .stranger(let stranger): return StoreReport(text: stranger.description, isGood: false)
-            case .damaged: return StoreReport(text: "\(path): \(error)\nTry --repair-store.", isGood: false)
-            case .foreign, .outdated: return StoreReport(text: "\(path): \(error)", isGood: false)
+            case .stranger(let stranger): return Inspection(stranger.description, isGood: false)
+            case .damaged: return Inspection("\(path): \(error)\nTry --repair-store.", isGood: false)
+            case .foreign, .outdated: return Inspection("\(path): \(error)", isGood: false)
             }
         }
     }
 
-    private init(_ content: StoreContent, _ path: String) {
+    private static func report(_ content: StoreContent, _ path: String) -> Inspection {
         let tree = StoreTree(of: content)
         let notes = content.records.count { $0.data != nil && $0.key.noteKey != nil }
         var lines = ["\(path): \(tree.order.count) nodes, \(notes) notes, \(content.tableSize) bytes"]
@@ -39,13 +34,8 @@ public struct StoreReport: Sendable {
         let batches = content.pending.reduce(0) { $0 + $1.sequences.count }
         if batches > 0 { lines.append("journals: \(batches) batches that are not in the file yet") }
         if content.isInterrupted { lines.append("a transaction was interrupted; the next daemon undoes it") }
-        lines += Self.list(tree.problems, "problems")
-        self.init(text: lines.joined(separator: "\n"), isGood: tree.problems.isEmpty)
-    }
-
-    private init(text: String, isGood: Bool) {
-        self.text = text
-        self.isGood = isGood
+        lines += list(tree.problems, "problems")
+        return Inspection(lines.joined(separator: "\n"), isGood: tree.problems.isEmpty)
     }
 
     private static func list(_ lines: [String], _ what: String) -> [String] {
@@ -57,7 +47,7 @@ public struct StoreReport: Sendable {
     /// Saves as much of a store as possible under its name, and sets the old store aside.
     static func repair<Table: JournaledTable>(
         _ path: String, of kind: Table.Type
-    ) throws(StorageError) -> StoreReport {
+    ) throws(StorageError) -> Inspection {
         let files = StoreFiles(path, of: kind)
         if let stranger = files.stranger(inRepair: true) { throw StorageError(stranger) }
         guard access(path, F_OK) == 0 else { throw .system("find", path) }
@@ -80,7 +70,7 @@ public struct StoreReport: Sendable {
         guard rename(repaired, path) == 0 else { throw .system("rename", repaired) }
         try StoreFiles.syncFolder(of: path)
         let lines = ["\(path): \(tree.count) nodes, \(notes.count) notes; as it was: \(old)"]
-        return StoreReport(text: (lines + list(tree.changes, "changes")).joined(separator: "\n"), isGood: true)
+        return Inspection((lines + list(tree.changes, "changes")).joined(separator: "\n"), isGood: true)
     }
 
     private static func readable<Table: JournaledTable>(

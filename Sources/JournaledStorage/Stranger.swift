@@ -68,6 +68,15 @@ extension StoreFiles {
             ?? first((tables + journals + [reserve]).map(Self.draft), .draft) ?? first([lock], .lock)
     }
 
+    /// Whether the table is a file that can be read, and that no store of this kind makes.
+    var areOfOthers: Bool {
+        var status = stat()
+        guard lstat(table, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let file = FileHead(table) else {
+            return false
+        }
+        return !recognizes(file, false) && !file.beginsWithBatch
+    }
+
     /// Finds a file under this name that is not of this kind. Does not open pipes and devices. Reports nothing if the
     /// system does not let us look: then the use of the file will fail.
     func stranger(under path: String, besides kind: Stranger.Kind) -> Stranger? {

@@ -133,10 +133,9 @@ extension DaemonCommand {
         of plugins: PluginRegistry, over compatible: [Overlay], in surroundings: Surroundings
     ) throws -> Invocation.Action {
         if report == .plugins { return .say(plugins.listing) }
-        if let file = try checkStore.map(surroundings.absolute).map(StoreTool.check)
-            ?? repairStore.map(surroundings.absolute).map(StoreTool.repair)
-        {
-            return .report(file.text, isGood: file.isGood)
+        if let file = checkStore ?? repairStore {
+            let inspection = try plugins.inspect(surroundings.absolute(file), checkStore == nil ? .repair : .check)
+            return .report(inspection.text, isGood: inspection.isGood)
         }
 
         let source = ConfigurationSource(

@@ -1,29 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#if TDB
-    import TDBStorage
-#endif
+import XenStorePlugin
 
-/// Checks and repairs the file of a store, for the command line.
-enum StoreTool {
-    /// Reports on the file and does not change it. `isGood` is false if something is wrong with it.
-    static func check(_ file: String) throws -> (text: String, isGood: Bool) {
-        #if TDB
-            let report = try TDBStorage.TDB.check(file)
-            return (report.text, report.isGood)
-        #else
-            throw UsageError(absence)
-        #endif
+extension PluginRegistry {
+    /// Checks or repairs a file, for the command line. The first plugin does it that makes such files.
+    func inspect(_ file: String, _ purpose: InspectionPurpose) throws -> Inspection {
+        let inspectable = PluginKind.allCases.flatMap(plugins(of:)).compactMap { $0 as? any Inspectable.Type }
+        if inspectable.isEmpty { throw UsageError("no plugin of this build keeps a store in a file") }
+        for plugin in inspectable {
+            if let inspection = try plugin.inspect(file, purpose) { return inspection }
+        }
+        let names = inspectable.map { $0.name }.joined(separator: ", ")
+        throw StorageError("'\(file)' is no store of a plugin in this build (\(names))")
     }
-
-    /// Repairs the file as far as possible, and reports what was lost.
-    static func repair(_ file: String) throws -> (text: String, isGood: Bool) {
-        #if TDB
-            let report = try TDBStorage.TDB.repair(file)
-            return (report.text, report.isGood)
-        #else
-            throw UsageError(absence)
-        #endif
-    }
-
-    private static let absence = "this daemon is built without the trait TDB, so it cannot read a store in a file"
 }
