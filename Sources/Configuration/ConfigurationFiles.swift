@@ -17,8 +17,7 @@ struct ConfiguredFile {
 extension EffectiveConfiguration {
     /// All files that the daemon makes, in the order of the sections.
     var files: [ConfiguredFile] {
-        let blocks =
-            [(daemon, Self.daemonKeys)] + (transports + [storage] + policies).map { ($0.block, $0.keys) }
+        let blocks = [(daemon, Self.daemonKeys)] + choices.map { ($0.block, $0.keys) }
         return blocks.flatMap { block, keys in
             keys.compactMap { key in
                 guard key.kind == .path, let path = block.text(key.name) else { return nil }

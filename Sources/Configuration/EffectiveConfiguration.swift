@@ -14,6 +14,8 @@ public struct EffectiveConfiguration: Sendable, Equatable {
     public var transports: [Choice]
     public var storage: Choice
     public var policies: [Choice]
+    /// The plugins of all kinds, in the order of `PluginSet.all`.
+    public var choices: [Choice] { transports + [storage] + policies }
     /// The daemon as a process: ``daemonKeys``.
     public var daemon: ConfigurationBlock
     /// What is logged: ``logKeys``.
@@ -60,7 +62,7 @@ extension EffectiveConfiguration {
             }
         }
         guard errors.isEmpty, let storage else { throw ConfigurationErrors(errors) }
-        return PluginSet(transports: transports, storage: storage, policies: policies)
+        return PluginSet(transports: transports, storage: storage, policies: policies, names: choices.map(\.name))
     }
 
     /// Checks the files and devices that the daemon and its plugins need. Throws all errors together, and returns
@@ -74,8 +76,7 @@ extension EffectiveConfiguration {
         let trace = traceFile.map {
             ConfiguredFile(path: $0, key: "--trace-file", place: nil, isDispensable: false)
         }
-        let all: [any Plugin] = plugins.transports + [plugins.storage] + plugins.policies
-        let choices = transports + [storage] + policies
+        let all = plugins.all.map(\.plugin)
         let dispensable = zip(choices, all).flatMap { choice, plugin in
             ((plugin as? any Surveying)?.dispensableKeys ?? []).map { dotted(choice.block.path, $0) }
         }

@@ -5,7 +5,8 @@ import XenStorePlugin
 
 /// The whole daemon, with the plugins that its author has chosen. It is all that the main file of an executable needs:
 ///
-///     let daemon = Daemon(plugins: .builtIn + PluginRegistry(transports: [GuestSocket.self]))
+///     let own = PluginRegistry(transports: [GuestSocket.self, CounterLog.self], policies: [AuditTrail.self])
+///     let daemon = Daemon(plugins: .builtIn + own)
 ///     daemon.run()
 ///
 /// A configuration may name all of its plugins, and everything that the daemon does with a plugin follows from that:

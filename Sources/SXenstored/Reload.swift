@@ -48,14 +48,64 @@ final class RunningConfiguration {
         }
     }
 
-    /// Hands running plugins their new blocks. A plugin that refuses its new block keeps the old one.
+    /// Hands running plugins of all kinds their new blocks. If one of them refuses its block, those before it get their
+    /// old ones again.
     private func takeOver(_ new: EffectiveConfiguration) throws {
-        for choice in new.policies {
-            guard let index = running.policies.firstIndex(where: { $0.name == choice.name }),
-                let plugin = plugins.policies[index] as? any Reloadable
-            else { continue }
-            try plugin.reload(choice.block)
-            running.policies[index].block = choice.block
+        var changed = running
+        var done: [Reloading] = []
+        for (index, named) in plugins.all.enumerated() {
+            let choice = running.choices[index]
+            guard let plugin = named.plugin as? any Reloadable, var block = new.block(for: choice) else { continue }
+            block.log = log.forPlugins.named(choice.name)
+            let reloading = Reloading(plugin, from: choice.block)
+            do {
+                try plugin.reload(block)
+            } catch {
+                for reloading in done.reversed() { reloading.undo(log) }
+                throw error
+            }
+            done.append(reloading)
+            changed.setBlock(block, ofChoice: index)
+        }
+        running = changed
+    }
+}
+
+/// A plugin that has taken over a new block, and can have its old one back.
+private struct Reloading {
+    private let plugin: any Reloadable
+    private let old: ConfigurationBlock
+    /// Limits that were set at run time. A new block may have ended them.
+    private let limits: [LimitSetting]
+
+    init(_ plugin: any Reloadable, from old: ConfigurationBlock) {
+        self.plugin = plugin
+        self.old = old
+        limits = (plugin as? any LimitTable)?.settings ?? []
+    }
+
+    func undo(_ log: DaemonLog) {
+        do {
+            try plugin.reload(old)
+            for setting in limits { _ = (plugin as? any LimitTable)?.restore(setting) }
+        } catch {
+            log.write(.error, "\(error); this was in force before, and is not any more")
+        }
+    }
+}
+
+extension EffectiveConfiguration {
+    /// The new block of a plugin that runs; nil if the plugin is not chosen any more.
+    fileprivate func block(for running: Choice) -> ConfigurationBlock? {
+        choices.first { $0.block.path == running.block.path }?.block
+    }
+
+    /// Replaces the block of one of ``choices``.
+    fileprivate mutating func setBlock(_ block: ConfigurationBlock, ofChoice index: Int) {
+        switch index - transports.count {
+        case ..<0: transports[index].block = block
+        case 0: storage.block = block
+        case let place: policies[place - 1].block = block
         }
     }
 }

@@ -21,8 +21,7 @@ func serve(_ configuration: EffectiveConfiguration, _ options: RunOptions) throw
     serving.greeting = "sxenstored \(version) with \(options.origin): \(configuration.summary)"
     let running = RunningConfiguration(configuration, plugins, from: options.source, log: .shared)
     serving.reload = running.reload
-    return serve(
-        transports: plugins.transports, storage: plugins.storage, policies: plugins.policies, options: serving)
+    return serve(plugins, options: serving)
 }
 
 extension EffectiveConfiguration {

@@ -26,9 +26,7 @@ struct ServeOptions {
 
 /// Runs the daemon with these plugins until a signal ends it, and returns the exit status. When the daemon goes to the
 /// background, the function returns in both processes.
-func serve(
-    transports: [any Transport], storage: any Storage, policies: [any Policy], options: ServeOptions
-) -> Int32 {
+func serve(_ plugins: PluginSet, options: ServeOptions) -> Int32 {
     let log = DaemonLog.shared
     log.level = options.logLevel
     defer { log.flush() }
@@ -48,9 +46,9 @@ func serve(
             }
         }
         log.start()
-        let service = try Service(storage: storage, policies: policies, pidFile: pidFile)
+        let service = try Service(plugins, pidFile: pidFile)
         if let path = options.traceFile { try service.trace(to: path) }
-        try service.run(transports, launcher, reload: options.reload) {
+        try service.run(launcher, reload: options.reload) {
             // In the background the launcher says it.
             if launcher == nil, options.printsPid { say("\(getpid())", on: STDOUT_FILENO) }
         }
@@ -74,20 +72,21 @@ private final class Service {
     private let log = DaemonLog.shared
     private let reactor: Reactor
     private let engine: Engine
-    private let storage: any Storage
+    private let plugins: PluginSet
     private let pidFile: PidFile?
     private var traceFile: TraceFile?
     /// The transports that run, in the order in which they were started.
     private var started: [any Transport] = []
 
-    init(storage: any Storage, policies: [any Policy], pidFile path: String?) throws {
+    init(_ plugins: PluginSet, pidFile path: String?) throws {
         // This comes first: a second daemon must not touch the files of the first one.
         pidFile = try path.map(PidFile.init)
         Process.raiseDescriptorLimit()
         reactor = try Reactor()
         engine = try Engine(
-            storage: storage, policies: policies, seed: .random(in: 0...(.max)), log: log.write)
-        self.storage = storage
+            storage: plugins.storage, policies: plugins.policies, seed: .random(in: 0...(.max)), log: log.write)
+        engine.useAbilities(of: plugins.all)
+        self.plugins = plugins
     }
 
     /// Writes every message to a file.
@@ -100,18 +99,17 @@ private final class Service {
 
     /// Serves until a signal ends the daemon. Calls `whenServing` when clients can connect.
     func run(
-        _ transports: [any Transport], _ launcher: Launcher?, reload: @escaping (Engine) throws -> Void,
-        whenServing: () -> Void
+        _ launcher: Launcher?, reload: @escaping (Engine) throws -> Void, whenServing: () -> Void
     ) throws {
         try reactor.onSignals([SIGTERM, SIGINT, SIGHUP]) { [unowned self] signal in
             if signal == SIGHUP { self.reload(reload) } else { self.reactor.stop() }
         }
         defer {
-            storage.close()
+            plugins.storage.close()
             pidFile?.remove()
         }
         defer { for transport in started.reversed() { transport.stop() } }
-        for transport in transports {
+        for transport in plugins.transports {
             try transport.start(on: reactor, host: engine)
             started.append(transport)
         }
@@ -145,7 +143,7 @@ private final class Service {
         } catch {
             log.write(.error, "\(error.explanation); the trace goes on in the old file")
         }
-        for transport in started { (transport as? any Restoring)?.restore() }
+        for named in plugins.all { (named.plugin as? any Restoring)?.restore() }
         do {
             try reload(engine)
         } catch let errors as ConfigurationErrors {

@@ -2,7 +2,7 @@
 import XenStorePlugin
 
 /// A transport on a unix socket. All its clients are the same `Peer`. It adds a name, its keys and a door.
-public protocol UnixSocketTransport: Transport, Surveying, Restoring {
+public protocol UnixSocketTransport: Transport, Surveying, Restoring, Measurable {
     /// The socket. The transport makes it, and opens it when it starts.
     var door: UnixDoor { get }
 }
@@ -14,6 +14,7 @@ extension UnixSocketTransport {
     }
     public func restore() { door.restore() }
     public func stop() { door.close() }
+    public var measurements: [Measurement] { door.measurements }
 }
 
 /// The socket of a ``UnixSocketTransport``.
@@ -39,6 +40,10 @@ public final class UnixDoor {
     }
 
     func restore() { listener?.restoreFile() }
+
+    var measurements: [Measurement] {
+        [.current("connections", UInt64(listener?.connectionCount ?? 0), "Clients of this socket.")]
+    }
 
     func close() {
         listener?.stop()

@@ -15,6 +15,10 @@ public final class Engine {
     private var isStorageFailing = false
     /// The kernel is at work.
     private var isBusy = false
+    private var abilities = Abilities()
+    /// Some plugin is an observer.
+    private var isObserved = false
+    private var commits = CommitCounts()
 
     /// Makes an engine over an empty store, or over what `storage` has kept. Throws what storage says if it cannot hand
     /// that over.
@@ -36,6 +40,14 @@ public final class Engine {
             try storage.commit(kernel.batch(of: made))
             kernel.committed(made)
         }
+    }
+
+    /// Uses what these plugins can beyond their kinds: a `RequestObserver` sees each request, and the counters of a
+    /// `Measurable` are in ``measurements()``. To be called with all plugins that run, before the first client comes.
+    public func useAbilities(of plugins: [NamedPlugin]) {
+        abilities = Abilities(of: plugins)
+        isObserved = abilities.haveObservers
+        if isObserved { kernel.observe() }
     }
 
     /// Serves the domains that were introduced before the daemon was restarted, and puts away what
@@ -88,13 +100,21 @@ public final class Engine {
 
     private func commitAndFlush() {
         if let closed = kernel.closeTurn() { commit(closed) }
+        if isObserved { showFinished() }
         flush()
+    }
+
+    /// Observers see a request before its client sees the answer.
+    @inline(never)
+    private func showFinished() {
+        if let finished = kernel.takeFinished() { abilities.show(finished) }
     }
 
     /// If storage fails, nothing has happened: those who changed something are answered EIO.
     private func commit(_ closed: ClosedTurn) {
         do throws(StorageError) {
             try storage.commit(kernel.batch(of: closed))
+            commits.count(isDone: true)
             kernel.committed(closed)
             if isStorageFailing, !storage.lacksRoom {
                 log(.notice, "storage \(type(of: storage).name) works again")
@@ -105,12 +125,14 @@ public final class Engine {
                 log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
             }
             isStorageFailing = true
+            commits.count(isDone: false)
             kernel.rolledBack(closed)
         }
     }
 
     /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
     private func flushAnswers() {
+        if isObserved, !kernel.hasChanges { showFinished() }
         var index = 0
         while let session = kernel.nextAnswered(&index) { session.flush() }
     }
@@ -194,6 +216,10 @@ extension Engine: PluginHost {
         enter()
         kernel.domainsChanged()
         leave()
+    }
+
+    public func measurements() -> [MeasuredPart] {
+        [MeasuredPart("daemon", kernel.measurements + commits.measurements)] + abilities.measurements
     }
 
     /// Each connection is a session: nobody else can make one, as the initializer of `Connection` belongs to this

@@ -162,6 +162,9 @@ extension Kernel {
     /// answered EIO.
     package func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
 
+    /// Whether the turn has done something that storage has to take before anybody is answered.
+    package var hasChanges: Bool { journal.hasChanges }
+
     /// The next session whose answers hang on no change. They need not wait for the end of the turn.
     package func nextAnswered(_ index: inout Int) -> Session? {
         journal.hasChanges ? nil : sessions.nextAnswered(&index)

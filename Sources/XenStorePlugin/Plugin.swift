@@ -38,9 +38,9 @@ public protocol Restoring: Plugin {
     func restore()
 }
 
-/// A plugin that accepts changed values while it runs (SIGHUP).
+/// A plugin of any kind that accepts changed values while it runs (SIGHUP).
 public protocol Reloadable: Plugin {
     /// Accepts all values that can change in a running daemon. The daemon has checked `configuration` as for `init`. If
-    /// this throws, nothing has changed.
+    /// this throws, nothing has changed, and the plugins that have accepted new values before get their old ones again.
     func reload(_ configuration: ConfigurationBlock) throws(ConfigurationError)
 }

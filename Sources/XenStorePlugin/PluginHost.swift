@@ -52,6 +52,12 @@ public protocol PluginHost: AnyObject {
     /// Tells that the state of some domain has changed (VIRQ_DOM_EXC). The kernel then asks for the state of all
     /// domains that it serves.
     func domainsChanged()
+
+    // MARK: Counters
+
+    /// What the daemon has measured by now, and then what each plugin has that is ``Measurable``, in the order of the
+    /// configuration. It takes longer the more connections are open: ask when somebody asks, not all the time.
+    func measurements() -> [MeasuredPart]
 }
 
 extension PluginHost {

@@ -52,14 +52,32 @@ public enum PluginKind: CaseIterable, Sendable {
 /// The plugins that a configuration names, made and ready to start.
 public struct PluginSet {
     /// The transports, in the order of the configuration. They start in this order.
-    public var transports: [any Transport]
-    public var storage: any Storage
+    public let transports: [any Transport]
+    public let storage: any Storage
     /// The policies, in the order of the configuration. The kernel asks them in this order.
-    public var policies: [any Policy]
+    public let policies: [any Policy]
+    /// Plugins of all kinds: the transports, the storage, the policies.
+    public let all: [NamedPlugin]
 
-    public init(transports: [any Transport], storage: any Storage, policies: [any Policy]) {
+    /// - Parameter names: the names of the plugins in the configuration, in the order of ``all``. By default each
+    ///   plugin has the name of its type.
+    public init(transports: [any Transport], storage: any Storage, policies: [any Policy], names: [String]? = nil) {
         self.transports = transports
         self.storage = storage
         self.policies = policies
+        let all: [any Plugin] = transports + [storage] + policies
+        self.all = zip(all, names ?? all.map { type(of: $0).name }).map { NamedPlugin($0, as: $1) }
+    }
+}
+
+/// A plugin that runs, under its name in the configuration.
+public struct NamedPlugin {
+    /// Such as `unix-socket`, or `unix-socket@admin` if there are several of the kind.
+    public let name: String
+    public let plugin: any Plugin
+
+    public init(_ plugin: any Plugin, as name: String) {
+        self.plugin = plugin
+        self.name = name
     }
 }

@@ -21,6 +21,7 @@ public final class EmbeddedHost {
         let lines = Lines()
         self.lines = lines
         engine = try Engine(storage: storage, policies: policies, seed: seed) { lines.all.append(($0, $1)) }
+        engine.useAbilities(of: PluginSet(transports: [], storage: storage, policies: policies).all)
     }
 
     /// Connects a client of a domain. A client of dom0 is privileged, unless the test says otherwise, and may have

@@ -2,5 +2,6 @@
 import SXenstored
 import XenStorePlugin
 
-let daemon = Daemon(plugins: .builtIn + PluginRegistry(transports: [GuestSocket.self]))
+let own = PluginRegistry(transports: [GuestSocket.self, CounterLog.self], policies: [AuditTrail.self])
+let daemon = Daemon(plugins: .builtIn + own)
 daemon.run()

@@ -26,7 +26,7 @@ typealias Daemon = TestSupport.Daemon
             }
             transport.onStop = { #expect(content(of: pidFile) == "\(getpid())\n") }
             let status = serve(
-                transports: [transport], storage: storage, policies: [],
+                PluginSet(transports: [transport], storage: storage, policies: []),
                 options: ServeOptions(forks: false, pidFile: pidFile))
             try #require(status == 0)
             try #require(manager.received() == "READY=1")
@@ -48,7 +48,7 @@ typealias Daemon = TestSupport.Daemon
             let storage = FailingStorage()
             let errors = StandardError()
             let status = serve(
-                transports: [first, second, third], storage: storage, policies: [],
+                PluginSet(transports: [first, second, third], storage: storage, policies: []),
                 options: ServeOptions(forks: false, pidFile: pidFile))
             let expected = "sxenstored: error: can't listen on '/x': Address already in use; do something else\n"
             try #require(errors.text() == expected)
@@ -74,7 +74,8 @@ typealias Daemon = TestSupport.Daemon
                 if reloads == 2 { throw Refused() }
             }
             transport.onStart = { raise(SIGHUP) }
-            let status = serve(transports: [transport], storage: FailingStorage(), policies: [], options: options)
+            let status = serve(
+                PluginSet(transports: [transport], storage: FailingStorage(), policies: []), options: options)
             try #require(status == 0)
             try #require(reloads == 2)
         }
@@ -85,7 +86,7 @@ typealias Daemon = TestSupport.Daemon
             let pidFile = "/tmp/sxenstored-service-\(getpid())"
             let launcher = getpid()
             let status = serve(
-                transports: [ScriptedTransport([:])], storage: FailingStorage(), policies: [],
+                PluginSet(transports: [ScriptedTransport([:])], storage: FailingStorage(), policies: []),
                 options: ServeOptions(pidFile: pidFile))
             guard getpid() == launcher else { _exit(status) }
             try #require(status == 0)
@@ -107,7 +108,7 @@ typealias Daemon = TestSupport.Daemon
             transport.failure = SystemError(EACCES, doing: "listen")
             let errors = StandardError()
             let status = serve(
-                transports: [transport], storage: FailingStorage(), policies: [], options: ServeOptions())
+                PluginSet(transports: [transport], storage: FailingStorage(), policies: []), options: ServeOptions())
             guard getpid() == launcher else { _exit(status) }
             try #require(status == 1)
             try #require(errors.text() == "sxenstored: error: can't listen: Permission denied\n")

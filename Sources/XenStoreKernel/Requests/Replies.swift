@@ -6,6 +6,8 @@ final class Replies {
     private let unsent: Unsent
     private let events: Events
     private let trace: Trace
+    /// How many requests were answered with an error.
+    private(set) var errorCount: UInt64 = 0
 
     init(unsent: Unsent, events: Events, trace: Trace) {
         self.unsent = unsent
@@ -24,6 +26,7 @@ final class Replies {
     }
 
     func send(_ error: WireError, to request: Header, _ session: Session, _ outstanding: OutstandingRequest?) {
+        errorCount &+= 1
         let name = error.name
         // The literal ends with a NUL of its own, as the wire wants it.
         let payload = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount + 1)

@@ -13,6 +13,12 @@ final class Router {
     private let transactions: Transactions
     private let handlers: Handlers
     private let reading: Reading
+    /// What observers are to see; nil if there are none.
+    var observation: Observation?
+    /// How many requests were handled.
+    private(set) var handledCount: UInt64 = 0
+    /// How many of them with an error.
+    var errorCount: UInt64 { replies.errorCount }
 
     init(
         store: Store, domains: Domains, journal: Journal, replies: Replies, trace: Trace, transactions: Transactions,
@@ -32,38 +38,57 @@ final class Router {
     func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         trace.note(isRequest: true, header, payload, session)
         let start = session.position.made
-        if header.type == Operation.read.rawValue, header.transaction == 0 {
-            read(header, payload, session)
+        handledCount &+= 1
+        if observation == nil, header.type == Operation.read.rawValue, header.transaction == 0 {
+            _ = read(header, payload, session)
             return journal.note(header, payload, of: session, start: start, moment: nil)
         }
         // The transaction may end with the request.
         let moment = header.transaction == 0 ? nil : session.transactions[header.transaction]?.start
-        answer(header, payload, session)
+        if observation == nil { _ = answer(header, payload, session) } else { observe(header, payload, session) }
         journal.note(header, payload, of: session, start: start, moment: moment)
         transactions.giveUpOverdrawn()
     }
 
     /// READ of the store. It comes far more often than anything else, and changes nothing.
     @inline(__always)
-    private func read(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+    private func read(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) -> WireError? {
         do throws(WireError) {
             replies.send(try reading.read(payload, of: session, store), to: header, session, nil)
+            return nil
         } catch {
             replies.send(error, to: header, session, nil)
+            return error
         }
     }
 
-    private func answer(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+    /// Apart, so that a daemon without observers pays for one question only.
+    @inline(never)
+    private func observe(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        observation?.note(header, payload, of: session, answer(header, payload, session))
+    }
+
+    /// Answers a request again, whose answer was taken back.
+    func handleAgain(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+        handledCount &-= 1
+        handle(header, payload, session)
+    }
+
+    /// Sends the answer. Returns its error, if it is one.
+    private func answer(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) -> WireError? {
         guard let operation = Operation(rawValue: header.type) else {
-            return replies.send(.ENOSYS, to: header, session, nil)
+            replies.send(.ENOSYS, to: header, session, nil)
+            return .ENOSYS
         }
         var request = RequestContext(
             session: session, operation: operation, transaction: header.transaction, payload: payload,
             cause: Cause(session))
         do throws(WireError) {
             replies.send(try route(&request), to: header, session, request.cause.outstanding)
+            return nil
         } catch {
             replies.send(error, to: header, session, request.cause.outstanding)
+            return error
         }
     }
 

@@ -9,21 +9,27 @@ final class Sessions {
     private(set) var touched: [Session] = []
     /// Sessions whose transports have not been told yet that they may read, or may not.
     private var readingChanges: [Session] = []
-    private var serial: UInt64 = 0
+    /// How many sessions there ever were.
+    private(set) var openedCount: UInt64 = 0
+    /// Bytes of the streams of those that have ended.
+    private var ended: (received: UInt64, sent: UInt64) = (0, 0)
     private let turnGate = TurnGate()
     private let pool = BufferPool()
 
     // MARK: Coming and going
 
     func open(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
-        serial += 1
-        let session = Session(number: serial, peer: peer, link: link, at: indexes, turnGate: turnGate, pool: pool)
+        openedCount += 1
+        let session = Session(
+            number: openedCount, peer: peer, link: link, at: indexes, turnGate: turnGate, pool: pool)
         session.place = all.count
         all.append(session)
         return session
     }
 
     func remove(_ session: Session) {
+        ended.received += session.position.received
+        ended.sent += session.position.sent
         session.isOpen = false
         session.isReading = false
         let last = all.removeLast()
@@ -31,6 +37,19 @@ final class Sessions {
         all[session.place] = last
         last.place = session.place
     }
+
+    // MARK: Counting
+
+    /// Bytes of the streams of all sessions that there ever were.
+    var bytes: (received: UInt64, sent: UInt64) {
+        all.reduce(into: ended) { bytes, session in
+            bytes.received += session.position.received
+            bytes.sent += session.position.sent
+        }
+    }
+
+    /// How many transactions are open.
+    var transactionCount: Int { all.reduce(0) { $0 + $1.transactions.count } }
 
     // MARK: Turns
 

@@ -8,7 +8,7 @@ final class Intake {
     private let accounts: Accounts
     private let schedule: Schedule
     private let flow: FlowControl
-    private let router: Router
+    let router: Router
     private let log: (LogLevel, String) -> Void
 
     /// Requests of one session that are handled in one turn. More have to wait for the others.

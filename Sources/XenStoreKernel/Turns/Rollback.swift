@@ -43,8 +43,21 @@ final class Rollback {
         for (transaction, session) in lost { transactions.lose(transaction, of: session) }
         // What has died stays dead, whatever storage does. What this tells is true in any case.
         for domain in turn.dead { domains.clear(domain) }
-        for (entry, fate) in zip(turn.entries, fates) where entry.session.isOpen { answerAgain(entry, of: turn, fate) }
+        var observed = router.observation?.takeBack(turn.entries.count).makeIterator()
+        for (entry, fate) in zip(turn.entries, fates) {
+            if entry.session.isOpen { answerAgain(entry, of: turn, fate) }
+            if let request = observed?.next() { noteAgain(request, fate) }
+        }
         journal.goOn(after: turn)
+    }
+
+    /// Observers see what has become of a request. One that is carried out again was noted with that.
+    private func noteAgain(_ request: ObservedRequest, _ fate: Fate) {
+        switch fate {
+        case .refused: router.observation?.noteAgain(request, .EIO)
+        case .repeated where request.session.isOpen: break
+        case .repeated, .kept: router.observation?.noteAgain(request, request.error)
+        }
     }
 
     /// What becomes of a request of a turn that is taken back.
@@ -88,7 +101,7 @@ final class Rollback {
         case .refused:
             replies.send(.EIO, to: entry.header, entry.session, nil)
         case .repeated:
-            turn.withPayload(of: entry) { router.handle(entry.header, $0, entry.session) }
+            turn.withPayload(of: entry) { router.handleAgain(entry.header, $0, entry.session) }
         case .kept(let answer):
             answer.withUnsafeBytes { replies.sendAgain($0, to: entry.session) }
         }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import XenStorePlugin
+import XenStoreWire
+
+/// The requests that observers have yet to see: those of the turn in hand, each with what it was answered.
+///
+/// It exists only if there is an observer. An observer learns of a request when its answer stands, which is when
+/// storage has taken the turn or has failed to.
+final class Observation {
+    private var requests: [ObservedRequest] = []
+    /// The paths of the requests, one after the other.
+    private var paths: [UInt8] = []
+
+    var isEmpty: Bool { requests.isEmpty }
+
+    /// A request was handled.
+    func note(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, _ error: WireError?) {
+        let start = paths.count
+        let operation = Operation(rawValue: header.type)
+        if operation?.namesPath == true { paths.append(contentsOf: payload.prefix { $0 != 0 }) }
+        requests.append(
+            ObservedRequest(
+                header: header, operation: operation, session: session, path: start..<paths.count, error: error))
+    }
+
+    /// The last `count` requests, whose answers are taken back. Nobody sees them unless they are noted again.
+    func takeBack(_ count: Int) -> ArraySlice<ObservedRequest> {
+        let taken = requests.suffix(count)
+        requests.removeLast(taken.count)
+        return taken
+    }
+
+    /// The request has got another answer than the one it was noted with, or the same one again.
+    func noteAgain(_ request: ObservedRequest, _ error: WireError?) {
+        var request = request
+        request.error = error
+        requests.append(request)
+    }
+
+    /// Hands all requests over, and forgets them.
+    func end(at moment: Moment) -> FinishedRequests {
+        defer { (requests, paths) = ([], []) }
+        return FinishedRequests(requests: requests, paths: paths, moment: moment)
+    }
+}
+
+/// The requests of a turn, for observers.
+package struct FinishedRequests {
+    fileprivate let requests: [ObservedRequest]
+    fileprivate let paths: [UInt8]
+    fileprivate let moment: Moment
+
+    package func forEach(_ body: (FinishedRequest) -> Void) {
+        paths.withUnsafeBytes { paths in
+            for request in requests {
+                body(request.finished(UnsafeRawBufferPointer(rebasing: paths[request.path]), at: moment))
+            }
+        }
+    }
+}
+
+/// A request that waits for its answer to stand.
+struct ObservedRequest {
+    let header: Header
+    let operation: Operation?
+    let session: Session
+    /// Where its path lies.
+    let path: Range<Int>
+    var error: WireError?
+
+    func finished(_ path: UnsafeRawBufferPointer, at moment: Moment) -> FinishedRequest {
+        FinishedRequest(
+            peer: session.peer, connection: session.number, operation: operation, type: header.type,
+            transaction: header.transaction, path: path, error: error, moment: moment)
+    }
+}
+
+extension Operation {
+    /// Whether the payload begins with the path of a node, or with a special node.
+    fileprivate var namesPath: Bool { isOfTree || self == .watch || self == .unwatch }
+}
