@@ -4,14 +4,13 @@ import XenStorePlugin
 // What plugins see of the kernel, beside the connections of a transport.
 
 extension Kernel {
-    /// Not stored here, too: reading one property of the kernel copies them all.
     private var router: Router { intake.router }
 
     /// Keeps all requests until ``takeFinished()`` hands them over. To be called before the first client comes.
-    package mutating func observe() { router.observation = router.observation ?? Observation() }
+    package func observe() { router.observation = router.observation ?? Observation() }
 
     /// The requests whose answers stand. To be called when no turn is open.
-    package mutating func takeFinished() -> FinishedRequests? {
+    package func takeFinished() -> FinishedRequests? {
         guard let observation = router.observation, !observation.isEmpty else { return nil }
         return observation.end(at: accounts.now)
     }
