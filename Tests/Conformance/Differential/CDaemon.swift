@@ -23,7 +23,8 @@ final class CDaemon {
         folder = try TemporaryFolder()
         for name in ["run", "lib", "world", "world/dom1", "world/dom2"] { mkdir(folder.file(name), 0o700) }
         for domain in 1...2 {
-            try folder.write("uid=\(10 + domain) caps=0 shutdown=0 reason=0 dying=0\n", to: "world/dom\(domain)/state")
+            try FakeDomainStates(of: folder.file("world")).write(
+                UInt16(domain), FakeDomainStates.State(uniqueID: UInt64(10 + domain)))
         }
         process = try ChildProcess(
             [program, "-N"],

@@ -2,20 +2,29 @@
 import Glibc
 
 /// What the simulated hypervisor knows of each domain: `struct fx_states` of Tests/FakeXen/fakexen.h, in a file.
-struct FakeDomainStates {
-    let path: String
+public struct FakeDomainStates {
+    private let path: String
 
-    struct State {
-        var uniqueID: UInt64
-        var isShutdown = false
-        var isDead = false
+    public struct State {
+        public var uniqueID: UInt64
+        public var isShutdown: Bool
+        public var isDead: Bool
+
+        public init(uniqueID: UInt64, isShutdown: Bool = false, isDead: Bool = false) {
+            self.uniqueID = uniqueID
+            self.isShutdown = isShutdown
+            self.isDead = isDead
+        }
     }
+
+    /// The states in the world in this folder.
+    public init(of world: String) { path = "\(world)/states" }
 
     /// A count, then for each domain a unique id and four words: capabilities, shutdown, reason, dying.
     private static let (head, size) = (8, 24)
 
     /// The state of a domain; nil if there is none.
-    func read(_ domain: UInt16) throws -> State? {
+    public func read(_ domain: UInt16) throws -> State? {
         try withFile { file in
             var words = [UInt64](repeating: 0, count: 3)
             pread(file, &words, Self.size, place(of: domain))
@@ -25,7 +34,7 @@ struct FakeDomainStates {
     }
 
     /// Sets the state of a domain; nil removes the domain.
-    func write(_ domain: UInt16, _ state: State?) throws {
+    public func write(_ domain: UInt16, _ state: State?) throws {
         try withFile { file in
             let words = [
                 state?.uniqueID ?? 0, state?.isShutdown == true ? 1 << 32 : 0, state?.isDead == true ? 2 << 32 : 0,

@@ -71,7 +71,7 @@ public final class FakeXen {
         }
     }
 
-    private var states: FakeDomainStates { FakeDomainStates(path: folder.file("states")) }
+    private var states: FakeDomainStates { FakeDomainStates(of: folder.path) }
 
     // MARK: Files
 
