@@ -120,7 +120,7 @@ final class Writing {
         }
         guard access.isAllowed(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
         if let draft = tree as? Draft {
-            draft.noteSubtree(id)
+            draft.touchSubtree(id)
             if draft.isExhausted { throw .ENOSPC }
             tree.forEachPostorder(from: id, tree.removeLeaf)
         } else if !changes.removeSubtree(path, id, &request.cause) {

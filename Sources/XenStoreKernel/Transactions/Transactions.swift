@@ -81,13 +81,13 @@ final class Transactions {
     /// The turn that began with the snapshot `moment` is about to be taken back: drops the transactions that show
     /// what it has changed. Returns those that only see it since they were lost in this turn: they have to be shown
     /// another store, once the turn is taken back.
-    func forget(since moment: UInt64, of sessions: [Session]) -> [(Transaction, Session)] {
+    func forget(since generation: UInt64, of sessions: [Session]) -> [(Transaction, Session)] {
         var lost: [(Transaction, Session)] = []
         for session in sessions {
             for transaction in session.transactions.values {
-                if transaction.start > moment {
+                if transaction.start > generation {
                     drop(transaction, of: session)
-                } else if let draft = transaction.draft, draft.moment > moment {
+                } else if let draft = transaction.draft, draft.generation > generation {
                     transaction.close()
                     lost.append((transaction, session))
                 }
@@ -137,6 +137,6 @@ extension Session {
     /// The oldest of the transactions for which others' old values are kept.
     fileprivate var oldestPinningTransaction: Transaction? {
         transactions.values.filter { $0.draft.map { $0.pinned > 0 } ?? false }
-            .min { ($0.draft?.moment ?? .max) < ($1.draft?.moment ?? .max) }
+            .min { ($0.draft?.generation ?? .max) < ($1.draft?.generation ?? .max) }
     }
 }

@@ -21,7 +21,7 @@ extension UnsafeRawBufferPointer {
             if !isSame(UInt64.self, offset) { return false }
             offset &+= 8
         }
-        // What is left is compared by two words that may overlap.
+        // Two words that may overlap cover the rest.
         switch count &- offset {
         case 0: return true
         case 4...: return isSame(UInt32.self, offset) && isSame(UInt32.self, count &- 4)
@@ -38,7 +38,7 @@ extension UnsafeRawBufferPointer {
 
     func isEqual(to literal: StaticString) -> Bool { isEqual(to: UnsafeRawBufferPointer(literal)) }
 
-    /// The bytes up to the first NUL, and those behind it. Nil if there is no NUL.
+    /// The bytes before the first NUL, and those after it. Nil if there is no NUL.
     @inline(__always)
     func splitAtNul() -> (text: UnsafeRawBufferPointer, rest: UnsafeRawBufferPointer)? {
         guard let start = baseAddress else { return nil }
@@ -52,13 +52,13 @@ extension UnsafeRawBufferPointer {
 }
 
 extension UnsafeRawPointer {
-    /// Where the first such byte is in a range of places, or the end of the range.
+    /// The place of the first such byte in a range of places, or the end of the range.
     @inline(__always)
     func place(of byte: UInt8, from start: Int, to end: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         var place = start
         while place &+ 8 <= end {
-            // Such a byte becomes 0. The lowest 0 borrows from its highest bit, as no byte below it does.
+            // Such a byte becomes 0. The lowest 0 borrows from its highest bit, and no byte below it does.
             let word = loadUnaligned(fromByteOffset: place, as: UInt64.self) ^ (ones &* UInt64(byte))
             let zeros = (word &- ones) & ~word & (ones &<< 7)
             if zeros != 0 { return place &+ zeros.trailingZeroBitCount &>> 3 }
@@ -70,7 +70,7 @@ extension UnsafeRawPointer {
 }
 
 extension UnsafeMutableRawBufferPointer {
-    /// Writes a number in decimal and returns how many digits it took. There must be room.
+    /// Writes a number in decimal and returns the number of digits. The buffer must have room.
     func writeDecimal(_ number: UInt64) -> Int {
         var digits = 1
         var rest = number / 10

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// The tree as one transaction sees it: the store as it was when the transaction started, with the
-/// transaction's own changes on top. The store itself does not know of them.
+/// The tree as one transaction sees it: the store as it was when the transaction started, and the transaction's own
+/// changes on top. The store itself does not know them.
 final class Draft {
     private let store: Store
     let serial: UInt64
-    /// The snapshot this is a draft of.
-    let moment: UInt64
-    /// Who pays for what the snapshot pins; nil if nobody has to.
+    /// The generation of the snapshot on which the draft is based.
+    let generation: UInt64
+    /// The reader that pays for what the snapshot pins. Nil if nobody has to pay.
     private let reader: (any SnapshotReader)?
     /// Changes of nodes that the snapshot shows.
     private var shadows: [NodeID: Shadow] = [:]
     /// Nodes that only this draft has, by the hash of their path.
     private var added: [UInt64: NodeID] = [:]
     private var changes: UInt64 = 0
-    /// Paths that were looked at or changed, in the order of the first time: the order of events.
+    /// The paths that were read or changed, in the order of the first time. Events come in this order.
     private(set) var touched: [UInt64: Int] = [:]
-    /// How many more nodes each domain would own.
+    /// The number of nodes that each domain would own more.
     private(set) var nodesByOwner: [DomainID: Int] = [:]
-    /// Nodes that were looked at or changed, each time counted.
+    /// The number of times that a node was read or changed.
     private(set) var work = 0
-    /// Siblings that were passed on the way and are not shown: others have made or removed them.
+    /// The number of siblings that the draft has passed and does not show, because others have made or removed them.
     private(set) var skipped = 0
-    /// Beyond these it takes in nothing more. Whether that has come, ``isExhausted`` tells.
+    /// Above these bounds the draft takes nothing more. ``isExhausted`` says whether it has reached them.
     var bounds = Bounds(nodes: .max, work: .max)
 
     struct Bounds {
-        /// Of different nodes touched.
+        /// The number of different nodes.
         var nodes: Int
-        /// Of all touches.
+        /// The number of all reads and changes.
         var work: Int
     }
 
-    /// Bytes of the changed and added nodes.
+    /// The bytes of the changed and added nodes.
     private var changed = 0
 
     private struct Shadow {
@@ -46,8 +46,8 @@ final class Draft {
         var lastAdded = NodeID.none
     }
 
-    /// What a changed or an added node takes beside its text: the record, its place in a table, and what malloc
-    /// adds. And what a touched path takes.
+    /// The bytes that a changed or added node takes beside its text: the record, its place in a table, and malloc's
+    /// own. Then the bytes that a touched path takes.
     private static let nodeOverhead = 176
     private static let touchOverhead = 40
 
@@ -55,19 +55,19 @@ final class Draft {
         self.store = store
         self.reader = reader
         serial = store.nextDraftSerial()
-        moment = store.history.openSnapshot(reader: reader)
+        generation = store.history.openSnapshot(reader: reader)
     }
 
-    /// Bytes held, what the snapshot pins aside.
+    /// The bytes that the draft holds, without those that the snapshot pins.
     var memory: Int { changed + touched.count * Draft.touchOverhead }
-    /// Bytes of others' older versions that it pays for.
+    /// The bytes of others' older versions for which the draft's reader pays.
     var pinned: Int { reader?.pinned ?? 0 }
-    /// The requests have touched more than they may.
+    /// Whether the requests have touched more than they may.
     var isExhausted: Bool { touched.count > bounds.nodes || work > bounds.work }
-    /// Whether there is anything to be committed.
+    /// Whether the draft has something to commit.
     var hasChanges: Bool { changes > 0 }
 
-    /// Drops everything the draft holds. It must not be used any more.
+    /// Drops everything that the draft holds. Nobody may use it after that.
     func close() {
         for shadow in shadows.values {
             shadow.block?.deallocate()
@@ -76,7 +76,7 @@ final class Draft {
         shadows = [:]
         for id in added.values { store.nodes.release(id) }
         added = [:]
-        store.history.closeSnapshot(moment, reader: reader)
+        store.history.closeSnapshot(generation, reader: reader)
         reader?.release()
     }
 
@@ -88,15 +88,15 @@ final class Draft {
         changes += 1
         if shadows[id] == nil { changed += Draft.nodeOverhead }
         body(&shadows[id, default: Shadow()])
-        shadows[id]?.generation = moment &+ changes
+        shadows[id]?.generation = generation &+ changes
     }
 
-    /// Notes a node and all below it as touched, each before its children: the order in which the
-    /// events of their removal are told. Stops when the draft is exhausted.
-    func noteSubtree(_ top: NodeID) {
+    /// Marks a node and all nodes below it as touched, each before its children: the events of their removal come in
+    /// this order. Stops when the draft is exhausted.
+    func touchSubtree(_ top: NodeID) {
         var node = top
         while node.exists, !isExhausted {
-            note(store.pointer(node).pointee.hash)
+            markTouched(store.pointer(node).pointee.hash)
             work += 1
             node = next(after: node, within: top)
         }
@@ -114,7 +114,7 @@ final class Draft {
         return .none
     }
 
-    private func note(_ hash: UInt64) {
+    private func markTouched(_ hash: UInt64) {
         if touched[hash] == nil { touched[hash] = touched.count }
     }
 
@@ -128,23 +128,23 @@ extension Draft: Tree {
     static var isLive: Bool { false }
 
     func find(_ path: Path) -> NodeID {
-        note(path.hash)
+        markTouched(path.hash)
         let id = lookUp(path)
-        // Each of its ancestors was looked at to be sure.
+        // The look-up has compared each of its ancestors.
         work += id.exists ? max(1, path.depth) : 1
         return id
     }
 
     private func lookUp(_ path: Path) -> NodeID {
         if let id = added[path.hash], store.pointer(id).pointee.name.isEqual(to: path.name) { return id }
-        let id = store.nodes.find(path, at: moment)
+        let id = store.nodes.find(path, at: generation)
         if id.exists, let shadow = shadows[id], shadow.isRemoved { return .none }
         return id
     }
 
     func content(of id: NodeID) -> NodeContent {
         if isAdded(id) { return store.content(of: id) }
-        var content = store.history.content(of: id, at: moment)
+        var content = store.history.content(of: id, at: generation)
         guard let shadow = shadows[id] else { return content }
         if let block = shadow.block {
             content.value = UnsafeRawBufferPointer(start: block, count: shadow.valueLength)
@@ -175,7 +175,7 @@ extension Draft: Tree {
     private func firstShown(from id: NodeID) -> NodeID {
         var id = id
         while id.exists {
-            if store.pointer(id).pointee.existed(at: moment), shadows[id]?.isRemoved != true { return id }
+            if store.pointer(id).pointee.existed(at: generation), shadows[id]?.isRemoved != true { return id }
             skipped += 1
             id = store.pointer(id).pointee.nextSibling
         }
@@ -197,7 +197,7 @@ extension Draft: Tree {
             name: path.name, value: value, hash: path.hash, pathLength: path.bytes.count, parent: parent,
             permissions: permissions, created: Node.unborn)
         changes += 1
-        store.pointer(id).pointee.generation = moment &+ changes
+        store.pointer(id).pointee.generation = generation &+ changes
         added[path.hash] = id
         append(id, to: parent)
         own(id, 1)
@@ -211,7 +211,7 @@ extension Draft: Tree {
             changes += 1
             changed += value.count - Int(store.pointer(id).pointee.valueLength)
             store.nodes.replaceValue(of: store.pointer(id), by: value)
-            store.pointer(id).pointee.generation = moment &+ changes
+            store.pointer(id).pointee.generation = generation &+ changes
             return
         }
         change(id) { shadow in
@@ -253,14 +253,14 @@ extension Draft: Tree {
     private func touch(_ parent: NodeID) {
         if isAdded(parent) {
             changes += 1
-            store.pointer(parent).pointee.generation = moment &+ changes
+            store.pointer(parent).pointee.generation = generation &+ changes
         } else {
             change(parent) { _ in }
         }
     }
 
-    /// Links an added node behind its siblings: below an added parent in the parent itself, below
-    /// one of the snapshot's in its shadow.
+    /// Links an added node after its siblings: below an added parent in the parent itself, below a node of the snapshot
+    /// in that node's shadow.
     private func append(_ id: NodeID, to parent: NodeID) {
         if isAdded(parent) {
             store.nodes.append(id, to: parent)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds record numbers by hash: open addressing, eight bytes a slot. The records themselves, and
-/// whether one is the one meant, are the caller's; several records may share a hash.
+/// Finds record numbers by hash: open addressing, eight bytes a slot. The caller keeps the records, and decides which
+/// one is meant, as several records may share a hash.
 ///
-/// Capacity follows content both ways, so that a store that was large once does not stay so.
+/// The capacity grows and shrinks with the content, so that a store that was large once does not stay large.
 struct HashIndex: ~Copyable {
     private struct Slot {
         var hash: UInt32
@@ -43,7 +43,7 @@ struct HashIndex: ~Copyable {
     }
 
     mutating func insert(_ record: UInt32, hash: UInt32) {
-        // Three quarters full at most, so that probes stay short.
+        // At most three quarters are full, so that probes stay short.
         if count &+ 1 > (mask &+ 1) / 4 * 3 { resize(to: (mask &+ 1) * 2) }
         place(Slot(hash: hash, record: record))
         count += 1
@@ -55,14 +55,14 @@ struct HashIndex: ~Copyable {
         slots[at] = slot
     }
 
-    /// Removes `record`, which must be there under `hash`.
+    /// Removes `record`, which must be in the index under `hash`.
     mutating func remove(_ record: UInt32, hash: UInt32) {
         var hole = Int(hash) & mask
         while slots[hole].record != record {
             precondition(slots[hole].record != 0, "the record is not in the index")
             hole = (hole &+ 1) & mask
         }
-        // Close the gap: whatever was pushed past the hole moves back into it.
+        // Close the gap: records that were pushed past the hole move back into it.
         var at = (hole &+ 1) & mask
         while slots[at].record != 0 {
             let home = Int(slots[at].hash) & mask

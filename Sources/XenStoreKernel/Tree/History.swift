@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Looking back, and going back: what open snapshots show of nodes that have changed or are gone since.
+/// The past of the store: what open snapshots show of nodes that have changed or are gone since, and the way back to
+/// it.
 final class History {
     private let nodes: NodeTable
     private var versions = Slab<NodeVersion>()
     private(set) var snapshots = Snapshots()
-    /// What closed snapshots have left and is yet to be handed on or freed.
+    /// What closed snapshots have left, and what must still be handed on or freed.
     private var leftovers = Leftovers()
 
     init(of nodes: NodeTable) { self.nodes = nodes }
 
-    /// How many older versions of nodes are kept.
+    /// The number of older versions that are kept.
     var versionCount: Int { versions.count }
     var hasLeftovers: Bool { !leftovers.isEmpty }
 
-    /// What the node held at `moment`.
-    func content(of id: NodeID, at moment: UInt64) -> NodeContent {
+    /// The node's content at this generation.
+    func content(of id: NodeID, at generation: UInt64) -> NodeContent {
         let node = nodes.pointer(id)
-        if node.pointee.generation <= moment { return NodeContent(node.pointee) }
+        if node.pointee.generation <= generation { return NodeContent(node.pointee) }
         var number = node.pointee.versions
         while number != 0 {
             let version = versions[number]
-            if version.pointee.generation <= moment {
+            if version.pointee.generation <= generation {
                 return NodeContent(
                     value: version.pointee.value, permissions: version.pointee.permissions,
                     generation: version.pointee.generation)
@@ -33,19 +34,19 @@ final class History {
 
     // MARK: Snapshots
 
-    /// Opens a snapshot of the store as it is now, at no cost, and returns its moment. It must be
-    /// closed. One that is undoable can be gone back to while it is the newest.
+    /// Opens a snapshot of the store as it is now, at no cost, and returns its generation. The caller must close it.
+    /// The caller can undo all changes since an `undoable` snapshot while it is the newest one.
     func openSnapshot(undoable: Bool = false, reader: (any SnapshotReader)? = nil) -> UInt64 {
         snapshots.open(at: nodes.generation, undoable: undoable, reader: reader)
         return nodes.generation
     }
 
-    /// Closes a snapshot, opened as `undoable` or not and by `reader`, and frees what only it showed.
+    /// Closes a snapshot that was opened with the same `undoable` and `reader`, and frees what only it showed.
     ///
-    /// What others have written while a guest's snapshot was open is not the guest's work: much of it is freed
-    /// in slices, by ``freeLeftovers()``. What may have to be undone is handed on at once.
-    func closeSnapshot(_ moment: UInt64, undoable: Bool = false, reader: (any SnapshotReader)? = nil) {
-        guard let (kept, isNeeded) = snapshots.close(moment, undoable: undoable, reader: reader) else { return }
+    /// Others may have written much while a guest's snapshot was open. That is not the guest's work, so
+    /// ``freeLeftovers()`` frees it in slices. What an older snapshot may have to undo is handed on at once.
+    func closeSnapshot(_ generation: UInt64, undoable: Bool = false, reader: (any SnapshotReader)? = nil) {
+        guard let (kept, isNeeded) = snapshots.close(generation, undoable: undoable, reader: reader) else { return }
         if kept.isEmpty { return }
         if isNeeded || leftovers.isEmpty && kept.count <= History.littleLeft {
             for kept in kept { handOn(kept) }
@@ -55,12 +56,12 @@ final class History {
         }
     }
 
-    /// As many leftovers of closed snapshots are freed in one turn: some tens of microseconds of work.
+    /// The number of leftovers that one turn frees: some tens of microseconds of work.
     private static let sliceOfLeftovers = 512
-    /// What leaves less than this is freed at once, as part of the request that closes it.
+    /// A snapshot that leaves less than this is freed at once, as part of the request that closes it.
     private static let littleLeft = 64
 
-    /// Frees a slice of what closed snapshots have left. Returns whether there is more.
+    /// Frees a slice of what closed snapshots have left. Returns whether more is left.
     func freeLeftovers() -> Bool {
         for _ in 0..<History.sliceOfLeftovers {
             guard let kept = leftovers.takeFirst() else { return false }
@@ -69,7 +70,7 @@ final class History {
         return !leftovers.isEmpty
     }
 
-    /// Keeps something for the next older snapshot that shows it, or frees it.
+    /// Keeps something for the next older snapshot that shows it, or frees it if there is none.
     private func handOn(_ kept: Snapshots.Kept) {
         switch kept {
         case .node(let id):
@@ -78,7 +79,7 @@ final class History {
                 snapshots.keep(
                     kept, at: heir, bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
             } else if node.versions != 0 {
-                // Left by an older snapshot that was closed after this one: they come before the node.
+                // An older snapshot that was closed later has left these versions. They must go before the node.
                 leftovers.append([kept])
             } else {
                 nodes.free(id)
@@ -95,21 +96,21 @@ final class History {
         }
     }
 
-    /// Bytes that a removed node takes while it is kept.
+    /// The bytes that a removed node takes while it is kept.
     private func footprint(of node: Node) -> Int {
         MemoryLayout<Node>.stride + MemoryLayout<Snapshots.Kept>.stride + Int(node.nameLength) + Int(node.valueLength)
             + 24
     }
 
-    /// Goes back to the newest snapshot, which must be undoable and stays open. Whatever was made
-    /// since is gone, whatever was changed or removed is as it was; only the generation goes on.
+    /// Undoes all changes since the newest snapshot, which must be undoable and stays open. Created nodes are gone,
+    /// changed and removed ones are as before. Only the generation goes on.
     func undoToNewestSnapshot() {
         let (kept, created) = snapshots.takeNewest()
-        let moment = snapshots.newest
+        let generation = snapshots.newest
         for id in created.reversed() {
             let node = nodes.pointer(id).pointee
-            // Its number may have come to nothing, or to another node, since.
-            guard node.created > moment, node.created != Node.unborn, node.isLive else { continue }
+            // The node may be gone since, and its number may belong to another node.
+            guard node.created > generation, node.created != Node.unborn, node.isLive else { continue }
             undoCreation(of: id)
         }
         for kept in kept.reversed() {
@@ -122,13 +123,13 @@ final class History {
 
     // MARK: Keeping
 
-    /// Notes that the node was made, for a snapshot that may be gone back to.
+    /// Remembers the created node for a snapshot to which the store may have to go back.
     @inline(__always)
-    func noteCreation(of id: NodeID) {
-        if snapshots.notesCreations { snapshots.noteCreation(of: id) }
+    func addCreation(of id: NodeID) {
+        if snapshots.keepsCreations { snapshots.addCreation(of: id) }
     }
 
-    /// Keeps a node that was removed if a snapshot shows it. False if none does.
+    /// Keeps a removed node if a snapshot shows it. Returns false if none does.
     func keep(removed id: NodeID) -> Bool {
         let node = nodes.pointer(id).pointee
         if node.created > snapshots.newest { return false }
@@ -136,7 +137,7 @@ final class History {
         return true
     }
 
-    /// Keeps what the node holds if a snapshot shows it. To be called before each change.
+    /// Keeps the node's content if a snapshot shows it. To be called before each change.
     @inline(__always)
     func keepVersion(of id: NodeID) {
         if nodes.pointer(id).pointee.generation <= snapshots.newest { addVersion(of: id) }
@@ -157,7 +158,7 @@ final class History {
             permissions: nodes.permissions[version.permissions])
     }
 
-    /// The version of the node that was replaced at `until`: the newest that is older than that.
+    /// The version of the node that was replaced at `until`: the newest one before it.
     private func version(of id: NodeID, until: UInt64) -> UnsafeMutablePointer<NodeVersion>? {
         var number = nodes.pointer(id).pointee.versions
         while number != 0 {

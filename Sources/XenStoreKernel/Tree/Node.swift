@@ -9,17 +9,17 @@ struct NodeID: Hashable {
 
 /// One node as the store keeps it: 88 bytes, and one block for name and value.
 struct Node: BitwiseCopyable {
-    /// When value, permissions or the list of children last changed.
+    /// The generation of the last change of value, permissions or list of children.
     var generation: UInt64
-    /// When the node came to be. ``Node/unborn`` while it is only in a transaction's draft.
+    /// The generation at which the node was created, or ``Node/unborn`` while only a transaction's draft has it.
     var created: UInt64
-    /// When the node was removed; 0 while it is there. Removed nodes stay where they were as long
-    /// as a snapshot shows them.
+    /// The generation at which the node was removed, or 0. A removed node stays where it was as long as a snapshot
+    /// shows it.
     var removed: UInt64 = 0
     /// Name, then value.
     var block: UnsafeMutableRawPointer
-    /// The hash of the whole path. Kept, as a guest chooses how deep a path is: what is done for each of
-    /// many nodes must not climb to the root for each.
+    /// The hash of the whole path. A guest chooses how deep a path is, so work on many nodes must not climb to the root
+    /// for each one.
     var hash: UInt64
     var parent: NodeID
     var firstChild = NodeID.none
@@ -27,15 +27,15 @@ struct Node: BitwiseCopyable {
     var previousSibling = NodeID.none
     var nextSibling = NodeID.none
     var permissions: PermissionsID
-    /// Nodes in the tree that have the same list of permissions are linked, so that a domain's nodes are found without
-    /// a walk over all.
+    /// Nodes in the tree with the same permission list are linked, so that a domain's nodes are found without a walk
+    /// over the whole tree.
     var nextAlike = NodeID.none
     var previousAlike = NodeID.none
-    /// The newest of the versions that snapshots still need; 0 if there is none.
+    /// The newest of the versions that snapshots still need, or 0.
     var versions: UInt32 = 0
-    /// Bytes of all children's names with their NULs: what DIRECTORY answers.
+    /// The bytes of all children's names with their NULs: the size of DIRECTORY's reply.
     var childNamesLength: UInt32 = 0
-    /// Bytes of the whole path, without a NUL; kept for the same reason.
+    /// The bytes of the whole path, without a NUL. Kept for the same reason.
     var pathLength: UInt16
     var nameLength: UInt16
     var valueLength: UInt16
@@ -50,34 +50,34 @@ struct Node: BitwiseCopyable {
     }
     @inline(__always) var isLive: Bool { removed == 0 }
 
-    /// Whether the node was there at `moment`, a generation.
+    /// Whether the node was in the tree at this generation.
     @inline(__always)
-    func existed(at moment: UInt64) -> Bool {
-        created <= moment && (removed == 0 || removed > moment)
+    func existed(at generation: UInt64) -> Bool {
+        created <= generation && (removed == 0 || removed > generation)
     }
 }
 
-/// What a node held before it changed, kept for snapshots that are older than the change.
+/// The content of a node before a change, kept for snapshots that are older than the change.
 struct NodeVersion: BitwiseCopyable {
-    /// The generation from which on this was the node's content.
+    /// The generation at which the node got this content.
     var generation: UInt64
     var block: UnsafeMutableRawPointer
     var valueLength: UInt16
     var permissions: PermissionsID
-    /// The next older version, 0 if there is none.
+    /// The next older version, or 0.
     var older: UInt32
 
     var value: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: block, count: Int(valueLength))
     }
 
-    /// Bytes that it takes, with its place in a snapshot's list and what malloc adds.
+    /// The bytes that it takes, with its place in a snapshot's list and malloc's own.
     var footprint: Int {
         MemoryLayout<NodeVersion>.stride + MemoryLayout<Snapshots.Kept>.stride + 24 + Int(valueLength)
     }
 }
 
-/// What a request needs to know of a node it may read. The buffer is the store's own.
+/// What a request needs to know of a node that it may read. The buffer belongs to the store.
 struct NodeContent {
     var value: UnsafeRawBufferPointer
     var permissions: PermissionsID
@@ -90,7 +90,7 @@ struct NodeContent {
         self.generation = generation
     }
 
-    /// What the node holds now.
+    /// The node's content now.
     @inline(__always)
     init(_ node: Node) { self.init(value: node.value, permissions: node.permissions, generation: node.generation) }
 }

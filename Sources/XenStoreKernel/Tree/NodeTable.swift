@@ -2,22 +2,22 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// All nodes: those in the tree, those that a snapshot still shows, and those that only a draft has.
+/// All nodes: those in the tree, those that only a snapshot still shows, and those that only a draft has.
 ///
-/// A flat table finds a node by the hash of its path; nodes link to parent, children and siblings. Children stand in
-/// the order of their creation. The ledger counts what each domain owns here, and nowhere else.
+/// A flat table finds a node by the hash of its path. Nodes link to parent, children and siblings. Children stand in
+/// the order of their creation. Only this type counts in the ledger what each domain owns.
 final class NodeTable {
     let ledger: Ledger
     let hashing: PathHash
     let permissions = PermissionTable()
     private var records = Slab<Node>()
     private var index = HashIndex()
-    /// Goes up by one with every change of the tree.
+    /// Grows by one with every change of the tree.
     private(set) var generation: UInt64 = 1
-    /// Nodes in the tree, special ones included.
+    /// The number of nodes in the tree, with the special ones.
     private(set) var count = 0
 
-    /// The root, which is always there.
+    /// The root, which always exists.
     let root = NodeID(number: 1)
 
     init(ledger: Ledger, hashing: PathHash, rootPermissions: PermissionList) {
@@ -28,7 +28,7 @@ final class NodeTable {
     }
 
     deinit {
-        // The blocks of names and values. Permission lists go with their table.
+        // Frees the blocks of names and values. The table of permission lists frees its own.
         forEachUsedNode { records[$0.number].pointee.block.deallocate() }
     }
 
@@ -46,11 +46,11 @@ final class NodeTable {
             })
     }
 
-    /// The node that was at `path` at `moment`, or none.
-    func find(_ path: Path, at moment: UInt64) -> NodeID {
+    /// The node that was at `path` at this generation, or none.
+    func find(_ path: Path, at generation: UInt64) -> NodeID {
         NodeID(
             number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
-                records[number].pointee.existed(at: moment) && matches(NodeID(number: number), path)
+                records[number].pointee.existed(at: generation) && matches(NodeID(number: number), path)
             })
     }
 
@@ -107,7 +107,7 @@ final class NodeTable {
         }
     }
 
-    /// How many records are in use: live nodes, kept ones, and those of drafts.
+    /// The number of records in use: live nodes, kept ones, and those of drafts.
     var used: Int { records.count }
 
     /// Whether the node is linked to others with the same permissions.
@@ -120,7 +120,7 @@ final class NodeTable {
             && (!node.previousAlike.exists || pointer(node.previousAlike).pointee.permissions == node.permissions)
     }
 
-    /// Whether the node is where its path's hash leads.
+    /// Whether the index finds the node by the hash of its path.
     func isIndexed(_ id: NodeID) -> Bool {
         index.find(UInt32(truncatingIfNeeded: pointer(id).pointee.hash)) { $0 == id.number } != 0
     }
@@ -157,20 +157,20 @@ final class NodeTable {
         node.pointee.childNamesLength = UInt32(truncatingIfNeeded: Int(node.pointee.childNamesLength) + length)
     }
 
-    /// The node is not in the tree any more. Its record stays.
+    /// Marks that the node is not in the tree any more. Its record stays.
     func markRemoved(_ id: NodeID) {
         pointer(id).pointee.removed = generation
         count -= 1
     }
 
-    /// The node is in the tree again.
+    /// Puts the node into the tree again.
     func unmarkRemoved(_ id: NodeID) {
         pointer(id).pointee.removed = 0
         count += 1
         charge(id)
     }
 
-    /// The node leaves the tree as if it had never been in it.
+    /// Removes the node as if it had never been in the tree.
     func leave(_ id: NodeID) {
         discharge(id)
         count -= 1
@@ -179,7 +179,7 @@ final class NodeTable {
 
     // MARK: Parts
 
-    /// The root or a special node.
+    /// Adds the root or a special node.
     func insertUnlinked(name: UnsafeRawBufferPointer, hash: UInt64, permissions list: PermissionsID) {
         let id = allocate(
             name: name, value: UnsafeRawBufferPointer(start: nil, count: 0), hash: hash, pathLength: name.count,
@@ -187,14 +187,14 @@ final class NodeTable {
         enter(id, hash: hash)
     }
 
-    /// From here on the node can be found by the hash of its path, and counts to its owner.
+    /// Makes the node known by the hash of its path, and counts it to its owner.
     func enter(_ id: NodeID, hash: UInt64) {
         index.insert(id.number, hash: UInt32(truncatingIfNeeded: hash))
         count += 1
         charge(id)
     }
 
-    /// A node that is in no list and no index yet.
+    /// Makes a node that is in no list and no index yet.
     func allocate(
         name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, hash: UInt64, pathLength: Int,
         parent: NodeID, permissions: PermissionsID, created: UInt64
@@ -212,7 +212,7 @@ final class NodeTable {
                     valueLength: UInt16(truncatingIfNeeded: value.count))))
     }
 
-    /// Frees a node that nothing refers to any more but its siblings and the index.
+    /// Frees a node to which only its siblings and the index still refer.
     func free(_ id: NodeID) {
         let node = pointer(id)
         index.remove(id.number, hash: UInt32(truncatingIfNeeded: node.pointee.hash))
@@ -220,7 +220,7 @@ final class NodeTable {
         release(id)
     }
 
-    /// Gives back what the node holds, and its number.
+    /// Frees what the node holds, and its number.
     func release(_ id: NodeID) {
         let node = pointer(id)
         precondition(node.pointee.versions == 0, "a node with versions is still shown")
@@ -232,8 +232,9 @@ final class NodeTable {
 
     func owner(of id: NodeID) -> DomainID { permissions.owner(of: pointer(id).pointee.permissions) }
 
-    /// The node is in the tree with these permissions from now on: it counts to its owner, and can be found by its
-    /// list. Bytes are as C xenstored counts them, except that a child's name counts to the child.
+    /// To be called when the node enters the tree or has got these permissions: counts it to its owner, and makes it
+    /// known by its list. Bytes are counted as in C xenstored, except the names of children: here they count to the
+    /// children.
     func charge(_ id: NodeID) {
         adjustLedger(for: id, by: 1)
         let node = pointer(id)
@@ -244,7 +245,7 @@ final class NodeTable {
         permissions.setFirstNode(id, with: node.pointee.permissions)
     }
 
-    /// The node leaves the tree, or gets other permissions.
+    /// To be called before the node leaves the tree or gets other permissions.
     func discharge(_ id: NodeID) {
         adjustLedger(for: id, by: -1)
         let node = pointer(id).pointee
@@ -303,7 +304,7 @@ final class NodeTable {
 
     // MARK: Blocks
 
-    /// What malloc gives for `length` bytes anyway: 24, 40, 56...
+    /// The bytes that malloc gives for `length` bytes anyway: 24, 40, 56...
     @inline(__always)
     private static func capacity(_ length: Int) -> Int { (length + 8 + 15) & ~15 - 8 }
 
@@ -311,8 +312,7 @@ final class NodeTable {
         .allocate(byteCount: max(24, capacity(length)), alignment: 8)
     }
 
-    /// In place where the block is as large as a new one would be, so that a value that is written
-    /// again and again costs no allocation.
+    /// Keeps the block if a new one would be as large. So a value that is written again and again costs no allocation.
     @inline(__always)
     func replaceValue(of node: UnsafeMutablePointer<Node>, by value: UnsafeRawBufferPointer) {
         let name = Int(node.pointee.nameLength)

@@ -3,20 +3,20 @@ import XenStoreWire
 
 /// A valid absolute path, or a special name, with the hash of each of its ancestors.
 ///
-/// It borrows: its bytes lie in the request or in the scanner, its hashes in the scanner, and all of
-/// that is good until the scanner reads the next path. A debug build stops where it is used after that.
+/// It borrows. Its bytes lie in the request or in the scanner, and its hashes in the scanner. They are good until the
+/// scanner reads the next path; a debug build stops if somebody uses them after that.
 struct Path {
     /// Absolute, without a NUL.
     let bytes: UnsafeRawBufferPointer
-    /// How many components; 0 for `/` and for special names.
+    /// The number of components; 0 for `/` and for special names.
     let depth: Int
-    /// Starts with `@`: not in the tree.
+    /// It starts with `@` and is not in the tree.
     let isSpecial: Bool
     /// `hashes[d]` is the hash of the prefix of `d` components.
     fileprivate let hashes: UnsafeMutablePointer<UInt64>
     /// `ends[d]` is the length of the prefix of `d` components; `ends[0]` is 0.
     fileprivate let ends: UnsafeMutablePointer<UInt16>
-    /// Which of its scanner's paths this is.
+    /// The serial of this path among those of its scanner.
     fileprivate let serial: UInt64
 
     @inline(__always) var hash: UInt64 { hash(at: depth) }
@@ -50,25 +50,25 @@ struct Path {
     private func assertIsGood() { assert(hashes[-1] == serial, "the scanner has read another path since") }
 }
 
-/// Reads paths out of requests: checks them, completes relative ones, and hashes them on the way.
+/// Reads paths in requests: checks them, completes relative ones, and hashes them.
 ///
-/// One pass over the bytes; absolute paths are not copied.
+/// It reads the bytes once, and does not copy absolute paths.
 final class PathScanner {
     let hashing: PathHash
-    /// The serial of the last path that was read stands before them.
+    /// Before the hashes stands the serial of the last path that was read.
     private let hashes: UnsafeMutablePointer<UInt64>
     private let ends: UnsafeMutablePointer<UInt16>
-    /// What each byte is: one load tells.
+    /// The class of each byte, so that one load tells it.
     private let classes = PathScanner.makeClasses()
     /// Where a relative path is completed.
     private let absolute: UnsafeMutableRawBufferPointer
-    /// The last absolute path that was read. The next one often begins with the same components, whose hashes and
-    /// ends need not be found again.
+    /// The last absolute path that was read. The next path often begins with the same components, so the scanner need
+    /// not find their hashes and ends again.
     private let last = UnsafeMutableRawPointer.allocate(byteCount: Limits.absolutePathMax + 8, alignment: 8)
     private var lastCount = 0
     private var lastDepth = 0
 
-    /// More components than a path can have.
+    /// A path has fewer components than this.
     private static let depthMax = Limits.absolutePathMax / 2 + 2
     /// `/local/domain/65535/`
     private static let homePrefixMax = 20
@@ -94,11 +94,11 @@ final class PathScanner {
 
     /// The path in `text` (without its NUL) as `domain` means it, or EINVAL.
     ///
-    /// An absolute path is taken for valid at first if it `isTrusted`: when a node is found, its names are the same
-    /// and are known to be valid. When none is found, ``check(_:)`` has to be asked.
+    /// The scanner does not check an absolute path that `isTrusted`. If the caller finds a node at it, the path is
+    /// valid, because the node's names are. If the caller finds none, it must call ``check(_:)``.
     ///
-    /// `specials` says whether a name that starts with `@` will do here. `quota`, if not 0, bounds
-    /// the path in addition to the protocol's own limits; a domain's home does not count.
+    /// `specials` allows a name that starts with `@`. `quota`, if not 0, bounds the path in addition to the protocol's
+    /// own limits; a domain's home does not count.
     func scan(
         _ text: UnsafeRawBufferPointer, home domain: DomainID, specials: Bool = false, quota: Int = 0,
         isTrusted: Bool = false
@@ -125,7 +125,7 @@ final class PathScanner {
         return try split(path)
     }
 
-    /// Throws EINVAL if a byte of an absolute path is none that names have.
+    /// Throws EINVAL if an absolute path holds a byte that no name has.
     func check(_ text: UnsafeRawBufferPointer) throws(WireError) {
         for byte in text where classes[Int(byte)] != PathScanner.allowed && byte != UInt8(ascii: "/") { throw .EINVAL }
     }
@@ -148,7 +148,7 @@ final class PathScanner {
             depth &+= 1
             hashes[depth] = hash
             ends[depth] = UInt16(truncatingIfNeeded: end)
-            // A slash at the end has an empty component behind it.
+            // A slash at the end has an empty component after it.
             if end == count &- 1 { throw .EINVAL }
         }
         if shared < count { (last + shared).copyMemory(from: bytes + shared, byteCount: count &- shared) }
@@ -156,7 +156,7 @@ final class PathScanner {
         return path(text, depth: depth)
     }
 
-    /// How many bytes the text begins with as the last path does.
+    /// The number of bytes at the start of the text that are the same in the last path.
     @inline(__always)
     private func countShared(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
         let most = min(count, lastCount)
@@ -175,7 +175,8 @@ final class PathScanner {
         return shared
     }
 
-    /// How many whole components the text shares with the last path, of which it shares so many bytes.
+    /// The number of whole components that the text shares with the last path, if the first `shared` bytes are the
+    /// same.
     @inline(__always)
     private func depthShared(_ bytes: UnsafeRawPointer, _ count: Int, _ shared: Int) -> Int {
         // A component takes two bytes at least.
@@ -199,8 +200,8 @@ final class PathScanner {
             previous = byte
         }
         if previous == UInt8(ascii: "/") { throw .EINVAL }
-        // The special name has its hash where a path has that of the root; it is put back by
-        // whoever scans next, which `path` relies on.
+        // `hashes[0]` holds the special name's hash for now. `path(_:depth:)` restores the root's hash before the next
+        // path needs it.
         hashes[0] = hashing.child(text, of: hashing.special)
         return Path(bytes: text, depth: 0, isSpecial: true, hashes: hashes, ends: ends, serial: hashes[-1])
     }
@@ -210,7 +211,7 @@ final class PathScanner {
         return Path(bytes: text, depth: depth, isSpecial: false, hashes: hashes, ends: ends, serial: hashes[-1])
     }
 
-    /// What `classes` says of the bytes that names have: letters, digits, `-`, `_`, `@`.
+    /// The class of the bytes that names have: letters, digits, `-`, `_`, `@`.
     private static let allowed: UInt8 = 1
 
     private static func makeClasses() -> UnsafeMutablePointer<UInt8> {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Hashes of paths, built component by component, so that scanning a path once yields the hash of
-/// every ancestor as well.
+/// Hashes of paths, built component by component. So one scan of a path yields the hash of every ancestor as well.
 ///
-/// The seed differs in each process: guests choose names, and must not be able to choose names that
-/// collide.
+/// Each process has its own seed. Guests choose names, and must not be able to choose names that collide.
 struct PathHash {
     /// The hash of `/`.
     let root: UInt64
-    /// What the hash of a special node's name begins with.
+    /// The hash from which a special node's hash starts.
     let special: UInt64
     private let multiplier: UInt64
 
@@ -26,7 +24,8 @@ struct PathHash {
         return product.high ^ product.low
     }
 
-    /// The hash of the node `name` below the node whose path hashes to `parent`.
+    /// The hash of the node `name` below the node with the path hash `parent`. Also used for tokens, payloads and
+    /// replies: it hashes any bytes from any start.
     @inline(__always)
     func child(_ name: UnsafeRawBufferPointer, of parent: UInt64) -> UInt64 {
         guard let start = name.baseAddress else { return PathHash.fold(parent, multiplier ^ root) }
@@ -51,8 +50,8 @@ struct PathHash {
     @inline(__always)
     private func adding(_ word: UInt64, to hash: UInt64) -> UInt64 { PathHash.fold(hash ^ word, multiplier) }
 
-    /// The last one to seven bytes in a word. Those in the middle may be in it twice: the length, which is also hashed,
-    /// says where each one is.
+    /// The last one to seven bytes in a word. It may hold the bytes in the middle twice. The length is also hashed, and
+    /// says where each byte is.
     @inline(__always)
     private static func tail(_ bytes: UnsafeRawPointer, _ count: Int) -> UInt64 {
         if count >= 4 {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Puts paths of many nodes together. A node near the one before costs a few steps, however deep both are:
-/// guests choose how deep a path is, and one request may touch each level of it.
+/// Puts paths of many nodes together. A node near the one before costs a few steps, however deep both are. Guests
+/// choose how deep a path is, and one request may touch each level of it.
 final class PathWalk {
     private typealias Level = (id: NodeID, end: Int)
 
     private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.absolutePathMax + 1, alignment: 1)
-    /// From its start: the nodes of the path that `bytes` hold, without the root, and where each one's name ends. To
-    /// its end: those of the path in hand that are still to be put behind them.
+    /// The first elements are the nodes of the path in `bytes`, without the root, and the end of each one's name. The
+    /// last elements are nodes of the next path that must still be moved there.
     private let levels = UnsafeMutableBufferPointer<Level>.allocate(capacity: PathWalk.levelsMax)
     private var depth = 0
 
-    /// A level takes two bytes at least; two paths at a time.
+    /// A level takes at least two bytes, and two paths must fit.
     private static let levelsMax = Limits.absolutePathMax + 2
 
     deinit {
@@ -20,7 +20,7 @@ final class PathWalk {
         levels.deallocate()
     }
 
-    /// Forgets the paths before: nodes have changed since.
+    /// Forgets the last path. To be called when nodes may have changed.
     func restart() { depth = 0 }
 
     /// The node's path, without a NUL. Good until the next call.
@@ -29,7 +29,7 @@ final class PathWalk {
         guard node.pointee.parent.exists else { return node.pointee.name }
         var top = id
         var missing = PathWalk.levelsMax
-        // Each node knows where its name ends in its path, so names are written on the way up.
+        // Each node knows where its name ends in its path, so the walk writes names on its way up.
         while top != store.root, depth == 0 || levels[depth - 1].id != top {
             let node = store.pointer(top)
             let end = Int(node.pointee.pathLength)

@@ -7,7 +7,7 @@ struct PermissionsID: Hashable {
     var number: UInt32
 }
 
-/// The permission lists in use, each kept once: almost all nodes share a handful of them.
+/// The permission lists in use. Each is kept once, as almost all nodes share a few of them.
 final class PermissionTable {
     private struct Entry {
         var list: PermissionList
@@ -19,9 +19,9 @@ final class PermissionTable {
     private var entries: [Entry?] = []
     private var free: [UInt32] = []
     private var numbers: [PermissionList: PermissionsID] = [:]
-    /// The lists that name each domain, but dom0: that one never ends, and owns most.
+    /// The lists that name each domain, except dom0, which never ends and owns most nodes.
     private var naming: [DomainID: Set<PermissionsID>] = [:]
-    /// The last change of owner that was asked for: guests create many nodes below one parent.
+    /// The last list that was derived for a new owner. Guests create many nodes below one parent.
     private var lastDerived: (from: PermissionsID, owner: DomainID, to: PermissionsID)?
 
     subscript(id: PermissionsID) -> PermissionList {
@@ -31,7 +31,7 @@ final class PermissionTable {
 
     func owner(of id: PermissionsID) -> DomainID { self[id].owner }
 
-    /// The number of a list equal to `list`, with one more user.
+    /// The number of a list equal to `list`. Adds one user.
     func retain(_ list: PermissionList) -> PermissionsID {
         if let id = numbers[list] {
             retain(id)
@@ -67,8 +67,8 @@ final class PermissionTable {
         free.append(id.number)
     }
 
-    /// What a node created below one with `parent` gets, with one more user: the parent's list,
-    /// owned by `creator` unless that is nil (a privileged connection).
+    /// The list of a node that `creator` creates below one with the list `parent`: the parent's list, with `creator` as
+    /// its owner. Nil is a privileged client, which changes no owner. Adds one user.
     func retainInherited(from parent: PermissionsID, creator: DomainID?) -> PermissionsID {
         guard let creator, owner(of: parent) != creator else {
             retain(parent)

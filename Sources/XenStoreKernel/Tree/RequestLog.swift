@@ -2,30 +2,30 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The requests of a transaction and a digest of what each was answered, to be replayed at its end.
+/// The requests of a transaction, and a digest of the reply to each. They are replayed at its end.
 struct RequestLog {
     struct Entry {
         var operation: Operation
         var payload: Range<Int>
         var digest: UInt64
-        /// Whether it was answered with an error.
+        /// Whether the reply was an error.
         var failed: Bool
     }
 
     private(set) var entries: [Entry] = []
     private var payloads: [UInt8] = []
-    /// Requests since the last change, each of which would be answered the same again.
+    /// Requests since the last change. The same request would get the same reply again.
     private var repeated: Set<UInt64> = []
-    /// How many requests there were: also those that need no entry.
+    /// The number of requests, with those that need no entry.
     private(set) var count = 0
 
-    /// Bytes that the log really takes.
+    /// The bytes that the log really takes.
     var memory: Int {
-        // A set has a quarter of its places free, and each takes the value and a bit.
+        // A set keeps a quarter of its places free, and each place takes the value and a bit.
         payloads.capacity + entries.capacity * MemoryLayout<Entry>.stride + repeated.capacity * 11
     }
 
-    /// Takes a request and what it was answered.
+    /// Adds a request and the digest of its reply.
     mutating func append(
         _ operation: Operation, _ payload: UnsafeRawBufferPointer, digest: UInt64, failed: Bool, hashing: PathHash
     ) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Records of one size, by number, in chunks that never move. Number 0 is never given out.
+/// Records of one size, by number, in chunks that never move. No record has the number 0.
 struct Slab<Element: BitwiseCopyable>: ~Copyable {
     private var chunks: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
     private var chunkCount = 0
     private var chunkCapacity = 8
-    /// Numbers below this have been given out at least once.
+    /// Each number below this was used at least once.
     private var next: UInt32 = 1
     private var free: [UInt32] = []
 
@@ -21,7 +21,7 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
         chunks.deallocate()
     }
 
-    /// How many records are in use.
+    /// The number of records in use.
     var count: Int { Int(next) - 1 - free.count }
 
     @inline(__always)
@@ -29,7 +29,7 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
         chunks[Int(number &>> Slab.chunkBits)] + Int(number & (Slab.chunkSize &- 1))
     }
 
-    /// The number of an unused record, which is `record` from now on.
+    /// Stores `record` and returns its number.
     mutating func insert(_ record: Element) -> UInt32 {
         if let number = free.popLast() {
             self[number].pointee = record
@@ -46,7 +46,7 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
         free.append(number)
     }
 
-    /// Calls `body` with every record that was ever given out, in use or not.
+    /// Calls `body` with every record that was ever used, even if it is free now.
     func forEach(_ body: (UInt32, UnsafeMutablePointer<Element>) -> Void) {
         for number in 1..<next { body(number, self[number]) }
     }

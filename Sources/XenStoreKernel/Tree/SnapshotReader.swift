@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// Who looks back through a snapshot, and pays for what is kept for it.
+/// The user of a snapshot who pays for what is kept for it.
 ///
-/// What a snapshot pins grows by others' writes. The reader pays for what it may read: nobody else can make
-/// it pay, and it cannot have kept for nothing what it can see.
+/// Others' writes make a snapshot grow. The reader pays for what it may read. So nobody else can make it pay, and it
+/// pays for everything that it can see.
 protocol SnapshotReader: AnyObject {
     func mayRead(_ permissions: borrowing PermissionList) -> Bool
-    /// More is kept for it.
+    /// More bytes are kept for it.
     func pin(_ bytes: Int)
-    /// All that was kept for it is gone.
+    /// Everything that was kept for it is gone.
     func release()
-    /// Bytes that it pays for.
+    /// The bytes for which it pays.
     var pinned: Int { get }
 }

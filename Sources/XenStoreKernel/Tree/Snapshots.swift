@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// The generations that somebody may still look back at, oldest first, and what is kept for each.
+/// The generations at which somebody may still look, oldest first, and what is kept for each.
 ///
-/// Whatever is replaced or removed while snapshots are open is kept with the newest snapshot that
-/// shows it. When that one closes, what an older snapshot still shows goes to that, and the rest is
-/// freed: memory is bounded by what open snapshots show, however they overlap.
+/// If something is replaced or removed while snapshots are open, the newest snapshot that shows it keeps it. When that
+/// snapshot closes, an older one takes what it still shows, and the rest is freed. So open snapshots bound the memory,
+/// even if they overlap.
 struct Snapshots {
     /// Something kept for a snapshot.
     enum Kept {
         /// A removed node.
         case node(NodeID)
-        /// An older version of a node: the one that was replaced at `until`.
+        /// The older version of a node that was replaced at `until`.
         case version(NodeID, until: UInt64)
     }
 
     struct Snapshot {
         var generation: UInt64
-        /// How many opened it.
+        /// The number of users that have opened it.
         var users: Int
-        /// How many of those may go back to it; for them the store notes what is created.
+        /// The number of those users that may go back to it. For them it remembers created nodes.
         var undoers: Int
-        /// Those of its users who pay for what is kept.
+        /// Those of its users that pay for what is kept.
         var readers: [any SnapshotReader] = []
         var kept: [Kept] = []
         var created: [NodeID] = []
-        /// Bytes kept that none of the readers may read.
+        /// The bytes kept that none of the readers may read.
         var unpaid = 0
     }
 
     private(set) var open: [Snapshot] = []
-    /// The list of a snapshot that was closed, for its capacity: each turn opens one.
+    /// The list of a closed snapshot, for its capacity: each turn opens a snapshot.
     private var spare: [Kept] = []
 
     var isEmpty: Bool { open.isEmpty }
-    /// The newest generation anybody looks back at; nothing that is younger need be kept.
+    /// The newest generation at which anybody looks. Younger content need not be kept.
     private(set) var newest: UInt64 = 0
     private var undoers = 0
-    var notesCreations: Bool { undoers > 0 }
-    /// Bytes kept in snapshots of those who pay, and that they do not pay for.
+    var keepsCreations: Bool { undoers > 0 }
+    /// The bytes kept in readers' snapshots for which the readers do not pay.
     private(set) var unpaid = 0
 
     /// Opens a snapshot at `generation`, which must be the current one.
@@ -57,7 +57,8 @@ struct Snapshots {
         newest = generation
     }
 
-    /// Keeps something of `bytes` with `permissions` that was there until now, for the newest snapshot.
+    /// Keeps something that existed until now for the newest snapshot. `bytes` and `permissions` say what it costs, and
+    /// who may read it.
     mutating func keep(_ kept: Kept, bytes: Int, permissions: @autoclosure () -> PermissionList) {
         keep(kept, at: open.count - 1, bytes: bytes, permissions: permissions())
     }
@@ -77,12 +78,12 @@ struct Snapshots {
         unpaid += bytes
     }
 
-    mutating func noteCreation(of node: NodeID) {
+    mutating func addCreation(of node: NodeID) {
         open[open.count - 1].created.append(node)
     }
 
-    /// One user less of the snapshot at `generation`. If it was the last, returns what was kept, and whether
-    /// an older snapshot may be gone back to and needs that at once.
+    /// Removes one user of the snapshot at `generation`. After the last one, returns what was kept, and whether an
+    /// older snapshot needs it at once, to undo changes.
     mutating func close(_ generation: UInt64, undoable: Bool, reader: (any SnapshotReader)?) -> (
         kept: [Kept], isNeeded: Bool
     )? {
@@ -93,12 +94,12 @@ struct Snapshots {
             undoers -= 1
         }
         if let reader { open[index].readers.removeAll { $0 === reader } }
-        // Whoever is left need not pay, and so nothing of it is anybody's debt.
+        // The remaining users need not pay, so the rest is nobody's debt.
         if open[index].readers.isEmpty {
             unpaid -= open[index].unpaid
             open[index].unpaid = 0
         }
-        // What was created since is, for an older snapshot to undo, created since that one, too.
+        // An older undoable snapshot must undo these creations as well.
         let isNeeded = undoers > 0 && open[..<index].contains { $0.undoers > 0 }
         if open[index].users > 0 {
             if open[index].undoers == 0, !isNeeded { open[index].created = [] }
@@ -110,24 +111,24 @@ struct Snapshots {
         return (snapshot.kept, isNeeded)
     }
 
-    /// The list of a closed snapshot is not needed any more.
+    /// Takes the list of a closed snapshot to use it again.
     mutating func giveBack(_ kept: consuming [Kept]) {
         if kept.capacity > Snapshots.spareMax { return }
-        // Of one, which is usual, that is much cheaper.
+        // One element is usual, and this is much cheaper.
         if kept.count == 1 { kept.removeLast() } else { kept.removeAll(keepingCapacity: true) }
         spare = kept
     }
 
-    /// Room for so many is kept.
+    /// A list with more capacity is freed.
     private static let spareMax = 256
 
-    /// The newest open snapshot that shows what existed from `from` until before `until`.
+    /// The index of the newest open snapshot that shows what existed from `from` until before `until`.
     func showing(from: UInt64, until: UInt64) -> Int? {
         let index = firstIndex(from: until) - 1
         return index >= 0 && open[index].generation >= from ? index : nil
     }
 
-    /// Takes out what was kept and created since the newest snapshot, for undoing it.
+    /// Takes out what was kept and created since the newest snapshot, to undo it.
     mutating func takeNewest() -> (kept: [Kept], created: [NodeID]) {
         let last = open.count - 1
         let taken = (open[last].kept, open[last].created)
@@ -139,7 +140,7 @@ struct Snapshots {
         return taken
     }
 
-    /// The oldest snapshot's reader who pays for what is kept, if there is one.
+    /// The reader of the oldest snapshot that has one.
     var oldestReader: (any SnapshotReader)? {
         for snapshot in open {
             if let reader = snapshot.readers.first { return reader }
@@ -152,7 +153,7 @@ struct Snapshots {
         return index < open.count && open[index].generation == generation ? index : nil
     }
 
-    /// The place of the first snapshot that is not older than `generation`.
+    /// The index of the first snapshot that is not older than `generation`.
     private func firstIndex(from generation: UInt64) -> Int {
         var low = 0
         var high = open.count
@@ -167,7 +168,7 @@ struct Snapshots {
 /// What closed snapshots have left, in the order of their closing.
 struct Leftovers {
     private var lists: [[Snapshots.Kept]] = []
-    /// How many of the first list were taken.
+    /// The number of entries that were taken from the first list.
     private var taken = 0
 
     var isEmpty: Bool { lists.isEmpty }

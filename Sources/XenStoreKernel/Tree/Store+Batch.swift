@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// What storage is told of a turn.
+/// The changes of a turn, for storage.
 extension Store: ChangeSource {
     func forEachChange(since snapshot: UInt64, _ body: (Change) throws(StorageError) -> Void) throws(StorageError) {
         let (stored, removed) = changes(since: snapshot)
@@ -19,12 +19,12 @@ extension Store: ChangeSource {
         }
     }
 
-    /// Nodes that are there and were made or changed since, and nodes that were there and are gone
-    /// for good: one that was made again under the same path is only stored.
+    /// The nodes that were made or changed since the snapshot, and the nodes that are gone since. A node that was made
+    /// again under the same path is only stored.
     private func changes(since snapshot: UInt64) -> (stored: [UInt32], removed: [NodeID]) {
         var stored: [UInt32] = []
         var removed: [NodeID] = []
-        // By index: each turn comes by here, and a copy of a snapshot is three lists to hold and to let go.
+        // By index: each turn runs this loop, and a copy of a snapshot would retain and release three lists.
         for index in history.snapshots.open.indices where history.snapshots.open[index].generation >= snapshot {
             for id in history.snapshots.open[index].created where pointer(id).pointee.created > snapshot && isInTree(id)
             {
@@ -45,7 +45,7 @@ extension Store: ChangeSource {
         return (stored, removed)
     }
 
-    /// Sorts, and leaves one of each. No set, which is dearer for the few nodes that most turns change.
+    /// Sorts the numbers, and drops repeated ones. Most turns change few nodes, for which a set would cost more.
     private func dropRepeated(_ numbers: inout [UInt32]) {
         if numbers.count < 2 { return }
         numbers.sort()

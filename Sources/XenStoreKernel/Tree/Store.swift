@@ -2,15 +2,15 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The tree of nodes, as of now and as of every open snapshot.
+/// The tree of nodes, as it is now and as each open snapshot shows it.
 ///
-/// Each change is one step of the generation, is counted in the ledger, and keeps what open snapshots show.
+/// Each change is one step of the generation. The store counts it in the ledger, and keeps what open snapshots show.
 final class Store {
     let nodes: NodeTable
     let history: History
-    /// For the paths of what a turn has changed.
+    /// Puts the paths of the nodes together that a turn has changed.
     let walk = PathWalk()
-    /// How many drafts there have been.
+    /// The number of drafts so far.
     private var draftSerial: UInt64 = 0
 
     init(ledger: Ledger, hashing: PathHash, rootPermissions: PermissionList) {
@@ -22,7 +22,7 @@ final class Store {
     @inline(__always) var permissions: PermissionTable { nodes.permissions }
     @inline(__always) var hashing: PathHash { nodes.hashing }
     @inline(__always) var generation: UInt64 { nodes.generation }
-    /// Nodes in the tree, special ones included.
+    /// The number of nodes, with the special ones.
     var count: Int { nodes.count }
 
     @inline(__always)
@@ -41,8 +41,8 @@ final class Store {
 
     // MARK: Changing
 
-    /// Adds a node at the end of `parent`'s children. There must be none at `path`. The list of
-    /// permissions must have been retained for it.
+    /// Adds a node at the end of `parent`'s children. No node may be at `path` yet. The caller has retained the
+    /// permission list for the node.
     @discardableResult
     func create(_ path: Path, parent: NodeID, permissions list: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID
     {
@@ -54,11 +54,11 @@ final class Store {
         touchChildren(of: parent, by: name.count + 1)
         nodes.append(id, to: parent)
         nodes.enter(id, hash: path.hash)
-        history.noteCreation(of: id)
+        history.addCreation(of: id)
         return id
     }
 
-    /// Nodes that are not in the tree: clients watch them to hear of domains that come and go.
+    /// Nodes that are not in the tree. Clients watch them to learn which domains come and go.
     static let specialNames: [StaticString] = ["@introduceDomain", "@releaseDomain"]
 
     /// Adds a special node, such as `@releaseDomain`, which is not in the tree.
@@ -76,7 +76,7 @@ final class Store {
         nodes.setValue(of: id, to: value)
     }
 
-    /// `list` must have been retained for the node.
+    /// The caller has retained `list` for the node.
     func setPermissions(of id: NodeID, to list: PermissionsID) {
         nodes.advance()
         history.keepVersion(of: id)
@@ -90,11 +90,11 @@ final class Store {
         nodes.discharge(id)
         touchChildren(of: node.pointee.parent, by: -(Int(node.pointee.nameLength) + 1))
         nodes.markRemoved(id)
-        // Its versions stay for those who look back.
+        // Its versions stay for older snapshots.
         if !history.keep(removed: id) { nodes.free(id) }
     }
 
-    /// The parent's list of children is about to change.
+    /// To be called before the parent's list of children changes.
     private func touchChildren(of parent: NodeID, by length: Int) {
         guard parent.exists else { return }
         history.keepVersion(of: parent)
@@ -104,7 +104,7 @@ final class Store {
 
     // MARK: Taking over
 
-    /// Sets what storage has kept: the generation of a node.
+    /// Sets the generation that storage has kept of a node.
     func setGeneration(of id: NodeID, to generation: UInt64) { nodes.setGeneration(of: id, to: generation) }
 }
 

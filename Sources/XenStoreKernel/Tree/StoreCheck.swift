@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// CONTROL `check`: whether the store agrees with itself, and whether each domain's nodes were counted right.
+/// CONTROL `check`: whether the store agrees with itself, and whether each domain's nodes are counted right.
 struct StoreCheck {
     private let nodes: NodeTable
     private let store: Store
@@ -14,7 +14,7 @@ struct StoreCheck {
         nodes = store.nodes
     }
 
-    /// Returns what contradicts itself, for the operator. The counts of nodes are right afterwards.
+    /// Returns the contradictions it finds, for the operator. The counts of nodes are right afterwards.
     static func problems(of store: Store) -> [String] {
         var check = StoreCheck(store)
         check.lookAtTree()
@@ -77,7 +77,7 @@ struct StoreCheck {
         }
     }
 
-    /// The node's path by the names on the way to the root: what the node knows of its path may be what is wrong.
+    /// The node's path, from the names on the way to the root: the node's own data about its path may be the fault.
     private func text(_ id: NodeID) -> String {
         var names: [String] = []
         var id = id

@@ -2,13 +2,13 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Takes a storage's content into the store at start.
+/// Takes the content of a storage into the store when the daemon starts.
 package final class StoreLoader: StateLoader {
     private let store: Store
     private let scanner: PathScanner
-    /// What the kernel has noted, beside nodes.
+    /// The notes that the storage keeps beside the nodes.
     private(set) var notes: [[UInt8]: [UInt8]] = [:]
-    /// How many nodes were taken.
+    /// The number of nodes that were taken.
     package private(set) var count = 0
 
     init(store: Store) {
@@ -31,7 +31,7 @@ package final class StoreLoader: StateLoader {
                 store.permissions.release(list)
                 throw StorageError("the stored node \(text(node.path)) has no parent")
             }
-            // The parent has been stored with this child: its generation is right already.
+            // Storage has kept the parent with this child, so the parent's generation is right already.
             let generation = store.content(of: parent).generation
             id = store.create(path, parent: parent, permissions: list, value: node.value)
             store.setGeneration(of: parent, to: generation)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// What a request sees and changes: the store itself, or a transaction's draft of it. Handlers are
-/// written once against this and specialised for both.
+/// What a request reads and changes: the store itself, or a transaction's draft of it. Handlers are written once for
+/// this protocol, and the compiler specialises them for both.
 protocol Tree: AnyObject {
-    /// Whether changes are there for everyone to see at once, so that watches must be told.
+    /// Whether everybody sees changes at once, so that watches must fire.
     static var isLive: Bool { get }
-    /// Differs for each tree there ever was: what is remembered of one must not be taken for another's.
+    /// A number that no other tree ever has. It keeps apart what is remembered of different trees.
     var serial: UInt64 { get }
     func find(_ path: Path) -> NodeID
     func content(of id: NodeID) -> NodeContent
@@ -16,13 +16,13 @@ protocol Tree: AnyObject {
     func firstChild(of id: NodeID) -> NodeID
     /// The next child of the same parent, in the order of creation.
     func nextSibling(of id: NodeID) -> NodeID
-    /// Bytes of the names of all children, with their NULs: at least exact up to `limit`.
+    /// The bytes of all children's names, with their NULs. Exact up to `limit`; above it, some number above it.
     func childNamesLength(of id: NodeID, limit: Int) -> Int
 
-    /// Adds a node behind `parent`'s children. `permissions` were retained for it.
+    /// Adds a node after `parent`'s children. The caller has retained `permissions` for it.
     func create(_ path: Path, parent: NodeID, permissions: PermissionsID, value: UnsafeRawBufferPointer) -> NodeID
     func setValue(of id: NodeID, to value: UnsafeRawBufferPointer)
-    /// `permissions` were retained for the node.
+    /// The caller has retained `permissions` for the node.
     func setPermissions(of id: NodeID, to permissions: PermissionsID)
     /// Removes a node that has no children any more.
     func removeLeaf(_ id: NodeID)
