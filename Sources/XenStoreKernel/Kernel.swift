@@ -2,10 +2,10 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The state machine: takes what peers have sent, answers it, and says what is to be stored and sent.
+/// The state machine: takes what clients have sent, answers it, and says what must be stored and sent.
 ///
-/// It is deterministic, and does nothing outside: time, randomness and input come from the engine, which also
-/// stores and sends. It composes the owners of all state; each of them uses only those that are made before it.
+/// It is deterministic, and touches nothing outside: time, randomness and input come from the engine, which also stores
+/// and sends. It composes the owners of all state. Each of them uses only those that are made before it.
 package final class Kernel {
     let trace: Trace
     let accounts: Accounts
@@ -24,8 +24,8 @@ package final class Kernel {
     private let transactions: Transactions
     private let rollback: Rollback
 
-    /// A kernel over an empty store. `keepsBatches`: storage is to be told what each turn has changed. `seed` should be
-    /// unpredictable: it keeps guests from choosing names whose hashes collide.
+    /// Makes a kernel over an empty store. `keepsBatches`: storage wants to learn what each turn has changed. `seed`
+    /// should be unpredictable, so that guests cannot choose names whose hashes collide.
     package init(
         keepsBatches: Bool, policies: [any Policy], seed: UInt64, log: @escaping (LogLevel, String) -> Void
     ) {
@@ -45,7 +45,7 @@ package final class Kernel {
             ledger: accounts.ledger, schedule: schedule, unsent: unsent, hashing: store.hashing, trace: trace)
         let changes = Changes(
             store: store, watches: watches, events: events, schedule: schedule, areStored: keepsBatches)
-        // One reads the paths of requests. Another one reads those that the kernel makes itself meanwhile.
+        // The first one reads the paths of requests. The second one reads those that the kernel makes meanwhile.
         let (scanner, innerScanner) = (PathScanner(hashing: store.hashing), PathScanner(hashing: store.hashing))
         domains = Domains(
             connections: Connections(
@@ -110,7 +110,7 @@ extension Kernel {
         sessions.touch(session)
     }
 
-    /// The next session whose link is to be told that it may read, or may not any more.
+    /// The next session whose link must learn that it may read, or may not.
     @inline(__always)
     package func nextReadingChange() -> Session? { sessions.nextReadingChange() }
 }
@@ -120,8 +120,8 @@ extension Kernel {
 extension Kernel {
     package func serveDomains(by transport: any DomainTransport) { domains.serve(by: transport) }
 
-    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
-    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    /// Serves the domains that were introduced before the daemon was restarted, and removes what belongs to those that
+    /// have died meanwhile. To be called once, when all transports have started.
     package func resumeDomains() { domains.resume() }
 
     package func domainsChanged() { domains.refreshAll() }
@@ -130,51 +130,50 @@ extension Kernel {
 // MARK: - Turns
 
 extension Kernel {
-    /// A turn is about to end.
+    /// Begins the end of a turn, and sets the clock.
     package func beginEndOfTurn(at now: Moment) { accounts.setClock(to: now) }
 
-    /// Whether clients had no place in this turn for what they have asked for.
+    /// Whether clients have requests for which the turn had no room.
     package var hasBacklog: Bool { !schedule.backlog.isEmpty }
 
-    /// Serves those who had no place in the turn, as far as there is room.
+    /// Serves clients that had no place in the turn, as far as there is room.
     package func serveBacklog() { intake.serveBacklog() }
 
-    /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
+    /// When a turn ends at the latest that waits for more clients, since storage is so patient. Nil if it ends now.
     package func putOffTurn(patience: UInt64) -> Moment? {
         patience == 0 ? nil : journal.putOff(patience: patience, at: accounts.now)
     }
 
-    /// What the turn has changed, to be handed to storage; nil if there is nothing. Either ``committed(_:)`` or
-    /// ``rolledBack(_:)`` comes next.
+    /// The changes of the turn, for storage. Nil if there are none. Call either ``committed(_:)`` or ``rolledBack(_:)``
+    /// next.
     package func closeTurn() -> ClosedTurn? {
         schedule.beginTurn()
         transactions.giveUpOverdrawn()
         return journal.close()
     }
 
-    /// The batch of a turn, good until the kernel is used again.
+    /// The batch of a turn. It is valid until the kernel is used again.
     package func batch(of closed: ClosedTurn) -> ChangeBatch { journal.batch(of: closed) }
 
-    /// Storage has taken all that the turn has changed.
+    /// Storage has taken all changes of the turn.
     package func committed(_ closed: ClosedTurn) { journal.committed(closed) }
 
-    /// Storage has taken nothing: nothing has happened, the store is as before, and those who changed something are
-    /// answered EIO.
-    package func rolledBack(_ closed: ClosedTurn) { rollback.takeBack(closed) }
+    /// Storage has failed. The kernel undoes the changes of the turn, and answers EIO to the clients that made them.
+    package func rolledBack(_ closed: ClosedTurn) { rollback.undo(closed) }
 
     /// Whether the turn has done something that storage has to take before anybody is answered.
     package var hasChanges: Bool { journal.hasChanges }
 
-    /// The next session whose answers hang on no change. They need not wait for the end of the turn.
+    /// The next session whose replies depend on no change, so that they can go out before the turn ends.
     package func nextAnswered(_ index: inout Int) -> Session? {
         journal.hasChanges ? nil : sessions.nextAnswered(&index)
     }
 
-    /// The next session to be flushed at the end of the turn.
+    /// The next session to flush at the end of the turn.
     @inline(__always)
     package func nextToFlush(_ index: inout Int) -> Session? { sessions.nextToFlush(&index) }
 
-    /// The session was flushed. True if it has ended with that, and its link is to be closed.
+    /// The session was flushed. Returns true if it has ended now, and its link must be closed.
     package func flushed(_ session: Session) -> Bool {
         if !session.isOpen { return false }
         flow.reconsider(session)
@@ -188,7 +187,7 @@ extension Kernel {
         return false
     }
 
-    /// All was flushed. Says how long the event loop may sleep. `storageLoad`: see `Storage.load`.
+    /// All sessions were flushed. Returns how long the event loop may sleep. `storageLoad`: see `Storage.load`.
     package func finishTurn(storageLoad: Int) -> Wait {
         schedule.storageLoad = storageLoad
         let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
@@ -203,39 +202,40 @@ extension Kernel {
         return Swift.min(a, b)
     }
 
-    /// How long guests wait before storage is looked at again, in milliseconds.
+    /// How long guests wait before the kernel looks at storage again, in milliseconds.
     private static let storagePause: UInt64 = 2
 }
 
 // MARK: - Operators
 
 extension Kernel {
-    /// The limits that were set at run time and stand.
+    /// The limits that were set at run time and are in force.
     package var limitSettings: [LimitSetting] { accounts.limits?.settings ?? [] }
 
-    /// Policies have taken over a changed configuration. `before`: the limits that were set at run time and stood.
+    /// Policies have taken a changed configuration. `before`: the limits that were set at run time and were in force.
     package func policiesAreReloaded(before: [LimitSetting]) { limits.areReloaded(before: before) }
 
-    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the log.
+    /// Hands every message to `tracer` as long as the switch `io` is on. Without a tracer they go to the log.
     package func trace(to tracer: @escaping (TraceEntry) -> Void) { trace.tracer = tracer }
 
-    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
+    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. Returns false for an unknown word.
     package func setLogSwitch(_ word: String) -> Bool { trace.switches.set(word) }
 }
 
 // MARK: - Start
 
 extension Kernel {
-    /// Makes the nodes that are in no storage, and returns who takes over what storage has kept.
+    /// Makes the nodes that no storage keeps, and returns the loader for those that storage keeps.
     package func makeLoader() -> StoreLoader {
         store.createSpecial("@introduceDomain", permissions: .ofControl)
-        // Every domain may wait for others to go (Xen 4.22).
+        // Every domain may wait for the end of others (Xen 4.22).
         store.createSpecial(
             "@releaseDomain", permissions: PermissionList([Permission([], .control), Permission(.read, .any)]))
         return StoreLoader(store: store)
     }
 
-    /// Goes on from what storage has kept, and makes what every store has: returns that, as far as storage lacks it.
+    /// Goes on from what storage has kept, and makes the nodes that every store has. Returns these as a turn, if
+    /// storage does not have them yet.
     package func begin(with loader: StoreLoader) -> ClosedTurn? {
         let records = loader.notes.compactMap { key, value in Record.Key(key).flatMap { Record($0, value) } }
         if !records.isEmpty { domains.takeOver(Handover(records)) }
@@ -254,6 +254,6 @@ extension Kernel {
 }
 
 extension PermissionList {
-    /// Dom0 owns the node, and nobody else may touch it.
+    /// Dom0 owns the node, and no guest has a right to it.
     fileprivate static var ofControl: PermissionList { PermissionList([Permission([], .control)]) }
 }

@@ -221,7 +221,7 @@ final class Domains {
         }
         journal.openTurn()
         let dead = DeadDomain(id: id, mustTell: domain.isIntroduced)
-        journal.note(dead)
+        journal.add(dead)
         if domain.isIntroduced { transport?.release(id) }
         clear(dead)
     }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// Puts a turn's end off while more is about to come that the same commit can take along, for a storage
-/// whose commits take much longer than requests do.
+/// Delays the end of a turn, so that more requests share its commit. Used for a storage whose commits take much longer
+/// than requests.
 ///
-/// Clients ask again soon after they have been answered. So a turn waits for those who were in one of the
-/// two commits before: in two, since of many clients one part asks while the other's commit is under
-/// way, and they would never meet. A client that is alone never waits.
+/// Clients ask again soon after a reply. So a turn waits for the clients of the last two commits: of many clients one
+/// part asks while the other part's commit is under way, and with one commit they would never meet. A single client
+/// never waits.
 struct Gathering {
-    /// Goes up with each commit. Sessions know the last one that they were in.
+    /// Grows with each commit. Each session knows the last commit in which it had a part.
     private var commit: UInt64 = 1
     private var size = 0
-    /// How many sessions were in the last two commits.
+    /// The number of sessions in the last two commits.
     private var expected = 0
-    /// When the turn ends at the latest.
+    /// The time at which the turn ends at the latest.
     private var deadline: Moment?
 
-    /// Until when the turn may wait for others than those that are in it; nil if it is to end now.
+    /// The deadline for delaying this commit, or nil to commit now. `sessions` are those in the turn.
     mutating func deadline(for sessions: [Session], patience: UInt64, now: Moment) -> Moment? {
         guard sessions.count < expected else { return nil }
         let end = deadline ?? Moment(nanoseconds: now.nanoseconds &+ patience)
@@ -24,7 +24,7 @@ struct Gathering {
         return now < end ? end : nil
     }
 
-    /// The turn ends with these.
+    /// Ends the turn with these sessions.
     mutating func end(_ sessions: [Session]) {
         var known = 0
         commit += 1

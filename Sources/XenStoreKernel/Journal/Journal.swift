@@ -2,19 +2,19 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The journal of the turn in hand: one batch per turn, and no answer leaves before storage has taken it.
+/// The journal of the turn: one batch per turn, and no reply leaves before storage has taken the batch.
 final class Journal {
     private let store: Store
     private let sessions: Sessions
     private let notes: Notes
     private let streams: Streams
-    /// Nil as long as the turn has changed nothing.
+    /// Nil while the turn has changed nothing.
     private var turn: Turn?
-    /// The one to be used next.
+    /// The object for the next turn.
     private var spare: Turn?
-    /// Who is waited for before a turn ends.
+    /// Decides which clients a turn waits for.
     private var gathering = Gathering()
-    /// The last commit has failed.
+    /// Whether the last commit has failed.
     private var isStorageFailing = false
 
     init(store: Store, sessions: Sessions, notes: Notes, streams: Streams) {
@@ -24,14 +24,15 @@ final class Journal {
         self.streams = streams
     }
 
-    /// Whether storage wants to know what changes.
+    /// Whether storage wants to learn about changes.
     @inline(__always) var isKept: Bool { notes.areKept }
-    /// Whether the turn has done something that storage has to take before anybody is answered.
+    /// Whether storage must take something of this turn before anybody gets a reply.
     var hasChanges: Bool { turn != nil || !notes.isEmpty }
 
     // MARK: In a turn
 
-    /// From here on the turn can be taken back, and with it the answer of the request in hand.
+    /// Opens the journal before the first change of a turn: from here on the kernel can undo the turn, and the reply to
+    /// this request.
     @inline(__always)
     func openTurn() {
         if isKept, turn == nil { open() }
@@ -48,29 +49,29 @@ final class Journal {
         self.turn = turn
     }
 
-    /// A request was handled whose answer begins at `start` in the stream to its session. `moment`: see
-    /// ``TurnEntry/moment``.
+    /// Adds a request that was handled. Its reply begins at `start` in the stream to its session. `generation`: see
+    /// ``TurnEntry/generation``.
     @inline(__always)
-    func note(
-        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, moment: UInt64?
+    func add(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, generation: UInt64?
     ) {
-        if let turn { turn.note(header, payload, of: session, start: start, moment: moment) }
+        if let turn { turn.add(header, payload, of: session, start: start, generation: generation) }
     }
 
-    /// A domain has died in this turn.
-    func note(_ domain: DeadDomain) { turn?.note(domain) }
+    /// Adds a domain that has died in this turn.
+    func add(_ domain: DeadDomain) { turn?.add(domain) }
 
     // MARK: At its end
 
-    /// Until when the turn is put off for a storage that is so patient, or nil if it ends now.
+    /// When a turn ends at the latest that waits for more clients, since storage is so patient. Nil if it ends now.
     func putOff(patience: UInt64, at now: Moment) -> Moment? {
         if turn == nil || isStorageFailing || patience == 0 { return nil }
-        if let moment = gathering.deadline(for: sessions.touched, patience: patience, now: now) { return moment }
+        if let deadline = gathering.deadline(for: sessions.touched, patience: patience, now: now) { return deadline }
         gathering.end(sessions.touched)
         return nil
     }
 
-    /// What the turn has changed, to be handed to storage; nil if there is nothing.
+    /// The changes of the turn, for storage. Nil if there are none.
     func close() -> ClosedTurn? {
         if !isKept { return nil }
         let streamNotes = streams.notes(hasBatch: hasChanges)
@@ -82,14 +83,14 @@ final class Journal {
         return ClosedTurn(turn: turn, streams: streamNotes)
     }
 
-    /// The batch of a turn, good until the store changes.
+    /// The batch of a turn. It is valid until the store changes.
     func batch(of closed: ClosedTurn) -> ChangeBatch {
         ChangeBatch(
             of: store, since: closed.turn?.snapshot ?? store.generation,
             notes: notes.all(with: closed.streams), endsWithBoot: closed.turn == nil && notes.isEmpty)
     }
 
-    /// Storage has taken all that the turn has changed.
+    /// Storage has taken all changes of the turn.
     func committed(_ closed: ClosedTurn) {
         isStorageFailing = false
         notes.clear()
@@ -97,19 +98,19 @@ final class Journal {
         forget(closed)
     }
 
-    // MARK: Taken back
+    // MARK: Undone
 
-    /// Storage has failed. Until it works again, no turn is put off for it.
+    /// Storage has failed. Until it works again, no turn waits for more clients.
     func failed() { isStorageFailing = true }
 
-    /// The turn goes on until storage has taken that domains have died in it.
+    /// Keeps the journal open until storage has taken the removal of the dead domains.
     func goOn(after turn: Turn) {
         if turn.dead.isEmpty { return }
         open(since: turn.snapshot)
-        for domain in turn.dead { self.turn?.note(DeadDomain(id: domain.id, mustTell: false)) }
+        for domain in turn.dead { self.turn?.add(DeadDomain(id: domain.id, mustTell: false)) }
     }
 
-    /// Nothing of the turn is needed any more. Its snapshot closes, unless the turn goes on.
+    /// Drops the turn. Its snapshot closes, unless the journal was opened again.
     func forget(_ closed: ClosedTurn) {
         guard let closed = closed.turn else { return }
         if turn == nil { store.history.closeSnapshot(closed.snapshot, undoable: true) }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// What a turn has done since its first change, for a storage that can fail: enough to take it all
-/// back and answer again.
+/// The record of a turn since its first change, for a storage that can fail: enough to undo the turn and to answer its
+/// requests again.
 ///
-/// One object serves many turns, one after the other, so that a turn allocates nothing.
+/// One object serves many turns in sequence, so that a turn allocates nothing.
 final class Turn {
-    /// The store as it was before the first change.
+    /// The generation of the store before the first change.
     private(set) var snapshot: UInt64 = 0
     private(set) var entries: [TurnEntry] = []
-    /// Domains that have died in it.
+    /// The domains that have died in the turn.
     private(set) var dead: [DeadDomain] = []
-    /// The payloads of the entries, one after the other, and how many bytes they are.
+    /// The payloads of the entries, in sequence, and the number of their bytes.
     private var payloads = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var payloadsEnd = 0
 
-    /// Room for so many entries, and bytes of them, is kept from turn to turn.
+    /// The number of entries, and of their bytes, for which a turn keeps room for the next one.
     private static let keptMax = (entries: 256, bytes: 64 * 1024)
 
     func begin(snapshot: UInt64) { self.snapshot = snapshot }
@@ -23,7 +23,7 @@ final class Turn {
     deinit { payloads.deallocate() }
 
     func clear() {
-        // Of one, which is usual, that is much cheaper.
+        // One entry is usual, and this is much cheaper.
         if entries.count == 1 {
             entries.removeLast()
         } else {
@@ -41,10 +41,10 @@ final class Turn {
         payloads = larger
     }
 
-    /// Notes a request that was handled, whatever it is: if the turn is taken back, so is its answer. The answer begins
-    /// at `start` in the stream to its session.
-    func note(
-        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, moment: UInt64?
+    /// Adds a request that was handled, of any kind: if the kernel undoes the turn, it undoes the reply as well. The
+    /// reply begins at `start` in the stream to its session.
+    func add(
+        _ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, start: UInt64, generation: UInt64?
     ) {
         let end = payloadsEnd + payload.count
         if end > payloads.count { resizePayloads(to: max(2 * end, 4096)) }
@@ -52,11 +52,11 @@ final class Turn {
         entries.append(
             TurnEntry(
                 session: session, header: header, payload: payloadsEnd..<end, start: start,
-                end: session.position.made, moment: moment))
+                end: session.position.made, generation: generation))
         payloadsEnd = end
     }
 
-    func note(_ domain: DeadDomain) { dead.append(domain) }
+    func add(_ domain: DeadDomain) { dead.append(domain) }
 
     func withPayload<Result>(of entry: TurnEntry, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         body(UnsafeRawBufferPointer(rebasing: payloads[entry.payload]))
@@ -66,27 +66,28 @@ final class Turn {
 /// A domain that has died in a turn.
 struct DeadDomain {
     let id: DomainID
-    /// Whether somebody waits to hear of it who has not yet.
+    /// Whether clients must still learn that it has died.
     let mustTell: Bool
 }
 
-/// A request that a turn has answered.
+/// A request to which a turn has replied.
 struct TurnEntry {
     let session: Session
     let header: Header
-    /// Where in its turn's payloads its own is.
+    /// The place of its payload among the payloads of the turn.
     fileprivate let payload: Range<Int>
-    /// Where in the stream to its session the answer begins.
+    /// The place in the stream to its session where the reply begins.
     let start: UInt64
-    /// Where the answer ends, with what it has caused in the same stream.
+    /// The place where the reply ends, and the events after it that the request has caused in the same stream.
     let end: UInt64
-    /// The moment that the request's transaction shows, if it has one. It may have ended with the request.
-    let moment: UInt64?
+    /// The generation that the request's transaction shows, if it has one. Kept here because the transaction may end
+    /// with the request.
+    let generation: UInt64?
 }
 
-/// A turn that has ended, while storage is asked to keep what it has changed.
+/// A turn that has ended, while storage decides whether it can keep the changes.
 package struct ClosedTurn {
     let turn: Turn?
-    /// The notes of streams that are kept with it.
+    /// The notes of streams in its batch.
     let streams: StreamNotes
 }

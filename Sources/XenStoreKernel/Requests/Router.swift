@@ -41,12 +41,12 @@ final class Router {
         handledCount &+= 1
         if observation == nil, header.type == Operation.read.rawValue, header.transaction == 0 {
             _ = read(header, payload, session)
-            return journal.note(header, payload, of: session, start: start, moment: nil)
+            return journal.add(header, payload, of: session, start: start, generation: nil)
         }
         // The transaction may end with the request.
-        let moment = header.transaction == 0 ? nil : session.transactions[header.transaction]?.start
+        let generation = header.transaction == 0 ? nil : session.transactions[header.transaction]?.start
         if observation == nil { _ = answer(header, payload, session) } else { observe(header, payload, session) }
-        journal.note(header, payload, of: session, start: start, moment: moment)
+        journal.add(header, payload, of: session, start: start, generation: generation)
         transactions.giveUpOverdrawn()
     }
 

@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Takes whole frames out of what peers have sent, fairly and within bounds.
+/// Takes whole messages out of the bytes that clients have sent, fairly and within bounds.
 final class Intake {
     private let sessions: Sessions
     private let accounts: Accounts
@@ -11,8 +11,8 @@ final class Intake {
     let router: Router
     private let log: (LogLevel, String) -> Void
 
-    /// Requests of one session that are handled in one turn. More have to wait for the others.
-    private static let framesPerTurn = 256
+    /// The number of requests of one session that one turn handles. More must wait for the other sessions.
+    private static let messagesPerTurn = 256
 
     init(
         sessions: Sessions, accounts: Accounts, schedule: Schedule, flow: FlowControl, router: Router,
@@ -26,12 +26,12 @@ final class Intake {
         self.log = log
     }
 
-    /// Handles the frames in `bytes`, which have come from the session's peer. What cannot be handled now is kept.
+    /// Handles the messages in `bytes`, which the session's peer has sent. Keeps those that it cannot handle now.
     @inline(__always)
     func receive(_ bytes: UnsafeRawBufferPointer, on session: Session) {
         guard session.isOpen, !session.isEnding else { return }
         session.position.receive(bytes.count)
-        // What was taken is to be noted, or to be given back to the peer as room.
+        // Storage must note how much was taken, or the peer must get the room back.
         if session.outlivesDaemon { sessions.touch(session) }
         if session.inbox.isEmpty, !session.isBacklogged {
             let done = handle(bytes, session)
@@ -46,10 +46,10 @@ final class Intake {
         flow.reconsider(session)
     }
 
-    /// Handles whole frames in `bytes` and returns how many bytes they took.
+    /// Handles whole messages in `bytes` and returns the number of bytes that they took.
     private func handle(_ bytes: UnsafeRawBufferPointer, _ session: Session) -> Int {
         var at = 0
-        var frames = Intake.framesPerTurn
+        var left = Intake.messagesPerTurn
         schedule.begin(session)
         while bytes.count &- at >= Header.size {
             let header = Header(UnsafeRawBufferPointer(rebasing: bytes[at...]))
@@ -60,11 +60,11 @@ final class Intake {
             let end = at &+ Header.size &+ Int(header.length)
             if end > bytes.count || flow.mustWait(session) { break }
             let payload = UnsafeRawBufferPointer(rebasing: bytes[(at &+ Header.size)..<end])
-            if frames == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header, payload) {
+            if left == 0 || session.effort.inTurn >= Work.perClient || mustQueue(session, header, payload) {
                 schedule.putOff(session, isCostly: isCostly(session, header, payload), at: accounts.now)
                 break
             }
-            frames &-= 1
+            left &-= 1
             schedule.beginRequest(payload: Int(header.length))
             router.handle(header, payload, session)
             schedule.endRequest(of: session)
@@ -75,7 +75,7 @@ final class Intake {
     }
 
     private func handleInbox(of session: Session) {
-        // The inbox is taken out while its frames are handled: they may end the session.
+        // The session has no inbox while its messages are handled, because they may end the session.
         var inbox = Inbox()
         swap(&inbox, &session.inbox)
         inbox.consume { handle($0, session) }
@@ -83,7 +83,7 @@ final class Intake {
         accounts.settleInbox(of: session)
     }
 
-    /// A frame longer than the protocol allows: nothing after it can be trusted.
+    /// A message is longer than the protocol allows, so nothing after it can be trusted.
     private func breakOff(_ session: Session, length: UInt32) {
         if accounts.mayComplain(of: session.domain, .brokenProtocol) {
             log(
@@ -98,14 +98,14 @@ final class Intake {
 
     // MARK: Turns of the clients
 
-    /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
+    /// Whether the session's next request must wait for other clients, or for the next turn.
     @inline(__always)
     private func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
         session.hasLimits
             && schedule.isTurnOver(for: session, isCostly: isCostly(session, header, payload), at: accounts.now)
     }
 
-    /// Whether the request may take long, by what is known before it is carried out.
+    /// Whether the request may take long, from what the kernel knows before it handles the request.
     private func isCostly(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
         switch header.type {
         case Operation.transactionEnd.rawValue:
@@ -117,8 +117,7 @@ final class Intake {
         }
     }
 
-    /// Serves those who had no place in their turn: those without limits all, and the others while there is
-    /// room in the turn.
+    /// Serves clients that had no place in their turn: all that have no limits, and the others while the turn has room.
     func serveBacklog() {
         for urgency in Backlog.Urgency.allCases {
             var waiting = schedule.beginServing(urgency)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Takes a turn back that storage could not keep: nothing has happened, the store is as before, and those who changed
-/// something are answered EIO.
+/// Undoes a turn that storage could not keep. The store is as before the turn, and clients that changed something get
+/// EIO.
 final class Rollback {
     private let store: Store
     private let sessions: Sessions
@@ -27,13 +27,13 @@ final class Rollback {
         self.router = router
     }
 
-    func takeBack(_ closed: ClosedTurn) {
+    func undo(_ closed: ClosedTurn) {
         journal.failed()
-        if let turn = closed.turn { takeBack(turn) }
+        if let turn = closed.turn { undo(turn) }
         journal.forget(closed)
     }
 
-    private func takeBack(_ turn: Turn) {
+    private func undo(_ turn: Turn) {
         let fates = turn.entries.map { entry in fate(of: entry, in: turn) }
         let lost = transactions.forget(since: turn.snapshot, of: sessions.all)
         for session in sessions.touched where session.isOpen {
@@ -41,7 +41,7 @@ final class Rollback {
         }
         store.history.undoToNewestSnapshot()
         for (transaction, session) in lost { transactions.lose(transaction, of: session) }
-        // What has died stays dead, whatever storage does. What this tells is true in any case.
+        // A dead domain stays dead, whatever storage does. The events about its end are true in any case.
         for domain in turn.dead { domains.clear(domain) }
         var observed = router.observation?.takeBack(turn.entries.count).makeIterator()
         for (entry, fate) in zip(turn.entries, fates) {
@@ -60,13 +60,13 @@ final class Rollback {
         }
     }
 
-    /// What becomes of a request of a turn that is taken back.
+    /// What happens to a request of a turn that is undone.
     private enum Fate {
-        /// It changed something, or saw a change: EIO.
+        /// It changed something, or saw a change. It gets EIO.
         case refused
-        /// It read what has been taken back: it is carried out again.
+        /// It read what is undone. The kernel handles it again.
         case repeated
-        /// It has nothing to do with the store as it was in this turn: its answer stands.
+        /// It does not depend on this turn's changes. Its reply stays.
         case kept([UInt8])
     }
 
@@ -81,13 +81,13 @@ final class Rollback {
         case _ where !operation.isOfTree:
             return .kept(answer)
         case _ where entry.header.transaction != 0:
-            return entry.moment.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
+            return entry.generation.map { $0 > turn.snapshot } == true ? .refused : .kept(answer)
         default:
             return operation.changesTree ? .refused : .repeated
         }
     }
 
-    /// Whether the entry's request has started a transaction that shows what is taken back.
+    /// Whether the entry's request has started a transaction that shows changes of the undone turn.
     private func hasStartedTransaction(_ entry: TurnEntry, since snapshot: UInt64) -> Bool {
         let answer = entry.session.made(from: entry.start, to: entry.end)
         let number = answer.dropFirst(Header.size).withUnsafeBytes { $0.leadingNumber.value }
