@@ -10,18 +10,18 @@ public protocol DomainTransport: Transport {
     var hypervisor: any Hypervisor { get }
     /// Maps the domain's ring, empties it, and binds its event channel `port`. The kernel then connects the returned
     /// wire and calls ``Link/connected(_:)``. Only after that the transport shows `features` to the domain and serves
-    /// it. `frame` is the gfn of the ring. A transport that has a grant for the page does not need it.
+    /// it. `gfn` is that of the ring. A transport that has a grant for the page does not need it.
     ///
     /// Throws EINVAL if it cannot map the ring or bind the channel, as C xenstored does. None of these methods may call
     /// the ``PluginHost``.
-    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     /// Serves a domain that is introduced again: binds the event channel `port`, then empties the ring and clears its
     /// error. The kernel ends the old connection. If this throws, the old connection goes on as far as possible.
-    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+    func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
     /// Serves a domain again that an earlier daemon has served. Unlike `introduce`, this keeps the content of the ring,
     /// and the requests in it get their replies.
-    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    func resume(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     /// Unbinds the channel and unmaps the ring of a domain. Its connection has already ended.
     func release(_ domain: DomainID)
 }

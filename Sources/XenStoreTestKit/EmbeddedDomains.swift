@@ -65,20 +65,20 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) { self.host = host }
     public func stop() {}
 
-    public func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+    public func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
     {
         try connect(domain, "introduce")
     }
 
-    public func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+    public func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
     {
         if refusesToReintroduce { throw .EINVAL }
         return try connect(domain, "reintroduce")
     }
 
-    public func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError)
+    public func resume(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError)
         -> DomainWire
     {
         try connect(domain, "resume", at: left[domain] ?? StreamIndexes())

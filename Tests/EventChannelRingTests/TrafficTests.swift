@@ -14,7 +14,7 @@
             let guest = try host.introducedGuest(5)
             #expect(try guest.ask(.write, "a\0b") == .ok)
             let other = try host.guest(6)
-            #expect(try host.tool.ask(.introduce, "6\02\0\(other.port)\0") == .EINVAL, "no such frame")
+            #expect(try host.tool.ask(.introduce, "6\02\0\(other.port)\0") == .EINVAL, "no such gfn")
         }
 
         /// A request that is cut at every byte, and that lies across the end of the ring at every byte.

@@ -59,13 +59,13 @@ private final class CallingBack: DomainTransport, Hypervisor {
         return DomainState(uniqueID: 1)
     }
 
-    func introduce(_: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func introduce(_: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         throw .EINVAL
     }
-    func reintroduce(_: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func reintroduce(_: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         throw .EINVAL
     }
-    func resume(_: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func resume(_: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         throw .EINVAL
     }
     func release(_ domain: DomainID) {}

@@ -56,8 +56,8 @@ import XenStoreTestKit
     }
 
     @Test(arguments: ["-1", "18446744073709551615", "0x1f", "", "7 ", "x", "99999999999999999999"])
-    func anyGfnIsAccepted(frame: String) {
-        #expect(dom0.ask(.introduce, "5\u{0}\(frame)\u{0}3\u{0}") == .ok)
+    func anyGfnIsAccepted(gfn: String) {
+        #expect(dom0.ask(.introduce, "5\u{0}\(gfn)\u{0}3\u{0}") == .ok)
     }
 
     @Test func aRefusedIntroductionLeavesTheOldConnectionServed() throws {

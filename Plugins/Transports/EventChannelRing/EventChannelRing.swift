@@ -39,21 +39,21 @@
         }
 
         public func introduce(
-            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.introduce(domain, gfn: gfn, port: port, features)
         }
 
         public func reintroduce(
-            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.reintroduce(domain, gfn: gfn, port: port, features)
         }
 
         public func resume(
-            _ domain: DomainID, frame gfn: UInt64, port: UInt32, features: Feature
+            _ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.resume(domain, gfn: gfn, port: port, features)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What storage is to keep, or to forget, beside the nodes: what the next daemon needs to go on. Collected until
-/// storage has taken it; what it could not take waits for it to work again.
+/// The notes for storage, beside the nodes: what the next daemon needs to go on. They are collected until storage has
+/// taken them. If storage fails, they wait until it works again.
 final class Notes {
-    /// Whether there is a storage that keeps anything.
+    /// Whether a storage exists that keeps notes.
     let areKept: Bool
     private var pending: [[UInt8]: [UInt8]?] = [:]
 
@@ -20,26 +20,26 @@ final class Notes {
         if areKept { pending[key.bytes] = .some(nil) }
     }
 
-    /// Forgets what storage has never heard of without asking it: what comes and goes while storage fails must
-    /// not fill memory.
+    /// Drops a note. If storage has never had it, storage is not asked to forget it: notes that come and go while
+    /// storage fails must not fill memory.
     func withdraw(_ key: Record.Key) {
         if !areKept { return }
         if case .some(.some) = pending[key.bytes] { pending[key.bytes] = nil } else { forget(key) }
     }
 
-    /// All of them, with those of this turn's streams.
+    /// All notes, with those of this turn's streams.
     func all(with streams: StreamNotes) -> [[UInt8]: [UInt8]?] {
         streams.pending.isEmpty ? pending : pending.merging(streams.pending) { $1 }
     }
 
-    /// Storage has taken all.
+    /// Storage has taken all notes.
     func clear() { pending = [:] }
 }
 
-/// The notes of streams that one batch holds. If storage fails they are made again for the next.
+/// The notes of streams in one batch. If storage fails they are made again for the next batch.
 struct StreamNotes {
     fileprivate var pending: [[UInt8]: [UInt8]?] = [:]
-    /// Whose streams they are about.
+    /// The sessions of these streams.
     private(set) var sessions: [Session] = []
 
     var isEmpty: Bool { sessions.isEmpty }

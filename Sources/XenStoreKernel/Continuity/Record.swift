@@ -2,10 +2,11 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// One thing beside the nodes that outlives the daemon. A storage keeps it through a restart; a live update and a
-/// migration hand over the same.
+/// One thing beside the nodes that outlives the daemon. Storage keeps records as notes through a restart. A live update
+/// and a migration will hand over the same records.
 ///
-/// The kernel deals with records only. Bytes exist at the door alone: ``Notes`` writes them, ``Handover`` reads them.
+/// The kernel deals only with records. Bytes exist only at the border: ``Notes`` writes them, and ``Handover`` gets
+/// records from them.
 enum Record {
     case domain(DomainRecord)
     case watch(WatchRecord)
@@ -14,7 +15,7 @@ enum Record {
     case unsent(DomainID, at: UInt64, [UInt8])
     case limit(LimitSetting)
 
-    /// What distinguishes a record from all others: a record takes the place of an earlier one with the same key.
+    /// Distinguishes a record from all others. A record replaces an earlier one with the same key.
     enum Key: Hashable {
         case domain(DomainID)
         /// By the watch's serial.
@@ -41,8 +42,8 @@ struct DomainRecord: Equatable {
     var id: DomainID
     /// The hypervisor's own name for it.
     var uniqueID: UInt64
-    /// Where its ring is, and its end of the event channel, as INTRODUCE said.
-    var frame: UInt64
+    /// The gfn of its ring, and its port of the event channel, as INTRODUCE said.
+    var gfn: UInt64
     var port: UInt32
     var features: Feature
     var target: DomainID?
@@ -59,15 +60,15 @@ struct WatchRecord: Equatable {
     var token: [UInt8]
 }
 
-/// The streams of a peer that does not notice a restart, as they were when a turn ended, before anything of that
+/// The streams of a peer that does not notice a restart, as they were at the end of a turn, before anything of that
 /// turn was sent.
 struct StreamRecord: Equatable {
     var domain: DomainID
     var indexes: StreamIndexes
-    /// How many bytes had gone out.
+    /// The number of bytes that were sent.
     var sent: UInt64
     var lastTransaction: UInt32
-    /// The open transactions. What was done in them is lost with the daemon.
+    /// The open transactions. Their changes are lost with the daemon.
     var transactions: [UInt32]
     /// Bytes that were taken and not handled: a part of a message, or messages that had to wait.
     var inbox: [UInt8]

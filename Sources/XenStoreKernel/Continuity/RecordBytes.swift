@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Records as bytes that a storage keeps under a key: short text, then numbers of eight bytes, the lowest first.
+/// Records as the bytes that a storage keeps under a key: short text, then numbers of eight bytes, the lowest first.
 extension Record.Key {
     var bytes: [UInt8] {
         switch self {
@@ -52,7 +52,7 @@ extension Record {
         }
     }
 
-    /// Reads a record, which comes from a file and may be anything. Nil if it is none.
+    /// Reads a record. It comes from a file and may be anything. Nil if it is not a record.
     init?(_ key: Key, _ bytes: [UInt8]) {
         var reader = RecordReader(bytes)
         let record: Record? =
@@ -70,12 +70,12 @@ extension Record {
 
 extension DomainRecord {
     fileprivate init?(_ id: DomainID, _ reader: inout RecordReader) {
-        guard let uniqueID = reader.number(), let frame = reader.number(), let port = reader.number(),
+        guard let uniqueID = reader.number(), let gfn = reader.number(), let port = reader.number(),
             let features = reader.number(), let target = reader.number(), let seen = reader.number()
         else { return nil }
         self.id = id
         self.uniqueID = uniqueID
-        self.frame = frame
+        self.gfn = gfn
         self.port = UInt32(truncatingIfNeeded: port)
         self.features = Feature(rawValue: UInt32(truncatingIfNeeded: features))
         self.target = UInt16(exactly: target).map { DomainID($0) }
@@ -84,7 +84,7 @@ extension DomainRecord {
 
     fileprivate var bytes: [UInt8] {
         let target = target.map { UInt64($0.rawValue) } ?? .max
-        return [uniqueID, frame, UInt64(port), UInt64(features.rawValue), target, isShutdownSeen ? 1 : 0]
+        return [uniqueID, gfn, UInt64(port), UInt64(features.rawValue), target, isShutdownSeen ? 1 : 0]
             .flatMap(\.recordBytes)
     }
 }
@@ -157,6 +157,6 @@ private struct RecordReader {
 }
 
 extension UInt64 {
-    /// Eight bytes, the lowest first, whatever the machine.
+    /// Eight bytes, the lowest first, on every machine.
     fileprivate var recordBytes: [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) } }
 }

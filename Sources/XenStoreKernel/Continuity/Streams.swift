@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Notes how far the streams of peers that outlive the daemon have got, such as guests' rings.
+/// Notes for storage how far the streams of peers that outlive the daemon have got, such as guests' rings.
 final class Streams {
     private let notes: Notes
     private let sessions: Sessions
@@ -11,12 +11,12 @@ final class Streams {
         self.sessions = sessions
     }
 
-    /// The notes of the streams that this turn's batch has to hold. `hasBatch`: there is one in any case.
+    /// The notes of streams that this turn's batch must hold. `hasBatch`: there is a batch in any case.
     func notes(hasBatch: Bool) -> StreamNotes {
         var result = StreamNotes()
         for session in sessions.touched where session.isOpen && session.outlivesDaemon {
             let mustBeNoted = session.position.mustBeNoted {
-                // What is put whole, and taken with it, needs no note.
+                // A reply that the ring takes at once, and whose request leaves the ring with it, needs no note.
                 hasBatch || !session.inbox.isEmpty || session.unsentCount > session.link.room
             }
             if mustBeNoted { note(session, in: &result) }
@@ -42,7 +42,7 @@ final class Streams {
         for session in noted.sessions where session.isOpen { session.position.markNoted() }
     }
 
-    /// Unsent bytes are no longer what was noted: events that nobody has read in time were dropped.
+    /// The unsent bytes differ from those that storage has: old events were dropped.
     func unsentChanged(of session: Session) {
         guard notes.areKept, session.outlivesDaemon else { return }
         forgetPieces(of: session)
@@ -50,7 +50,7 @@ final class Streams {
         sessions.touch(session)
     }
 
-    /// The session has ended, and with it its streams.
+    /// The session has ended. Storage forgets its streams.
     func forget(_ session: Session) {
         guard session.outlivesDaemon else { return }
         forgetPieces(of: session)

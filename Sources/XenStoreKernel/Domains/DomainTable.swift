@@ -6,7 +6,7 @@ struct Domain {
     /// The hypervisor's own name for it, by which it differs from others of the same number.
     var uniqueID: UInt64 = 0
     /// Where its ring is and its end of the event channel, as INTRODUCE said.
-    var frame: UInt64 = 0
+    var gfn: UInt64 = 0
     var port: UInt32 = 0
     /// The domain whose devices this one emulates (SET_TARGET): it shares that one's rights.
     var target: DomainID? { didSet { session?.target = target } }
@@ -53,7 +53,7 @@ struct DomainTable {
 extension Domain {
     init(_ record: DomainRecord) {
         uniqueID = record.uniqueID
-        frame = record.frame
+        gfn = record.gfn
         port = record.port
         features = record.features
         target = record.target
@@ -65,7 +65,7 @@ extension Domain {
 extension DomainRecord {
     init(_ domain: Domain, _ id: DomainID) {
         self.init(
-            id: id, uniqueID: domain.uniqueID, frame: domain.frame, port: domain.port, features: domain.features,
+            id: id, uniqueID: domain.uniqueID, gfn: domain.gfn, port: domain.port, features: domain.features,
             target: domain.target, isShutdownSeen: domain.isShutdownSeen)
     }
 }

@@ -174,7 +174,7 @@ final class Domains {
 
     /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
     /// that is refused, the old connection is served on.
-    func introduce(_ id: DomainID, frame: UInt64, port: UInt32) throws(WireError) {
+    func introduce(_ id: DomainID, gfn: UInt64, port: UInt32) throws(WireError) {
         guard let transport else { throw .ENOSYS }
         // Its number may have belonged to another domain, whose death nobody has reported.
         askHypervisor(about: id)
@@ -182,13 +182,13 @@ final class Domains {
         let isNew = !domain.isIntroduced
         let wire =
             isNew
-            ? try transport.introduce(id, frame: frame, port: port, features: domain.features)
-            : try transport.reintroduce(id, frame: frame, port: port, features: domain.features)
+            ? try transport.introduce(id, gfn: gfn, port: port, features: domain.features)
+            : try transport.reintroduce(id, gfn: gfn, port: port, features: domain.features)
         if let old = domain.session { disconnect(old) }
         attach(wire, to: id, domain.features)
         change(id) { domain in
             domain.isIntroduced = true
-            domain.frame = frame
+            domain.gfn = gfn
             domain.port = port
         }
         log(.info, "domain \(id.rawValue) \(isNew ? "introduced" : "introduced again"), event channel \(port)")
@@ -271,7 +271,7 @@ final class Domains {
     private func resume(_ record: DomainRecord, by transport: any DomainTransport) {
         do throws(WireError) {
             let wire = try transport.resume(
-                record.id, frame: record.frame, port: record.port, features: record.features)
+                record.id, gfn: record.gfn, port: record.port, features: record.features)
             attach(wire, to: record.id, record.features)
         } catch {
             log(

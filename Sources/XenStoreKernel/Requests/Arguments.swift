@@ -28,7 +28,7 @@ extension UnsafeRawBufferPointer {
 extension UnsafeRawBufferPointer {
     /// A machine frame number, as toolstacks spell it: decimal, `0x1f`, `-1` for none. C xenstored takes
     /// whatever stands there, since it maps the ring by the domain's own grant: so there is no error.
-    var frameNumber: UInt64 {
+    var gfn: UInt64 {
         let text = String(decoding: self, as: UTF8.self)
         let isHexadecimal = text.hasPrefix("0x") || text.hasPrefix("0X")
         if let number = isHexadecimal ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text) { return number }

@@ -19,7 +19,7 @@ final class DomainRequests {
         let id = try Arguments.domainID(strings[0])
         let (port, isPort) = strings[2].leadingNumber
         guard isPort, port > 0, let port = UInt32(exactly: port) else { throw .EINVAL }
-        try domains.introduce(id, frame: strings[1].frameNumber, port: port)
+        try domains.introduce(id, gfn: strings[1].gfn, port: port)
         return .ok
     }
 

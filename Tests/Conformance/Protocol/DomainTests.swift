@@ -37,8 +37,8 @@ import Testing
         #expect(try client.ask(.introduce, "1\012345\03\0") == .ENOSYS)
         #expect(try client.ask(.introduce, "1\012345\03\0more\0") == .ENOSYS)
         #expect(try client.ask(.introduce, "1\012345\03\0junk") == .ENOSYS)
-        for frame in ["x", "", "2x", "0x1f", "-1"] {
-            #expect(try client.ask(.introduce, "1\0\(frame)\03\0") == .ENOSYS, "the frame does not matter")
+        for gfn in ["x", "", "2x", "0x1f", "-1"] {
+            #expect(try client.ask(.introduce, "1\0\(gfn)\03\0") == .ENOSYS, "the gfn does not matter")
         }
         #expect(try client.ask(.isDomainIntroduced, "1\0") == .data("F\0"))
     }

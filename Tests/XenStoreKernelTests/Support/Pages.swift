@@ -93,16 +93,16 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         domain == DomainID(5) ? DomainState(uniqueID: 55) : nil
     }
 
-    func introduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
-    func reintroduce(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
     {
         connect(domain)
     }
 
-    func resume(_ domain: DomainID, frame: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
+    func resume(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
