@@ -97,8 +97,7 @@ final class PageTransport: DomainTransport, Hypervisor, Link {
         connect(domain)
     }
 
-    func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
-    {
+    func reintroduce(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire {
         connect(domain)
     }
 
