@@ -3,28 +3,27 @@ import XenStoreWire
 
 /// What the kernel knows of one domain.
 struct Domain {
-    /// The hypervisor's own name for it, by which it differs from others of the same number.
+    /// The hypervisor's own name for the domain, which no other domain of the same number has.
     var uniqueID: UInt64 = 0
-    /// Where its ring is and its end of the event channel, as INTRODUCE said.
+    /// The gfn of its ring, and its port of the event channel, as INTRODUCE said.
     var gfn: UInt64 = 0
     var port: UInt32 = 0
-    /// The domain whose devices this one emulates (SET_TARGET): it shares that one's rights.
+    /// The domain whose devices this one emulates (SET_TARGET). This domain shares its rights.
     var target: DomainID? { didSet { session?.target = target } }
-    /// What SET_FEATURE left it.
+    /// The features that SET_FEATURE has left.
     var features = Feature.all
-    /// INTRODUCE has been done: whoever waits for domains to go is told when this one does.
+    /// Whether INTRODUCE was done. The end of the domain then fires watches.
     var isIntroduced = false
-    /// Its connection. None if it was not introduced, or broke the protocol since.
+    /// Its session. Nil if the domain was not introduced, or has broken the protocol since.
     var session: Session? { didSet { session?.target = target } }
-    /// That it has shut down was told; it is told again only after RESUME.
+    /// Whether @releaseDomain was fired for its shutdown. RESUME sets it back.
     var isShutdownSeen = false
 }
 
-/// The domains the kernel has to do with: dom0, those that were introduced, and those that are
-/// named in permissions.
+/// The domains that the kernel knows: dom0, those that were introduced, and those that permission lists name.
 struct DomainTable {
     private var domains: [DomainID: Domain] = [.control: Domain(isIntroduced: true)]
-    /// Those that emulate devices of each domain.
+    /// The domains that emulate devices of each domain.
     private var emulators: [DomainID: Set<DomainID>] = [:]
 
     subscript(id: DomainID) -> Domain? {
@@ -38,13 +37,13 @@ struct DomainTable {
         }
     }
 
-    /// How many there are but dom0.
+    /// The number of domains without dom0.
     var guestCount: Int { domains.count - 1 }
 
-    /// All but dom0, by number.
+    /// All domains except dom0, by number.
     var guests: [DomainID] { domains.keys.filter { $0 != .control }.sorted() }
 
-    /// No domain is the target of this one's emulator any more.
+    /// Removes the domain as a target of others.
     mutating func forgetTarget(_ id: DomainID) {
         for emulator in emulators.removeValue(forKey: id) ?? [] { domains[emulator]?.target = nil }
     }

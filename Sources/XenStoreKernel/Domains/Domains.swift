@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Domains come, shut down, are resumed and go.
+/// The life of domains: they come, shut down, are resumed and go.
 final class Domains {
     private let connections: Connections
     private let accounts: Accounts
@@ -13,9 +13,9 @@ final class Domains {
     private let estates: Estates
     private let log: (LogLevel, String) -> Void
     private var table = DomainTable()
-    /// Reaches domains; nil on a machine without Xen.
+    /// The transport that reaches domains. Nil on a machine without Xen.
     private var transport: (any DomainTransport)?
-    /// What the daemon before this one has left, until it is taken up.
+    /// The records of an earlier daemon, until somebody takes them.
     private var left: Handover?
 
     init(
@@ -34,25 +34,25 @@ final class Domains {
 
     // MARK: Looking
 
-    /// What is known of a domain. Only ``refresh(_:)`` asks the hypervisor.
+    /// The kernel's data about a domain. Only ``refresh(_:)`` asks the hypervisor.
     func known(_ id: DomainID) -> Domain? { table[id] }
 
     func isIntroduced(_ id: DomainID) -> Bool { table[id]?.isIntroduced == true }
 
-    /// Whether there is somebody to introduce domains to.
+    /// Whether domains can be introduced.
     var canIntroduce: Bool { transport != nil }
 
-    /// Whether permissions may name the domain without being stale at once. Without a hypervisor to ask,
-    /// every number may be a domain's: permissions can be set on a machine without Xen.
+    /// Whether permissions may name the domain without being stale at once. Without a hypervisor, every number may be a
+    /// domain's, so that permissions can be set on a machine without Xen.
     func mayExist(_ id: DomainID) -> Bool { transport == nil || table[id] != nil }
 
     // MARK: Asking the hypervisor
 
-    /// Takes in what the hypervisor says of a domain that a request names: a domain that is new gets a
-    /// record, one that has died is destroyed. Of introduced domains VIRQ_DOM_EXC tells.
+    /// Asks the hypervisor about a domain that a request names: a new domain gets an entry, and a dead one is
+    /// destroyed. For introduced domains VIRQ_DOM_EXC does this.
     ///
-    /// This changes the store, and so comes before a request is handled and before a snapshot is opened that
-    /// may be gone back to: what is undone with that must not bring a dead domain's nodes back (XSA-322).
+    /// This changes the store. So it runs before the request is handled, and before an undoable snapshot is opened:
+    /// undoing must not bring a dead domain's nodes back (XSA-322).
     func refresh(_ id: DomainID) {
         if !isIntroduced(id) { askHypervisor(about: id) }
     }
@@ -65,8 +65,8 @@ final class Domains {
         if let state, table[id] == nil { table[id] = Domain(uniqueID: state.uniqueID) }
     }
 
-    /// The domains that a SET_PERMS names, of whom the hypervisor may have to be asked. A guest must not have it
-    /// asked about more of them than it may name.
+    /// The domains that a SET_PERMS names, about which the kernel may have to ask the hypervisor. A guest must not make
+    /// it ask about more domains than a permission list may name.
     func named(in payload: UnsafeRawBufferPointer, by session: Session) -> [DomainID] {
         guard transport != nil, let (_, entries) = payload.splitAtNul() else { return [] }
         let count = entries.reduce(into: 0) { $0 += $1 == 0 ? 1 : 0 }
@@ -80,7 +80,7 @@ final class Domains {
         return named
     }
 
-    /// Some domain has changed its state (VIRQ_DOM_EXC): looks at all that matter here.
+    /// Some domain has changed its state (VIRQ_DOM_EXC). Looks at all domains that the kernel knows.
     func refreshAll() {
         guard let hypervisor = transport?.hypervisor else { return }
         var shutDown = false
@@ -90,14 +90,14 @@ final class Domains {
             case .all(let all): news(in: all)
             case nil: table.guests.map { ($0, hypervisor.state(of: $0)) }
             }
-        // By number, whatever the hypervisor says: the events of one turn come in the same order.
+        // By number, whatever order the hypervisor has, so that the events of one turn come in the same order.
         for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != .control {
             shutDown = takeIn(state, of: id) || shutDown
         }
         if shutDown { specials.announce(.releaseDomain, form: .plain) }
     }
 
-    /// Of all domains that there are, those of which something new is to be taken in; and those that there are no more.
+    /// The domains in the list with a change that the kernel does not know yet, and the known ones that the list lacks.
     private func news(in all: [(domain: DomainID, state: DomainState)]) -> [(domain: DomainID, state: DomainState?)] {
         var news: [(domain: DomainID, state: DomainState?)] = []
         var known = 0
@@ -114,7 +114,7 @@ final class Domains {
         return news
     }
 
-    /// Takes in the state of a domain, if the kernel has to do with that one. True if it has shut down.
+    /// Takes the state of a domain, if the kernel knows this domain. Returns true if it has shut down.
     private func takeIn(_ state: DomainState?, of id: DomainID) -> Bool {
         guard let domain = table[id] else { return false }
         guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
@@ -130,7 +130,7 @@ final class Domains {
 
     // MARK: Changing
 
-    /// Changes what is known of a domain, if anything is, and notes it for the next daemon.
+    /// Changes the kernel's data about a domain, if it knows the domain, and notes them for the next daemon.
     func change(_ id: DomainID, _ body: (inout Domain) -> Void) {
         guard var domain = table[id] else { return }
         body(&domain)
@@ -143,10 +143,10 @@ final class Domains {
     /// The transport that reaches domains has started.
     func serve(by transport: any DomainTransport) { self.transport = transport }
 
-    /// A client has connected: a domain's peer, or dom0's over a socket.
+    /// Begins a session for a client that has connected: a domain's peer, or dom0's over a socket.
     func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
         let session = connections.open(link, as: peer, at: indexes, goingOnFrom: left)
-        // A transport that reaches domains without a toolstack, such as the test kit's.
+        // The test kit's transport, for example, reaches domains without a toolstack.
         if transport == nil {
             if table[peer.domain] == nil { table[peer.domain] = Domain(isIntroduced: true) }
             if !peer.isPrivileged { table[peer.domain]?.session = session }
@@ -154,8 +154,8 @@ final class Domains {
         return session
     }
 
-    /// The peer wants to begin anew over a ring that was given up since it broke the protocol: it is
-    /// served again, as after INTRODUCE.
+    /// The peer has broken the protocol, so its session ended. It now begins again over the same ring, and is served as
+    /// after INTRODUCE.
     func reconnect(_ link: any Link, as peer: Peer) -> Session {
         let session = connect(link, as: peer, at: StreamIndexes())
         if let domain = table[peer.domain] { session.features = domain.features }
@@ -166,17 +166,17 @@ final class Domains {
     /// The peer begins again over the same wire: see ``Connections/reset(_:)``.
     func reset(_ session: Session) { connections.reset(session) }
 
-    /// The client is gone. Its domain stays.
+    /// Ends the client's session. Its domain stays.
     func disconnect(_ session: Session) {
         if table[session.domain]?.session === session { table[session.domain]?.session = nil }
         connections.end(session)
     }
 
-    /// Connects a domain. One that is connected begins again: what its old connection had is gone then. If
-    /// that is refused, the old connection is served on.
+    /// Connects a domain. A connected domain begins again, and its old session ends with everything that belongs to it.
+    /// If the transport refuses that, the old session goes on.
     func introduce(_ id: DomainID, gfn: UInt64, port: UInt32) throws(WireError) {
         guard let transport else { throw .ENOSYS }
-        // Its number may have belonged to another domain, whose death nobody has reported.
+        // The number may have belonged to another domain, and nobody has reported its death.
         askHypervisor(about: id)
         guard let domain = table[id] else { throw .ENOENT }
         let isNew = !domain.isIntroduced
@@ -205,11 +205,11 @@ final class Domains {
 
     // MARK: Going
 
-    /// A domain is gone: so are its connection, its nodes wherever they are, and every right that
-    /// was given to it (XSA-322, XSA-419). Who waits for that is told, if the domain was introduced.
+    /// Removes a domain that is gone: its session, its nodes, wherever they are, and every right that was given to it
+    /// (XSA-322, XSA-419). If the domain was introduced, watches fire.
     func destroy(_ id: DomainID) {
         guard let domain = table[id] else { return }
-        // Its watches go first: it must not hear of its own end.
+        // Its watches go first, because it must not learn of its own end.
         if let session = domain.session { disconnect(session) }
         table[id] = nil
         table.forgetTarget(id)
@@ -226,8 +226,8 @@ final class Domains {
         clear(dead)
     }
 
-    /// Removes what is left of a dead domain in the store, and tells of its end. Done again when the turn in which it
-    /// has died is taken back: it stays dead, whatever storage does.
+    /// Removes what a dead domain has left in the store, and fires watches on its end. Runs again after a rollback of
+    /// the turn: the domain stays dead, whatever storage does.
     func clear(_ dead: DeadDomain) {
         estates.remove(dead.id, mustTell: dead.mustTell)
         if dead.mustTell { specials.announce(.releaseDomain, of: dead.id) }
@@ -235,14 +235,14 @@ final class Domains {
 
     // MARK: Going on
 
-    /// What an earlier daemon has left is taken up from now on, until ``resume()``.
+    /// Begins with the records of an earlier daemon. ``resume()`` ends this.
     func takeOver(_ left: Handover) {
         self.left = left
         restoreLimits(left.limits)
     }
 
-    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
-    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    /// Serves the domains that were introduced before the daemon was restarted, and removes what belongs to those that
+    /// have died meanwhile. To be called once, when all transports have started.
     func resume() {
         guard let left, let transport else { return }
         for record in left.takeDomains() {
@@ -264,7 +264,7 @@ final class Domains {
         for key in left.unclaimed { notes.forget(key) }
         forgetLimitsOfTheDead()
         self.left = nil
-        // Some may have shut down when nobody was there to be told.
+        // Domains may have shut down while no daemon ran.
         refreshAll()
     }
 
@@ -281,7 +281,7 @@ final class Domains {
         }
     }
 
-    /// Limits that were set at run time are in force again, unless the configuration has changed meanwhile.
+    /// Sets the limits that were set at run time again, unless the configuration has changed meanwhile.
     private func restoreLimits(_ settings: [LimitSetting]) {
         guard let limits = accounts.limits else { return }
         for setting in settings where !limits.restore(setting) {
@@ -295,7 +295,7 @@ final class Domains {
         }
     }
 
-    /// Limits of domains that are gone, and were never introduced.
+    /// Forgets the limits of domains that are gone and were never introduced.
     private func forgetLimitsOfTheDead() {
         for setting in accounts.limits?.settings ?? [] {
             guard let id = setting.domain, id != .control else { continue }

@@ -2,8 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// What a domain leaves in the store when it dies: nodes that it owns, wherever they are, and rights that it was given
-/// on those of others.
+/// What a dead domain leaves in the store: the nodes that it owns, wherever they are, and its rights on others' nodes.
 final class Estates {
     private let store: Store
     private let changes: Changes
@@ -15,10 +14,10 @@ final class Estates {
         self.scanner = scanner
     }
 
-    /// Every domain that some list of permissions names, but dom0.
+    /// Every domain that some permission list names, except dom0.
     var heirs: [DomainID] { store.permissions.namedDomains }
 
-    /// Removes all that the domain leaves. What that costs depends on what there is, and not on what others have.
+    /// Removes everything that the domain leaves. The cost depends on what the domain has, not on what others have.
     /// `mustTell`: with the events that RM would cause.
     func remove(_ id: DomainID, mustTell: Bool) {
         removeNodes(of: id, mustTell)
@@ -32,13 +31,13 @@ final class Estates {
         let owned = store.permissions.lists(naming: id).filter { store.permissions.owner(of: $0) == id }
             .flatMap(store.nodes.nodes(with:))
         for top in TreeOrder(of: store).sorted(owned.filter { isTop($0, of: id) }) { removeSubtree(top, mustTell) }
-        // What cannot be removed goes to dom0: the root, and special nodes.
+        // The root and special nodes cannot be removed, so they go to dom0.
         for fixed in owned where isFixed(fixed) { setPermissions(of: fixed) { $0.owned(by: .control) } }
     }
 
     private func isFixed(_ node: NodeID) -> Bool { !store.parent(of: node).exists }
 
-    /// Whether the domain owns no node on the way from this one up to the root.
+    /// Whether the domain owns no node between this one and the root.
     private func isTop(_ node: NodeID, of id: DomainID) -> Bool {
         if isFixed(node) { return false }
         var ancestor = store.parent(of: node)
@@ -59,7 +58,7 @@ final class Estates {
 
     // MARK: Rights
 
-    /// Deletes the domain's entries from all permission lists, special nodes' as well.
+    /// Deletes the domain's entries from all permission lists, also those of special nodes.
     private func removeRights(of id: DomainID) {
         for list in store.permissions.lists(naming: id) {
             for node in store.nodes.nodes(with: list) { setPermissions(of: node) { $0.withoutEntries(for: id) } }
@@ -72,14 +71,15 @@ final class Estates {
     }
 }
 
-/// The order of a walk over the whole tree, each node before its children and those in the order of their making.
+/// The order of a walk over the whole tree: each node before its children, and the children in the order of their
+/// creation.
 private struct TreeOrder {
     private let store: Store
 
     init(of store: Store) { self.store = store }
 
-    /// When a node's ancestors and the node itself were made, from the root down, tells its place. Nodes with the same
-    /// parent share what they have in common.
+    /// The generations at which a node's ancestors and the node itself were created, from the root down. They order
+    /// nodes as the walk does. Nodes with the same parent share one list.
     private struct Place {
         let parent: NodeID
         let ancestors: [UInt64]
@@ -116,7 +116,7 @@ private struct TreeOrder {
 }
 
 extension PermissionList {
-    /// Without the domain's entries behind the owner's.
+    /// The list without the domain's entries, except the first, which names the owner.
     fileprivate func withoutEntries(for id: DomainID) -> PermissionList {
         PermissionList(entries.prefix(1) + entries.dropFirst().filter { $0.domain != id })
     }

@@ -2,14 +2,14 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Events of the special nodes, by which clients hear of domains that come and go.
+/// Events of the special nodes, from which clients learn which domains come and go.
 final class SpecialEvents {
     private let store: Store
     private let watches: Watches
     private let events: Events
-    /// Not the one that reads the paths of requests: events are sent in the middle of those.
+    /// Not the scanner of requests: these events are sent while a request is handled.
     private let scanner: PathScanner
-    private var told: [Watch] = []
+    private var found: [Watch] = []
 
     enum Special {
         case introduceDomain, releaseDomain
@@ -22,7 +22,7 @@ final class SpecialEvents {
         }
     }
 
-    /// Which watches an event of a special node is for.
+    /// The watches that an event of a special node is for.
     enum Form {
         /// Watches on the plain name, without a depth.
         case plain
@@ -51,17 +51,17 @@ final class SpecialEvents {
         let plain = UnsafeRawBufferPointer(special.name)
         switch form {
         case .plain:
-            tell([], of: plain, notice) { $0.depth == nil }
+            send([], of: plain, notice) { $0.depth == nil }
         case .domain(let id):
             let withDepth = find(plain, notice) { ($0.depth ?? 0) >= 1 }
             Array("\(special.name)/\(id.rawValue)".utf8).withBytes { bytes in
-                tell(withDepth, of: bytes, notice) { ($0.depth ?? 1) >= 1 }
+                send(withDepth, of: bytes, notice) { ($0.depth ?? 1) >= 1 }
             }
         }
     }
 
-    /// Tells `others` and the watches on exactly this name that `isMeant` accepts.
-    private func tell(
+    /// Sends the event to `others` and to the watches on exactly this name that `isMeant` accepts.
+    private func send(
         _ others: [Watch], of name: UnsafeRawBufferPointer, _ notice: ChangeNotice, where isMeant: (Watch) -> Bool
     ) {
         var cause = Cause.nobody
@@ -72,7 +72,7 @@ final class SpecialEvents {
         _ name: UnsafeRawBufferPointer, _ notice: ChangeNotice, where isMeant: (Watch) -> Bool
     ) -> [Watch] {
         guard let path = try? scanner.scan(name, home: .control, specials: true) else { return [] }
-        watches.find(exactly: path.bytes, hash: path.hash, notice, into: &told, where: isMeant)
-        return told
+        watches.find(exactly: path.bytes, hash: path.hash, notice, into: &found, where: isMeant)
+        return found
     }
 }
