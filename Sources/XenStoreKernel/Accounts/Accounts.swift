@@ -2,18 +2,18 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// What every client holds, and how much it may: a guest's is counted to its domain, that of a client with limits
-/// of its own to its session, and all others' to dom0, who has none.
+/// What every client holds, and how much it may hold. A guest's things count to its domain, those of a client with its
+/// own limits to its session, and all others to dom0, which has no limits.
 ///
-/// It is the one who asks the policies. They are not asked about dom0.
+/// Only this type asks the policies. It never asks them about dom0.
 final class Accounts {
     let ledger = Ledger()
-    /// The policy whose limits can be read and set, if one is.
+    /// The policy with limits that can be read and set, if there is one.
     let limits: (any LimitTable)?
     private let policies: [any Policy]
     private let log: (LogLevel, String) -> Void
     private var complaints = Complaints()
-    /// Whose snapshots have come to pin more since that was looked at.
+    /// The readers whose snapshots pin more than at the last check.
     private(set) var overdrawn: [TransactionReader] = []
 
     init(policies: [any Policy], log: @escaping (LogLevel, String) -> Void) {
@@ -56,7 +56,7 @@ final class Accounts {
         }
     }
 
-    /// Counts the bytes that have come and are not handled yet.
+    /// Counts the bytes of requests that are not handled yet.
     @inline(__always)
     func settleInbox(of session: Session) {
         if session.inbox.footprint != session.chargedInbox { chargeInbox(of: session) }
@@ -69,14 +69,14 @@ final class Accounts {
         adjustMemory(of: session, by: growth)
     }
 
-    /// Counts what the transaction holds to its client.
+    /// Counts the bytes that the transaction holds to its client.
     func settleCharge(of transaction: Transaction, _ session: Session) {
         let growth = transaction.memory - transaction.charged
         transaction.charged += growth
         adjustMemory(of: session, by: growth)
     }
 
-    /// Messages are no longer on their way to a client.
+    /// Counts messages off that are no longer on their way to a client.
     func release(_ settled: Delivery.Settled, of session: Session) {
         if settled.isEmpty || session.isPrivileged { return }
         if settled.replies > 0 { ledger.adjustOutstanding(of: session.domain, by: -settled.replies) }
@@ -98,7 +98,7 @@ final class Accounts {
         return true
     }
 
-    /// The error with which some policy refuses that the client holds so much.
+    /// The error with which a policy refuses this amount; nil if none does.
     @inline(__always)
     func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
         if let limits = session.peer.limits { return limits.refusal(of: resource, amount: amount) }
@@ -116,7 +116,7 @@ final class Accounts {
         }
     }
 
-    /// Whether the client may hold so many more bytes; its operator is told before it may not any more.
+    /// Throws if the client may not hold `more` bytes more. The log warns before that, at the soft limit.
     func allowMemory(_ more: Int, _ session: Session) throws(WireError) {
         if !session.hasLimits { return }
         let memory = held(by: session).memory + more
@@ -131,7 +131,7 @@ final class Accounts {
         return Int(limits?.limit(of: resource, for: session.domain) ?? 0)
     }
 
-    /// The bound on a path of this client on top of the protocol's own, 0 if there is none.
+    /// The bound on the length of this client's paths, beside the protocol's own; 0 if there is none.
     @inline(__always)
     func pathQuota(_ session: Session) -> Int {
         session.isPrivileged ? 0 : Int(limits?.limit(of: .pathMax, for: session.domain) ?? 0)
@@ -144,11 +144,11 @@ final class Accounts {
 
     func setClock(to now: Moment) { complaints.now = now }
 
-    /// Whether it is time to complain of this again: a guest must not be able to fill the log.
+    /// Whether the log may complain about this again: a guest must not be able to fill the log.
     func mayComplain(of domain: DomainID, _ matter: Complaint) -> Bool { complaints.isDue(domain, matter) }
 
-    /// Says once in a while that a client has come to a limit: the guest only gets an error, and without this
-    /// line the operator has no clue.
+    /// Warns once in a while that a client has reached a limit. The guest only gets an error, and without this line the
+    /// operator has no clue.
     func warn(of resource: Resource, _ session: Session) {
         guard mayComplain(of: session.domain, .limit(resource)) else { return }
         let limit = limit(of: resource, session)
@@ -159,8 +159,8 @@ final class Accounts {
 
     // MARK: What snapshots pin
 
-    /// More is kept for a transaction's snapshot, of what its client may read. Called in the middle of a change:
-    /// whether that is too much is looked at after it.
+    /// A transaction's snapshot pins more bytes that its client may read. Called in the middle of a change. Whether
+    /// they are too many is checked after the change.
     func pinned(_ bytes: Int, by reader: TransactionReader) {
         adjustMemory(of: reader.session, by: bytes)
         if reader.isListed { return }
@@ -171,7 +171,7 @@ final class Accounts {
     @inline(__always)
     var hasOverdrawn: Bool { !overdrawn.isEmpty }
 
-    /// Those whose snapshots have come to pin more.
+    /// Takes the readers whose snapshots pin more than at the last check.
     func takeOverdrawn() -> [TransactionReader] {
         let readers = overdrawn
         overdrawn.removeAll(keepingCapacity: true)
@@ -179,6 +179,6 @@ final class Accounts {
         return readers
     }
 
-    /// The session is gone.
+    /// Removes the readers of a session that is gone.
     func forgetOverdrawn(_ session: Session) { overdrawn.removeAll { $0.session === session } }
 }

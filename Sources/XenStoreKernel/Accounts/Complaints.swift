@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// What the log complains of about a domain.
+/// The matters of which the log complains about a domain.
 enum Complaint {
     case limit(Resource)
     case brokenProtocol
@@ -19,18 +19,19 @@ enum Complaint {
     }
 }
 
-/// When the log has complained of which domain: of one matter once in a while, as guests must not fill it.
+/// When the log has complained about which domain: about one matter only once in a while, as guests must not fill the
+/// log.
 struct Complaints {
     /// The monotonic clock as of the last turn.
     var now = Moment.start
     private var last: [UInt32: Moment] = [:]
 
-    /// One matter of one domain is complained of once in so many milliseconds.
+    /// The milliseconds between two complaints about one matter of one domain.
     private static let interval: UInt64 = 10_000
-    /// Guests come and go; what was said of those long gone need not be remembered.
+    /// The number of complaints that are remembered. Guests come and go, and old complaints need not be remembered.
     private static let most = 4096
 
-    /// Whether it is time to complain of this. If so, the next time is after a while.
+    /// Whether the log may complain about this now. If so, it may not for a while.
     mutating func isDue(_ domain: DomainID, _ matter: Complaint) -> Bool {
         let key = UInt32(domain.rawValue) << 8 | UInt32(matter.number)
         if let last = last[key], now < last.advanced(byMilliseconds: Complaints.interval) { return false }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// A transaction of a client that has limits, as the one who looks back through its snapshot and pays for that.
+/// A transaction of a client with limits, as the reader of its snapshot: the client pays for what the snapshot pins.
 final class TransactionReader: SnapshotReader {
     unowned let session: Session
     /// The number of its transaction in the session.
     let transaction: UInt32
     private let accounts: Accounts
     private(set) var pinned = 0
-    /// The accounts list it with those who have come to pay for more.
+    /// Whether the accounts list it among the readers that pay for more.
     var isListed = false
 
     init(session: Session, transaction: UInt32, accounts: Accounts) {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// What one domain holds of everything that is bounded.
+/// What one domain holds of each bounded resource.
 struct Usage: BitwiseCopyable {
     var nodes = 0
     var watches = 0
     var transactions = 0
     var outstanding = 0
-    /// Bytes: nodes, transactions and what they pin, watches, requests that wait, and replies that wait.
+    /// The bytes of nodes, transactions and what they pin, watches, waiting requests, and waiting replies.
     var memory = 0
-    /// Bytes of events that wait to be read.
+    /// The bytes of events that wait to be read.
     var events = 0
 }
 
-/// What every domain holds, adjusted exactly where the thing is made or dropped.
+/// The accounting: what every domain holds. The code that makes or drops a thing adjusts it there.
 ///
-/// Two levels of tables, so that looking up never hashes and unused ranges cost nothing.
+/// Two levels of tables, so that a look-up never hashes, and unused ranges cost nothing.
 final class Ledger {
     private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Usage>?>
-    /// The most that any unprivileged domain ever held (CONTROL `quota max`).
+    /// The most that an unprivileged domain has ever held (CONTROL `quota max`).
     private(set) var peak = Usage()
 
     init() {
@@ -43,7 +43,7 @@ final class Ledger {
 
     subscript(domain: DomainID) -> Usage { usage(domain).pointee }
 
-    /// One more node, or one less, that takes `bytes`.
+    /// Counts one more node, or one less, that takes `bytes`.
     func adjustNodes(of domain: DomainID, by count: Int, bytes: Int) {
         adjust(domain) { usage in
             usage.nodes += count
@@ -70,12 +70,12 @@ final class Ledger {
     private func adjust(_ domain: DomainID, _ change: (inout Usage) -> Void) {
         let usage = usage(domain)
         change(&usage.pointee)
-        note(usage, domain)
+        raisePeak(usage, domain)
     }
 
     func resetPeaks() { peak = Usage() }
 
-    /// Sets how many nodes each domain owns, and returns what was counted where that was wrong.
+    /// Sets the number of nodes of each domain, and returns the old number where it was wrong.
     func setNodes(_ counted: [DomainID: Int]) -> [(domain: DomainID, was: Int)] {
         var wrong: [(domain: DomainID, was: Int)] = []
         for page in 0..<256 {
@@ -91,7 +91,7 @@ final class Ledger {
     }
 
     @inline(__always)
-    private func note(_ usage: UnsafeMutablePointer<Usage>, _ domain: DomainID) {
+    private func raisePeak(_ usage: UnsafeMutablePointer<Usage>, _ domain: DomainID) {
         if domain == .control { return }
         peak.nodes = max(peak.nodes, usage.pointee.nodes)
         peak.watches = max(peak.watches, usage.pointee.watches)

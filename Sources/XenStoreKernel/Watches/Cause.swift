@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// On whose account something is done, and what that one has come to wait for.
+/// The client that pays for an action, and the request that waits because of it.
 struct Cause {
-    /// The guest whose request is carried out: its requests wait where a reader's budget is used up. Nil for
-    /// dom0, and for what nobody has asked for.
+    /// The guest whose request is handled: its requests wait when a reader's budget is used up. Nil for dom0, and for
+    /// actions that no client has asked for.
     private unowned(unsafe) let guest: Session?
-    /// Its request, once that waits for a reader.
+    /// Its request, as soon as that waits for a reader.
     private(set) var outstanding: OutstandingRequest?
-    /// Gathers the changes of a transaction that is being committed, instead of telling of each at once.
+    /// Collects the changes of a transaction that is being committed, instead of sending their events at once.
     let replay: Replay?
 
-    /// What nobody has asked for, such as a domain's end.
+    /// Actions that no client has asked for, such as a domain's end.
     static var nobody: Cause { Cause(guest: nil, replay: nil) }
 
     @inline(__always)
@@ -24,7 +24,7 @@ struct Cause {
         self.replay = replay
     }
 
-    /// The request, which is outstanding until an event beyond a guest's budget has reached it. Only unprivileged
+    /// The request, which stays outstanding until the reader has taken an event beyond its budget. Only unprivileged
     /// domains hold each other up: dom0 waits for nobody.
     mutating func requestThatWaits(_ ledger: Ledger) -> OutstandingRequest? {
         guard let guest else { return nil }

@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Who can see a node at one moment: those who may read it, or its parent, which lists it.
+/// The permission lists that say who can see a node at one generation: its own, and its parent's, whose reader sees the
+/// node in the list of children.
 struct Sight {
     var node: PermissionsID
     var parent: PermissionsID?
 }
 
-/// A change that watches may be told of.
+/// A change that may fire watches.
 struct ChangeNotice {
-    /// Only watches on the very path: the node went away with an ancestor, whose own notice tells
+    /// Only watches on exactly this path fire: the node went away with an ancestor, and the ancestor's own notice fires
     /// the watches further up.
     var isExact: Bool
-    /// Who could see the node before, and who can see it now; nil where there is no node. A client is told
-    /// that could see it at either of the two moments: what was to be seen at one must not be judged by the
-    /// permissions of the other.
+    /// Who could see the node before the change, and who can see it now; nil where there is no node. A client that
+    /// could see it at either generation gets the event. The permissions of one generation must not decide about the
+    /// other.
     var before: Sight?
     var now: Sight?
 }
 
 extension ChangeNotice {
-    /// Of a node that was made or has changed.
+    /// A notice of a node that was made or has changed.
     init(ofChange id: NodeID, in store: Store) {
         self.init(isExact: false, before: nil, now: Sight(of: id, in: store))
     }
 
-    /// Of a node that is about to be removed, with an ancestor if it is `exact`.
+    /// A notice of a node just before its removal, with an ancestor if it is `exact`.
     init(ofRemoval id: NodeID, isExact: Bool, in store: Store) {
         self.init(isExact: isExact, before: Sight(of: id, in: store), now: nil)
     }
 
-    /// Who could know of a node at two moments, each with the permissions of that same moment; nil if there was no
-    /// node at either.
+    /// A notice of a node's change between two generations, each with the permissions of its own; nil if the node
+    /// existed at neither.
     init?(of path: Path, isExact: Bool, since before: UInt64, in store: Store) {
         let old = store.nodes.find(path, at: before)
         let new = store.find(path)

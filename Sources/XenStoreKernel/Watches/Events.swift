@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Sends events: tells watches of what has changed.
+/// Sends the events of watches that fire.
 final class Events {
     private let ledger: Ledger
     private let schedule: Schedule
@@ -19,26 +19,26 @@ final class Events {
         self.trace = trace
     }
 
-    /// Sends an event of `path` to each of these watches.
+    /// Sends an event with `path` to each of these watches.
     func send(_ path: UnsafeRawBufferPointer, to watches: [Watch], _ cause: inout Cause) {
         for watch in watches { send(path, to: watch, &cause) }
     }
 
-    /// A new watch fires at once, even if its node is missing or may not be read. This event does not keep the
-    /// request outstanding.
+    /// A new watch fires at once, even if its node is missing, or the client may not read it. This event does not keep
+    /// the request outstanding.
     func sendFirst(of watch: Watch) {
         var cause = Cause.nobody
         watch.path.withUnsafeBytes { send($0, to: watch, &cause) }
     }
 
-    /// Queues one event. An equal one that is still on its way stands for both, except on special nodes: each domain
-    /// that comes or goes counts.
+    /// Queues one event. If an equal one is unsent, it stands for both; but on special nodes each domain that comes or
+    /// goes gets its own event.
     func send(_ path: UnsafeRawBufferPointer, to watch: Watch, _ cause: inout Cause) {
         let session = watch.session
         guard session.isOpen, !session.isEnding else { return }
         let shown = UnsafeRawBufferPointer(rebasing: path.dropFirst(watch.hiddenPrefix))
         let length = shown.count + 1 + watch.token.count + 1
-        // XSA-324: what does not fit into a message is not sent.
+        // XSA-324: an event that does not fit into a message is not sent.
         if length > Limits.payloadMax { return }
         let key = watch.isSpecial ? 0 : hashing.event(path: shown, token: watch.token)
         if key != 0, session.delivery.contains(event: key) { return }
@@ -68,7 +68,7 @@ final class Events {
 }
 
 extension PathHash {
-    /// What two equal events have in common; never 0.
+    /// A number that equal events share. It is never 0.
     fileprivate func event(path: UnsafeRawBufferPointer, token: [UInt8]) -> UInt64 {
         token.withUnsafeBytes { child($0, of: child(path, of: special)) } | 1
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a transaction changes while it is committed: each path once, in the order in which the
-/// transaction first touched it.
+/// The changes that a transaction makes while it is committed: each path once, in the order in which the transaction
+/// first touched it.
 final class Replay {
     private let order: [UInt64: Int]
     private var paths: [UInt64: (bytes: [UInt8], isExact: Bool)] = [:]
-    /// How many nodes may still be removed. The ground may have moved: what was a small subtree in the draft
-    /// may be a large one now, and nobody has paid for that.
+    /// The number of nodes that the replay may still remove. Others may have changed the store: a subtree that was
+    /// small in the draft may be large now, and the transaction has not paid for that.
     private var removals: Int
 
     init(order: [UInt64: Int], removals: Int) {
@@ -14,7 +14,7 @@ final class Replay {
         self.removals = removals
     }
 
-    func note(_ path: UnsafeRawBufferPointer, hash: UInt64, isExact: Bool) {
+    func add(_ path: UnsafeRawBufferPointer, hash: UInt64, isExact: Bool) {
         if let known = paths[hash] {
             paths[hash] = (known.bytes, known.isExact && isExact)
         } else {
@@ -22,7 +22,7 @@ final class Replay {
         }
     }
 
-    /// One more node is to be removed. False if that is more than the transaction has paid for.
+    /// Counts one more node to remove. Returns false if the transaction has not paid for that many.
     func spendRemoval() -> Bool {
         removals -= 1
         return removals >= 0

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// A session's wish to hear of changes at a path and below.
+/// A session's wish to learn of changes at a path and below it.
 final class Watch {
     unowned let session: Session
     /// Absolute, without a NUL.
     let path: [UInt8]
     let token: [UInt8]
-    /// How many bytes of an event's path the client does not want to see: it spelled the watch
-    /// relative to its home.
+    /// The number of bytes at the start of an event's path that the client does not want to see, because it set the
+    /// watch relative to its home.
     let hiddenPrefix: Int
-    /// How many levels below the path are of interest; nil for all.
+    /// The number of levels below the path that matter; nil for all.
     let depth: Int?
-    /// Goes up with each watch: events of one change go out in the order of the watches' making.
+    /// Grows with each watch. The events of one change go out in the order in which the watches were set.
     let serial: UInt64
     /// The hash of the path.
     let hash: UInt64
@@ -32,10 +32,10 @@ final class Watch {
 
     var isSpecial: Bool { path.first == UInt8(ascii: "@") }
 
-    /// Bytes that count to the client's memory.
+    /// The bytes that count to the client's memory.
     var memory: Int { Watch.overhead + path.count + token.count }
 
-    /// What a watch takes beside its text: the object, two arrays, and its places in two tables.
+    /// The bytes that a watch takes beside its text: the object, two arrays, and its places in two tables.
     static let overhead = 320
 
     func isEqual(path: UnsafeRawBufferPointer, token: UnsafeRawBufferPointer) -> Bool {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// All watches, by the path they are set on, so that a change finds the watches on its path and on
-/// each ancestor without looking at any other.
+/// All watches by their paths, so that a change finds the watches on its path and on each ancestor without looking at
+/// any other.
 struct WatchIndex: ~Copyable {
-    /// The watches on one path: session by session, so that whether a session may know is asked once, however
-    /// many watches it has; and each session's in the order of their making.
+    /// The watches on one path, grouped by session, so that the index asks once for each session whether it may know.
+    /// Each session's watches stand in the order in which they were set.
     private struct Bucket {
         var hash: UInt64
         var groups: [Group]
@@ -63,7 +63,7 @@ struct WatchIndex: ~Copyable {
         count -= 1
         buckets[Int(number)].groups[group].watches.remove(at: at)
         if buckets[Int(number)].groups[group].watches.isEmpty {
-            // Their order does not matter: whoever collects from several sorts.
+            // The order of groups does not matter: a caller that collects watches of several sessions sorts them.
             buckets[Int(number)].groups.swapAt(group, buckets[Int(number)].groups.count - 1)
             buckets[Int(number)].groups.removeLast()
         }
@@ -74,8 +74,8 @@ struct WatchIndex: ~Copyable {
         }
     }
 
-    /// Appends the watches on the path with this hash that `isMeant` accepts, of the sessions that may know.
-    /// Returns how many sessions were asked.
+    /// Appends the watches on the path with this hash that `isMeant` accepts, of the sessions that may know. Returns
+    /// the number of sessions that it has asked about.
     @inline(__always)
     func collect(
         _ hash: UInt64, into matches: inout [Watch], ofSessions mayKnow: (Session) -> Bool,
@@ -91,8 +91,8 @@ struct WatchIndex: ~Copyable {
 }
 
 extension [Watch] {
-    /// Watches stand in the order of their serials. A new one is the last, unless it comes back after a restart:
-    /// then each domain's come after all of another's.
+    /// Watches stand in the order of their serials. A new one is the last, unless it is restored after a restart: then
+    /// each domain's watches come after all those of another domain.
     fileprivate mutating func insert(inOrder watch: Watch) {
         if let last, last.serial > watch.serial { return insert(watch, at: place(of: watch.serial)) }
         append(watch)

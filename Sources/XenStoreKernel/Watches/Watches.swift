@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// All watches: each session's own, and the index by path in which a change finds those that it concerns.
+/// All watches: the watches of each session, and the index by path in which a change finds its watches.
 final class Watches {
     private let store: Store
     private let accounts: Accounts
@@ -45,7 +45,7 @@ final class Watches {
         return watch
     }
 
-    /// A peer that was there before the daemon was restarted has a watch back.
+    /// Restores a watch of a peer that was connected before the daemon was restarted.
     func restore(_ record: WatchRecord, on path: Path, of session: Session) {
         record.token.withBytes { token in
             add(
@@ -63,7 +63,7 @@ final class Watches {
         accounts.adjustWatches(of: watch.session, by: 1, bytes: watch.memory)
     }
 
-    /// Where in a session's table a watch stands.
+    /// The key of a watch in its session's table.
     private func place(of hash: UInt64, _ token: UnsafeRawBufferPointer) -> UInt64 {
         store.hashing.child(token, of: hash)
     }
@@ -99,7 +99,7 @@ final class Watches {
     /// Whether there is a watch on the path with this hash.
     func contains(hash: UInt64) -> Bool { index.contains(hash: hash) }
 
-    /// Puts into `found` the watches to be told of a change, in their order: those on `path` and, unless the notice is
+    /// Puts into `found` the watches that fire on a change, in their order: those on `path` and, unless the notice is
     /// exact, those on its ancestors.
     func find(_ path: Path, _ notice: ChangeNotice, into found: inout [Watch]) {
         found.removeAll(keepingCapacity: true)
@@ -138,7 +138,7 @@ final class Watches {
         schedule.spend(asked * Work.watch)
     }
 
-    /// Each path's watches stand in order; those of several paths have to be merged.
+    /// Each path's watches are sorted. Those of several paths must be merged.
     private func sort(_ found: inout [Watch]) {
         if found.count > 1 { found.sort { $0.serial < $1.serial } }
     }
