@@ -2,18 +2,18 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Decides which sessions are BLOCKED, and which are to be read from.
+/// Decides which sessions are BLOCKED, and from which sessions transports read.
 final class FlowControl {
     private let sessions: Sessions
     private let accounts: Accounts
     private let schedule: Schedule
-    /// Gives the store to one session, while guests wait.
+    /// Reserves the store for one session, while guests wait.
     let reservations: Reservations
 
-    /// Unsent bytes above which a session gets no more answers before it has read some.
-    private static let unsentMax = 64 * 1024
-    /// Bytes of requests that may wait before the session is no longer read from.
-    private static let inboxMax = 64 * 1024
+    /// With more unsent bytes a session is BLOCKED until its client has read some.
+    private static let unsentBytesToBlock = 64 * 1024
+    /// With more bytes of waiting requests a session's transport stops reading.
+    private static let inboxBytesMax = 64 * 1024
 
     init(sessions: Sessions, accounts: Accounts, schedule: Schedule) {
         self.sessions = sessions
@@ -22,31 +22,31 @@ final class FlowControl {
         reservations = Reservations(accounts: accounts)
     }
 
-    /// Whether the session's next request is not handled before something else has happened.
+    /// Whether the session's next request must wait for something else.
     @inline(__always)
     func mustWait(_ session: Session) -> Bool {
-        if session.unsentCount > FlowControl.unsentMax { return true }
+        if session.unsentCount > FlowControl.unsentBytesToBlock { return true }
         return session.hasLimits && blockOfLimited(session) != nil
     }
 
-    /// Decides whether the session is BLOCKED, and tells its transport if that has changed.
+    /// Decides whether the session is BLOCKED, and whether its transport may read.
     @inline(__always)
     func reconsider(_ session: Session) {
-        // Of most sessions, and with each request, there is nothing to decide.
+        // For most sessions, at most requests, there is nothing to decide.
         let isPlain = !session.hasLimits && session.blockedBy == nil && session.isReading && session.inbox.isEmpty
-        if isPlain, session.unsentCount <= FlowControl.unsentMax { return }
+        if isPlain, session.unsentCount <= FlowControl.unsentBytesToBlock { return }
         decide(session)
     }
 
     private func decide(_ session: Session) {
         guard session.isOpen, !session.isEnding else { return }
-        // What this turn has made is about to be flushed; that alone blocks nobody.
+        // The session is about to be flushed. Bytes of this turn alone must not block it.
         if !session.isTouched { setBlock(blockReason(session), of: session) }
         let isBlocked = session.blockedBy != nil
-        if !isBlocked, !session.isBacklogged, session.inbox.hasWholeFrame {
+        if !isBlocked, !session.isBacklogged, session.inbox.hasWholeMessage {
             schedule.putOff(session, isCostly: false, at: accounts.now)
         }
-        sessions.setReading(!isBlocked && session.inbox.count <= FlowControl.inboxMax, of: session)
+        sessions.setReading(!isBlocked && session.inbox.count <= FlowControl.inboxBytesMax, of: session)
     }
 
     @inline(__always)
@@ -62,11 +62,11 @@ final class FlowControl {
 
     @inline(__always)
     private func blockReason(_ session: Session) -> BlockedReason? {
-        if session.unsentCount > FlowControl.unsentMax { return .peerNotReading }
+        if session.unsentCount > FlowControl.unsentBytesToBlock { return .peerNotReading }
         return session.hasLimits ? blockOfLimited(session) : nil
     }
 
-    /// What keeps a session with limits from being read from, if something does.
+    /// The reason that blocks a session with limits, if there is one.
     private func blockOfLimited(_ session: Session) -> BlockedReason? {
         if reservations.isOpen { return session.isPrivileged ? nil : .reservation }
         if session.heldUp > 0 { return .unreadEvents }
@@ -74,8 +74,8 @@ final class FlowControl {
         if accounts.refusal(of: .outstanding, amount: usage.outstanding + 1, session) != nil {
             return .outstandingRequests
         }
-        // Only while there is something to be read that would free memory: otherwise the domain
-        // could never ask for its nodes to be removed.
+        // Only while the client can free memory by reading: otherwise the domain could never ask for its nodes to be
+        // removed.
         if session.hasUnsent, accounts.refusal(of: .memory, amount: usage.memory, session) != nil {
             return .memory
         }
@@ -84,12 +84,12 @@ final class FlowControl {
 
     // MARK: Reservations
 
-    /// The session has ended its transaction, or is gone.
+    /// Ends the reservation of a session that has ended its transaction, or that is gone.
     func endReservation(of session: Session) {
         for waiting in reservations.end(of: session) { reconsider(waiting) }
     }
 
-    /// Ends a reservation whose time is over, and says when to look again.
+    /// Ends a reservation when its time is over. Returns the time of the next check.
     @inline(__always)
     func expireReservation() -> Moment? { reservations.isOpen ? expireOpenReservation() : nil }
 

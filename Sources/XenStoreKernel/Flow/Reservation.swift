@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// The store to itself, for a transaction of dom0 that guests have made fail again and again.
+/// Reserves the store for a transaction of dom0 that guests have made fail again and again.
 ///
-/// A guest that keeps on writing to a node could keep dom0 from ever committing a transaction that
-/// reads the node (XSA-206). After a few conflicts in a row, guests have to wait while dom0 tries
-/// once more; not for long, since dom0 may have gone to sleep over it, and not often, since a client may never
-/// come to an end.
+/// A guest that writes to a node again and again could keep dom0 from ever committing a transaction that reads the node
+/// (XSA-206). So after a few conflicts guests wait while dom0 tries once more. They do not wait long, because dom0 may
+/// sleep meanwhile, and not often, because a client may never finish.
 final class Reservations {
     private let accounts: Accounts
-    /// Who has the store to itself.
+    /// The session for which the store is reserved.
     private var holder: Session?
-    /// Since when guests wait; set at the end of the turn, when the time is known.
+    /// The time since which guests wait. Set at the end of the turn, when the time is known.
     private var start: Moment?
     /// The sessions that wait.
     private var waiting: [Session] = []
 
-    /// Conflicts in a row after which a session gets the store to itself. Only a transaction that has something
-    /// to commit can have a conflict.
+    /// The number of conflicts in a row after which a session gets the reservation. Only a transaction that has
+    /// something to commit can have a conflict.
     private static let patience = 3
-    /// How long guests wait at most, in milliseconds.
+    /// The milliseconds that guests wait at most.
     private static let durationMax: UInt64 = 100
-    /// For so many times its duration the session has no other: a client has the store to itself for a tenth of
-    /// the time at most.
+    /// A session gets no other reservation for this many times the duration of its last one: so a client has at most a
+    /// tenth of the time.
     private static let pauseFactor: UInt64 = 9
 
     init(accounts: Accounts) { self.accounts = accounts }
@@ -31,7 +30,7 @@ final class Reservations {
 
     func wait(_ session: Session) { waiting.append(session) }
 
-    /// A session starts a transaction.
+    /// Reserves the store for a session that starts a transaction, if it has failed often enough.
     func openIfDesperate(_ session: Session) {
         guard holder == nil, !session.hasLimits, session.peer.mayWrite,
             session.conflicts >= Reservations.patience, accounts.now >= session.reservationPause
@@ -39,7 +38,7 @@ final class Reservations {
         holder = session
     }
 
-    /// Ends the session's reservation, if it has one. Returns those who have waited for that.
+    /// Ends the session's reservation, if it has one. Returns the sessions that have waited.
     func end(of session: Session) -> [Session] { holder === session ? end() : [] }
 
     private func end() -> [Session] {
@@ -53,7 +52,7 @@ final class Reservations {
         return waiting
     }
 
-    /// Ends a reservation whose time is over. Returns when to look again, or those who have waited.
+    /// Ends a reservation when its time is over. Returns the time of the next check, or the sessions that have waited.
     func expire() -> (deadline: Moment?, freed: [Session]) {
         if holder == nil { return (nil, []) }
         let start = start ?? accounts.now

@@ -2,24 +2,24 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Counts what is on its way to clients, and bounds the events that wait for a reader.
+/// Counts the unsent bytes of clients, and bounds the events that wait for a reader.
 ///
-/// An unprivileged reader has a budget of its own for events, apart from its memory: a writer must not use up its
-/// victim's memory. Beyond the budget a guest that causes events waits until they are read, but no longer than the
-/// event time-out. Then they are dropped, and so is all else beyond the budget until the reader reads again. An
-/// event never takes the place of one on another path: kernels ignore events that they do not expect.
+/// An unprivileged reader has a budget for events, apart from its memory: a writer must not use up its victim's memory.
+/// Above the budget, a guest that causes events waits until they are read, but not longer than the event time-out. Then
+/// they are dropped, and all other events above the budget as well, until the reader reads again. An event never
+/// replaces an event on another path: kernels ignore events that they do not expect.
 final class Unsent {
     private let sessions: Sessions
     private let accounts: Accounts
     private let flow: FlowControl
     private let streams: Streams
     private let log: (LogLevel, String) -> Void
-    /// Sessions that hold events which may be dropped after a while, and when the first of them may be.
+    /// The sessions with events that may be dropped after a while, and the time at which the first may be.
     private var waiting: [Session] = []
     private var nextExpiry: Moment?
 
-    /// Unsent bytes above which a privileged client that does not read its events is given up.
-    private static let givenUpMax = 32 * 1024 * 1024
+    /// A privileged client with more unsent bytes does not read its events. The daemon closes its connection.
+    private static let unsentBytesToClose = 32 * 1024 * 1024
 
     init(
         sessions: Sessions, accounts: Accounts, flow: FlowControl, streams: Streams,
@@ -32,16 +32,16 @@ final class Unsent {
         self.log = log
     }
 
-    // MARK: Out
+    // MARK: Sent
 
-    /// `count` of the session's bytes have gone out.
+    /// `count` bytes of the session were sent.
     @inline(__always)
     func sent(_ count: Int, of session: Session) {
         session.consume(count)
         if !session.delivery.isEmpty { settle(session, upTo: session.position.sent) }
     }
 
-    /// The session ends: nothing of it is on its way any more.
+    /// Drops all unsent bytes of a session that ends.
     func drop(all session: Session) {
         settle(session, upTo: .max)
         session.consume(session.unsentCount)
@@ -54,7 +54,7 @@ final class Unsent {
         admitExcess(of: session)
     }
 
-    /// Takes back what was made for the session at or after `place`, with all that was counted for it.
+    /// Drops the bytes of the session's stream at or after `place`, with everything that was counted for them.
     func truncate(_ session: Session, to place: UInt64) {
         guard session.position.made > place else { return }
         session.truncate(to: place)
@@ -66,9 +66,9 @@ final class Unsent {
         for other in settled.freed { flow.reconsider(other) }
     }
 
-    // MARK: In
+    // MARK: Appended
 
-    /// Appends a reply. That of an unprivileged domain counts to its memory, and keeps its request outstanding:
+    /// Appends a reply. A reply to an unprivileged domain counts to its memory, and keeps its request outstanding.
     /// `outstanding` is that request, if it waits for more than the reply.
     @inline(__always)
     func append(
@@ -80,7 +80,7 @@ final class Unsent {
         sessions.touch(session)
     }
 
-    /// Appends a whole reply that was taken back, and stands all the same.
+    /// Appends a whole reply that a rollback has dropped, and that stays.
     func append(again reply: UnsafeRawBufferPointer, to session: Session) {
         let start = session.position.made
         session.extend(by: reply.count).copyMemory(from: reply)
@@ -99,7 +99,7 @@ final class Unsent {
         session.delivery.append(Delivery.Mark(start: start, end: end, event: 0, cause: outstanding, kind: .reply))
     }
 
-    /// Appends what an earlier daemon has left to be sent.
+    /// Appends bytes that an earlier daemon has left unsent.
     func append(rest: UnsafeRawBufferPointer, to session: Session) {
         let start = session.position.made
         session.extend(by: rest.count).copyMemory(from: rest)
@@ -109,8 +109,8 @@ final class Unsent {
             Delivery.Mark(start: start, end: session.position.made, event: 0, cause: nil, kind: .rest))
     }
 
-    /// Room for an admitted event of `count` bytes, which must all be written. `key`: see ``Delivery/Mark/event``.
-    /// `waiting` is the request that waits for the reader.
+    /// Makes room for an admitted event of `count` bytes, which the caller must write. `key`: see
+    /// ``Delivery/Mark/event``. `waiting` is the request that waits for the reader.
     func extend(
         by count: Int, of session: Session, forEvent key: UInt64, isExcess: Bool, waiting: OutstandingRequest?
     ) -> UnsafeMutableRawBufferPointer {
@@ -128,7 +128,7 @@ final class Unsent {
 
     // MARK: Events
 
-    /// What becomes of an event.
+    /// What happens to an event.
     enum Admission {
         case event
         case excess
@@ -137,22 +137,22 @@ final class Unsent {
 
     /// Whether an event of `bytes` may be queued for the session.
     func admission(of bytes: Int, to session: Session) -> Admission {
-        if session.isPrivileged { return isGivenUp(session, bytes) ? .dropped : .event }
+        if session.isPrivileged { return closes(session, bytes) ? .dropped : .event }
         let limit = accounts.limit(of: .eventMemory, session)
         let footprint = bytes + Delivery.Mark.overhead
         let held = accounts.ledger[session.domain].events
-        // One finds room in any budget: otherwise nobody could be told of anything.
+        // One event always has room: otherwise a domain with a small budget would never get any.
         if limit == 0 || held == 0 || held + footprint <= limit { return .event }
-        // As much again for those that somebody waits for and for dom0's, who waits for nobody.
+        // The same amount again is for events that a guest waits for, and for dom0's, which waits for nobody.
         if !session.isDeaf, session.delivery.excess + footprint <= limit { return .excess }
         countDropped(1, of: session)
         return .dropped
     }
 
-    /// A privileged client that has not read for long is given up, so that it knows.
-    private func isGivenUp(_ session: Session, _ bytes: Int) -> Bool {
+    /// Closes the connection of a privileged client that has not read for long, so that it notices.
+    private func closes(_ session: Session, _ bytes: Int) -> Bool {
         let limit = session.peer.limits.map { $0.memory } ?? 0
-        if session.unsentCount + bytes <= (limit > 0 ? limit : Unsent.givenUpMax) { return false }
+        if session.unsentCount + bytes <= (limit > 0 ? limit : Unsent.unsentBytesToClose) { return false }
         log(.warning, "\(session.name): does not read its events, \(session.unsentCount) bytes wait; closing")
         session.isEnding = true
         session.endReason = .peerNotReading
@@ -160,7 +160,7 @@ final class Unsent {
         return true
     }
 
-    /// Something of the session's is out: there may be room for events that were beyond its budget.
+    /// Admits events above the budget, because bytes of the session were sent, and there may be room now.
     func admitExcess(of session: Session) {
         if session.delivery.excess == 0 || session.isPrivileged { return }
         let limit = accounts.limit(of: .eventMemory, session)
@@ -172,7 +172,7 @@ final class Unsent {
 
     // MARK: Expiry
 
-    /// Remembers that events of this session have to be dropped if they do not get out.
+    /// Remembers that events of this session must be dropped if it does not read them in time.
     @inline(__always)
     func awaitDeadlines(of session: Session) {
         if session.delivery.excess > 0 { awaitDeadlinesOfExcess(of: session) }
@@ -189,7 +189,7 @@ final class Unsent {
         nextExpiry = min(nextExpiry ?? deadline, deadline)
     }
 
-    /// Drops the events whose time is over and says when to look again.
+    /// Drops the events whose time is over. Returns the time of the next check.
     @inline(__always)
     func expire() -> Moment? {
         guard let due = nextExpiry else { return nil }

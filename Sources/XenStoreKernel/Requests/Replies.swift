@@ -40,7 +40,7 @@ final class Replies {
     private func append(
         _ header: Header, _ payload: UnsafeRawBufferPointer, to session: Session, _ outstanding: OutstandingRequest?
     ) {
-        trace.note(isRequest: false, header, payload, session)
+        trace.show(isRequest: false, header, payload, session)
         unsent.append(header, payload, to: session, outstanding)
     }
 

@@ -36,7 +36,7 @@ final class Router {
 
     /// Answers one request: exactly one reply, whatever happens.
     func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
-        trace.note(isRequest: true, header, payload, session)
+        trace.show(isRequest: true, header, payload, session)
         let start = session.position.made
         handledCount &+= 1
         if observation == nil, header.type == Operation.read.rawValue, header.transaction == 0 {

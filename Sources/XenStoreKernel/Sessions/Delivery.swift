@@ -3,47 +3,47 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Unsent messages that something depends on: events, so that an equal one is not queued after them, and the
-/// replies and events of unprivileged clients, which are counted until they are out.
+/// Unsent messages that something depends on: events, so that an equal one is not queued after them, and the replies
+/// and events of unprivileged clients, which are counted until they are sent.
 struct Delivery {
     struct Mark {
         enum Kind: UInt8 {
-            /// Never dropped. Without a cause, its request is outstanding until it is out.
+            /// Never dropped. If it has no cause, its request is outstanding until it is sent.
             case reply
             /// Counts to the reader's events, if the reader is unprivileged.
             case event
-            /// Beyond what the reader's events may take: whoever causes it waits for it, if that is a guest.
+            /// Above the reader's budget for events. A guest that causes it waits for it.
             case excess
-            /// What a restart has left to be sent. Counts to memory like a reply, and keeps nothing outstanding.
+            /// Left unsent by an earlier daemon. Counts to memory like a reply, and keeps no request outstanding.
             case rest
         }
 
-        /// Where the message lies in the stream of the outbox.
+        /// The message's place in the stream to the peer.
         var start: UInt64
         var end: UInt64
-        /// What makes the event equal to another; 0 for replies and for events of special nodes.
+        /// A number that equal events share; 0 for replies and for events of special nodes.
         var event: UInt64
-        /// The request that is outstanding until this, and maybe more, is out.
+        /// The request that is outstanding until this message, and maybe others, are sent.
         var cause: OutstandingRequest?
         var kind: Kind
-        /// When the event may be dropped; set at the end of the turn, when the time is known.
+        /// The time at which the event may be dropped. Set at the end of the turn, when the time is known.
         var deadline: Moment?
 
-        /// Bytes of the message.
+        /// The bytes of the message.
         var length: Int { Int(end - start) }
-        /// Bytes that an event takes: also its mark and its place among those to be merged with.
+        /// The bytes that an event takes, with its mark and its place among events to compare with.
         var footprint: Int { length + Mark.overhead }
         static let overhead = 72
     }
 
-    /// What is no longer on its way.
+    /// Messages that are no longer on their way.
     struct Settled {
-        /// Replies whose requests were outstanding for nothing else.
+        /// The number of replies whose requests were outstanding for nothing else.
         var replies = 0
         var replyBytes = 0
         var eventBytes = 0
 
-        /// Those whose last request nobody waits for any more.
+        /// The sessions whose last waiting request waits no longer.
         var freed: [Session] = []
 
         var isEmpty: Bool { replies == 0 && replyBytes == 0 && eventBytes == 0 }
@@ -51,17 +51,17 @@ struct Delivery {
 
     private(set) var marks: [Mark] = []
     private var first = 0
-    /// The marks below this index have a deadline if they need one. Deadlines go up.
+    /// The marks below this index have a deadline if they need one. Deadlines grow.
     private var dated = 0
     private var events: Set<UInt64> = []
-    /// Bytes of the events that are beyond the reader's budget.
+    /// The bytes of the events above the reader's budget.
     private(set) var excess = 0
 
     var isEmpty: Bool { first == marks.count }
-    /// The marks of what is still on its way.
+    /// The marks of messages that are still unsent.
     var pending: ArraySlice<Mark> { marks[first...] }
 
-    /// Whether an equal event is still on its way.
+    /// Whether an equal event is still unsent.
     func contains(event: UInt64) -> Bool { events.contains(event) }
 
     mutating func append(_ mark: Mark) {
@@ -70,7 +70,7 @@ struct Delivery {
         if mark.kind == .excess { excess += mark.footprint }
     }
 
-    /// Everything before `position` has gone out.
+    /// Everything before `position` was sent.
     mutating func settle(upTo position: UInt64) -> Settled {
         var settled = Settled()
         while first < marks.count, marks[first].end <= position {
@@ -82,14 +82,14 @@ struct Delivery {
             marks.removeAll(keepingCapacity: marks.count <= 64)
             (first, dated) = (0, 0)
         } else if first >= 64, first > marks.count / 2 {
-            // A reader that is always a little behind must not make this grow.
+            // This must not grow if a reader is always a little late.
             marks.removeFirst(first)
             (first, dated) = (0, max(0, dated - first))
         }
         return settled
     }
 
-    /// Nobody waits for the mark any more.
+    /// Removes a mark that nobody waits for any more from all counts.
     private mutating func forget(_ mark: Mark, _ settled: inout Settled) {
         if mark.event != 0 { events.remove(mark.event) }
         if let session = mark.cause?.settleOne() { settled.freed.append(session) }
@@ -103,8 +103,8 @@ struct Delivery {
         }
     }
 
-    /// Events that were beyond the budget fit into `room` bytes of it now, the oldest first. Requests that wait for
-    /// them wait no longer. Returns how many bytes they take, and the sessions that may be read again.
+    /// Admits events above the budget, the oldest first, as far as `room` bytes allow. Requests that wait for them wait
+    /// no longer. Returns the bytes that they take, and the sessions that may be read again.
     mutating func admit(within room: Int) -> (bytes: Int, freed: [Session]) {
         var taken = 0
         var freed: [Session] = []
@@ -121,8 +121,8 @@ struct Delivery {
         return (taken, freed)
     }
 
-    /// Forgets the events whose time is over and of which nothing has gone out, and returns where
-    /// they lay, in order; what follows each moves up by its length.
+    /// Forgets the events whose time is over and of which nothing was sent. Returns their places, in order. Later
+    /// messages move up by their length.
     mutating func takeExpired(at now: Moment, sent: UInt64) -> (gone: [Range<UInt64>], freed: [Session]) {
         guard let deadline = nextDeadline(sent: sent), deadline <= now else { return ([], []) }
         var gone: [Range<UInt64>] = []
@@ -146,7 +146,7 @@ struct Delivery {
         return (gone, settled.freed)
     }
 
-    /// Sets the deadline of the events that somebody waits for and that have none yet.
+    /// Sets the deadline of the events that a guest waits for and that have none yet.
     mutating func setDeadlines(_ deadline: Moment) {
         for index in max(first, dated)..<marks.count where marks[index].kind == .excess && marks[index].cause != nil {
             marks[index].deadline = deadline
@@ -154,13 +154,13 @@ struct Delivery {
         dated = marks.count
     }
 
-    /// When the first event may be dropped of which nothing has gone out, if any may.
+    /// The time at which the first event may be dropped of which nothing was sent; nil if there is none.
     func nextDeadline(sent: UInt64) -> Moment? {
         if excess == 0 { return nil }
         return marks[first...].first { $0.deadline != nil && $0.start >= sent }?.deadline
     }
 
-    /// Forgets what was appended at or after `position`.
+    /// Forgets messages that were appended at or after `position`.
     mutating func truncate(to position: UInt64) -> Settled {
         var settled = Settled()
         while marks.count > first, let last = marks.last, last.start >= position {
@@ -172,8 +172,8 @@ struct Delivery {
     }
 }
 
-/// A request of an unprivileged domain that has caused an event beyond its reader's budget: its domain is not
-/// read from before that, and its reply, are out.
+/// A request of an unprivileged domain that has caused an event above its reader's budget. The daemon does not read
+/// from its domain until the event and the reply were sent.
 final class OutstandingRequest {
     private weak var session: Session?
     private let ledger: Ledger
@@ -190,7 +190,7 @@ final class OutstandingRequest {
 
     func addOne() { waiting += 1 }
 
-    /// One of the events and replies that it waits for is out. Returns its session if that was the last.
+    /// One of its events and replies was sent. Returns its session if that was the last one.
     func settleOne() -> Session? {
         waiting -= 1
         guard waiting == 0 else { return nil }

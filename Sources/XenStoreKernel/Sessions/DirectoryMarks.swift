@@ -2,17 +2,17 @@
 
 /// Places in one long list of children, so that DIRECTORY_PART need not walk it from its start for each part.
 ///
-/// They are good for one state of one list in one tree: a change of the list changes its node's generation.
-/// Generations of a draft come again in the store and in other drafts, when the draft's own nodes are gone.
+/// They hold for one state of one list in one tree: a change of the list changes its node's generation. The generations
+/// of a draft come again in the store and in other drafts, when the draft is gone.
 struct DirectoryMarks {
     private var node = NodeID.none
     private var generation: UInt64 = 0
     private var tree: UInt64 = 0
-    /// Children and where their names begin in the list, in order.
+    /// Children and the places of their names in the list, in order.
     private var marks: [(offset: Int, child: NodeID)] = []
     private var spacing = DirectoryMarks.spacingMin
 
-    /// Bytes between two marks: as much as one reply holds.
+    /// The bytes between two marks: as many as one reply holds.
     private static let spacingMin = 4096
     private static let countMax = 512
 
@@ -35,7 +35,7 @@ struct DirectoryMarks {
         return low > 0 ? marks[low - 1] : nil
     }
 
-    /// The walk has come to a child whose name begins at `offset`.
+    /// Adds the child that the walk has reached. Its name begins at `offset`.
     mutating func pass(_ child: NodeID, at offset: Int) {
         if offset < (marks.last?.offset ?? 0) + spacing { return }
         if marks.count == DirectoryMarks.countMax {

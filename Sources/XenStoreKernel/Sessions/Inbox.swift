@@ -2,8 +2,8 @@
 
 import XenStoreWire
 
-/// Bytes that have come from a peer and were not handled yet: a part of a frame, or frames that
-/// have to wait. Usually empty, and then without memory: frames are handled where they were read.
+/// Bytes that a peer has sent and that are not handled yet: a part of a message, or messages that must wait. It is
+/// usually empty, and then takes no memory: messages are handled where the transport has read them.
 struct Inbox: ~Copyable {
     private var buffer: [UInt8] = []
     private var start = 0
@@ -11,14 +11,14 @@ struct Inbox: ~Copyable {
     var count: Int { buffer.count - start }
     var isEmpty: Bool { count == 0 }
 
-    /// Bytes that it takes.
+    /// The bytes of memory that it takes.
     var footprint: Int { buffer.capacity }
 
-    /// What is there.
+    /// All bytes in it.
     var bytes: [UInt8] { Array(buffer[start...]) }
 
-    /// Whether there is a frame that can be handled, or that breaks the protocol.
-    var hasWholeFrame: Bool {
+    /// Whether it holds a message that can be handled, or that breaks the protocol.
+    var hasWholeMessage: Bool {
         guard count >= Header.size else { return false }
         let length = buffer.withUnsafeBytes {
             Header(UnsafeRawBufferPointer(rebasing: $0[start...])).length
@@ -34,7 +34,7 @@ struct Inbox: ~Copyable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// Calls `body` with what is there; it returns how much of that it is done with.
+    /// Calls `body` with all bytes. `body` returns the number of bytes that it has handled.
     mutating func consume(_ body: (UnsafeRawBufferPointer) -> Int) {
         start += buffer.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start...])) }
         if start >= buffer.count { clear() }

@@ -3,8 +3,8 @@ import XenStoreWire
 
 /// Bytes on their way to a peer: replies and events, in order.
 ///
-/// An empty outbox holds no memory, so that idle connections cost nothing; buffers of the usual
-/// size go round in a pool, so that busy ones do not allocate.
+/// An empty outbox holds no memory, so that idle sessions cost nothing. Buffers of the usual size go round in a pool,
+/// so that busy sessions do not allocate.
 struct Outbox: ~Copyable {
     private let pool: BufferPool
     private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -20,7 +20,7 @@ struct Outbox: ~Copyable {
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[start..<end]) }
 
-    /// Room for `count` more bytes, all of which must be written.
+    /// Makes room for `count` more bytes. The caller must write all of them.
     @inline(__always)
     mutating func extend(by count: Int) -> UnsafeMutableRawBufferPointer {
         if buffer.count &- end < count { makeRoom(for: count) }
@@ -39,13 +39,13 @@ struct Outbox: ~Copyable {
         }
     }
 
-    /// The first `count` bytes have gone out.
+    /// Removes the first `count` bytes, which were sent.
     mutating func consume(_ count: Int) {
         start += min(count, self.count)
         if start == end { empty() }
     }
 
-    /// Takes back whatever was appended since the outbox had `count` bytes.
+    /// Drops everything after the first `count` bytes.
     mutating func truncate(to count: Int) {
         let dropped = self.count - count
         guard dropped > 0 else { return }
@@ -53,7 +53,8 @@ struct Outbox: ~Copyable {
         if start == end { empty() }
     }
 
-    /// Drops bytes in one pass: `ranges` are places in ``bytes``, in order. Returns how many bytes that were.
+    /// Drops bytes in one pass: `ranges` are places in ``bytes``, in order. Returns the number of bytes that were
+    /// dropped.
     mutating func remove(_ ranges: [Range<Int>]) -> Int {
         guard let base = buffer.baseAddress, let first = ranges.first else { return 0 }
         var to = start + first.lowerBound
@@ -102,7 +103,7 @@ struct Outbox: ~Copyable {
     }
 }
 
-/// Buffers of one size that go round among the sessions that have something to send.
+/// Buffers of one size that go round among the sessions that have unsent bytes.
 final class BufferPool {
     static let standardSize = 16 * 1024
     private static let keptMax = 64

@@ -2,25 +2,25 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Whose request comes next. All guests together have a budget of work in each turn; those who have asked for
-/// little go first, and what may cost much comes last. dom0 does not wait for guests.
+/// Decides whose request comes next. All guests together have a budget of work in each turn. Guests that have asked for
+/// little go first, and requests that may cost much come last. dom0 does not wait for guests.
 final class Schedule {
-    /// Sessions with whole frames that had no place in this turn.
+    /// The sessions with whole messages that had no place in this turn.
     private(set) var backlog = Backlog()
-    /// Which of those are being served.
+    /// The urgency of the sessions that are being served.
     private var served: Backlog.Urgency?
-    /// What has been done for clients with limits in this turn.
+    /// The work done in this turn for clients with limits.
     private var guestWork = 0
-    /// What storage has said of its load.
+    /// The load that storage has reported.
     var storageLoad = 0
-    /// Goes up with each turn.
+    /// Grows with each turn.
     private var turn: UInt64 = 1
-    /// What has been done for the request in hand.
+    /// The work done for the current request.
     private var requestWork = 0
 
     // MARK: Counting
 
-    /// Counts work of the request in hand.
+    /// Counts work for the current request.
     @inline(__always)
     func spend(_ work: Int) { requestWork &+= work }
 
@@ -43,12 +43,12 @@ final class Schedule {
 
     // MARK: Judging
 
-    /// Whether the session's next request has to wait for those who are waiting, or for the next turn.
+    /// Whether the session's next request must wait for other clients, or for the next turn.
     func isTurnOver(for session: Session, isCostly: Bool, at now: Moment) -> Bool {
         let urgency = urgency(of: session, isCostly: isCostly, at: now)
         if !hasRoom(for: urgency) { return true }
         if let served { return urgency.rawValue > served.rawValue }
-        // What is costly comes after all others of the turn, even if nobody waits yet.
+        // A costly request comes after all others of the turn, even if no client waits yet.
         return isCostly || backlog.hasOthers(before: urgency)
     }
 
@@ -70,20 +70,20 @@ final class Schedule {
 
     // MARK: Waiting
 
-    /// Whole frames are left: they get their turn after the others.
+    /// Puts the session into the backlog, because it has whole messages left.
     func putOff(_ session: Session, isCostly: Bool, at now: Moment) {
         if session.isBacklogged { return }
         session.isBacklogged = true
         backlog.append(session, urgency(of: session, isCostly: isCostly, at: now))
     }
 
-    /// Whether the next turn can go on with some of those who wait.
+    /// Whether the next turn has room for some of the sessions that wait.
     var isBacklogReady: Bool {
         if backlog.isEmpty { return false }
         return Backlog.Urgency.allCases.contains { backlog.count($0) > 0 && hasRoom(for: $0) }
     }
 
-    /// Those who wait with this urgency, as far as this turn may serve them: each is taken by ``next(of:_:)``.
+    /// Takes the sessions that wait with this urgency. Call ``next(of:_:)`` for each.
     func beginServing(_ urgency: Backlog.Urgency) -> ArraySlice<Session> {
         served = urgency
         return backlog.take(urgency, atMost: backlog.count(urgency))
@@ -95,7 +95,7 @@ final class Schedule {
         return session
     }
 
-    /// Those who had no place go on waiting, before those who have come meanwhile.
+    /// Puts the sessions that had no place back, before those that have come meanwhile.
     func endServing(_ waiting: ArraySlice<Session>, _ urgency: Backlog.Urgency) {
         if !waiting.isEmpty { backlog.putBack(waiting, urgency) }
         served = nil

@@ -2,13 +2,13 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// One connection as the kernel sees it: who is at the other end, what has come and what is to go,
-/// its watches and its transactions.
+/// One connection as the kernel sees it: its peer, the bytes that were received and those to send, its watches and its
+/// transactions.
 package final class Session: Connection {
-    /// As the peer says; apart, as they are asked for with each request.
+    /// Copies of the peer's values, because each request needs them.
     let isPrivileged: Bool
     package let outlivesDaemon: Bool
-    /// Bounds apply to what this client makes the daemon keep and do.
+    /// Whether limits apply to the client.
     let hasLimits: Bool
 
     package let link: any Link
@@ -16,50 +16,50 @@ package final class Session: Connection {
     var inbox = Inbox()
     private var outbox: Outbox
     var delivery = Delivery()
-    /// How far its two streams have got.
+    /// The positions in its two streams.
     var position: StreamPosition
 
-    /// The open ones, by their numbers.
+    /// The open transactions, by their numbers.
     private(set) var transactions: [UInt32: Transaction] = [:]
     var lastTransaction: UInt32 = 0
-    /// Transactions in a row that failed because of others.
+    /// The number of transactions in a row that failed because of other clients.
     var conflicts = 0
-    /// Bits of the features the peer may use (SET_FEATURE may have taken some away).
+    /// The features that the peer may use. SET_FEATURE may have removed some.
     var features = Feature.all
 
     var isOpen = true
-    /// Ends at the end of the turn: it broke the protocol, or does not read what it asked for.
+    /// The session ends at the end of the turn: it broke the protocol, or does not read its events.
     var isEnding = false
-    /// Why it ends, for its transport.
+    /// The reason of its end, for its transport.
     package internal(set) var endReason = EndReason.answered
-    /// The peer sends no more: the session ends when all is answered and sent.
+    /// The peer sends nothing more. The session ends when all replies were sent.
     var isFinished = false
     /// The last commit that it had a part in.
     var lastCommit: UInt64 = 0
-    /// In the kernel's list of sessions to flush when the turn ends.
+    /// The session is in the list of sessions to flush at the end of the turn.
     var isTouched = false
-    /// In the kernel's list of sessions with whole frames left over from this turn.
+    /// The session is in the backlog, with whole messages that had no place in the turn.
     var isBacklogged = false
     var blockedBy: BlockedReason?
-    /// In the kernel's list of sessions whose events may have to be dropped.
+    /// The session is in the list of sessions whose events may have to be dropped.
     var isWaiting = false
-    /// What it holds, if it has limits of its own.
+    /// The things that count to it, if it has limits of its own.
     var own = Usage()
-    /// Bytes of the inbox that are counted.
+    /// The bytes of the inbox that are counted.
     var chargedInbox = 0
-    /// What it has had done in the last moments.
+    /// The work done for it in the last moments.
     var effort = Effort()
-    /// Events that were dropped, since it did not read.
+    /// The number of events that were dropped, because it did not read.
     var droppedEvents = 0
-    /// Others have waited for it in vain, and it has read nothing since: nobody waits for it again.
+    /// Others have waited in vain until it reads, and it has read nothing since. Nobody waits for it again.
     var isDeaf = false
-    /// How many of its requests wait for others to read the events that they have caused.
+    /// The number of its requests that wait until others read the events that they have caused.
     var heldUp = 0
-    /// Where in a long list of children its last DIRECTORY_PART has ended.
+    /// The place in a long list of children where its last DIRECTORY_PART has ended.
     var directory = DirectoryMarks()
-    /// Until when no transaction of its own may have the store to itself.
+    /// The time until which it gets no reservation.
     var reservationPause = Moment.start
-    /// Its place in the kernel's list of sessions.
+    /// Its index in the list of all sessions.
     var place = 0
 
     init(
@@ -90,25 +90,25 @@ package final class Session: Connection {
     /// The domain whose rights this one shares (SET_TARGET).
     var target: DomainID?
 
-    /// Who asks, for policies.
+    /// The client that asks, for policies.
     var client: Client { Client(domain: peer.domain, target: target) }
 
     var domain: DomainID { peer.domain }
 
-    /// Has the link send what it takes.
+    /// Lets the link send bytes.
     @inline(__always)
     package func flush() { link.flush(self) }
 
-    /// For the log: who this is.
+    /// The name of the client in the log.
     var name: String { "domain \(peer.domain.rawValue), \(peer.transport) \(number)" }
 
-    /// A transaction is open from now on. Storage is to know, if the peer outlives the daemon.
+    /// Adds an open transaction. Storage must note it if the peer outlives the daemon.
     func enter(_ transaction: Transaction) {
         transactions[transaction.number] = transaction
         position.markStale()
     }
 
-    /// A transaction is not open any more.
+    /// Removes a transaction that has ended.
     func leave(_ transaction: Transaction) {
         transactions[transaction.number] = nil
         position.markStale()
@@ -116,7 +116,7 @@ package final class Session: Connection {
 
     // MARK: The stream to the peer. Only ``Unsent`` changes it, which counts what is on its way.
 
-    /// Bytes that wait to be sent.
+    /// The number of unsent bytes.
     @inline(__always) var unsentCount: Int { outbox.count }
     @inline(__always) package var hasUnsent: Bool { !outbox.isEmpty }
 
@@ -127,33 +127,33 @@ package final class Session: Connection {
         position.make(Header.size &+ payload.count)
     }
 
-    /// Room for `count` more bytes, all of which must be written.
+    /// Makes room for `count` more bytes. The caller must write all of them.
     func extend(by count: Int) -> UnsafeMutableRawBufferPointer {
         position.make(count)
         return outbox.extend(by: count)
     }
 
-    /// The first `count` unsent bytes have gone out.
+    /// Removes the first `count` unsent bytes, which were sent.
     func consume(_ count: Int) {
         let count = min(count, outbox.count)
         outbox.consume(count)
         position.send(count)
     }
 
-    /// Drops what was made at or after a place in the stream.
+    /// Drops the bytes at or after a place in the stream.
     func truncate(to place: UInt64) {
         let count = Int(position.made - place)
         outbox.truncate(to: outbox.count - count)
-        position.takeBack(count)
+        position.drop(count)
     }
 
-    /// Drops unsent bytes that have not begun to go out: `ranges` are places in the stream, in order.
+    /// Drops unsent bytes of which nothing was sent: `ranges` are places in the stream, in order.
     func remove(_ ranges: [Range<UInt64>]) {
         let start = position.sent
-        position.takeBack(outbox.remove(ranges.map { Int($0.lowerBound - start)..<Int($0.upperBound - start) }))
+        position.drop(outbox.remove(ranges.map { Int($0.lowerBound - start)..<Int($0.upperBound - start) }))
     }
 
-    /// What was made from one place in the stream to another, as long as it is all unsent.
+    /// The bytes between two places in the stream, as long as all of them are unsent.
     func made(from start: UInt64, to end: UInt64) -> [UInt8] {
         guard isOpen, start >= position.sent, end >= start, end <= position.made else { return [] }
         return Array(outbox.bytes[Int(start - position.sent)..<Int(end - position.sent)])

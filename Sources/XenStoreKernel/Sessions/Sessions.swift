@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// All open sessions, and those to which something is to be done at the end of the turn.
+/// All open sessions, and those that need something at the end of the turn.
 final class Sessions {
     /// Every open session, in no order.
     private(set) var all: [Session] = []
-    /// Sessions to flush when the turn ends.
+    /// The sessions to flush when the turn ends.
     private(set) var touched: [Session] = []
-    /// Sessions whose transports have not been told yet that they may read, or may not.
+    /// The sessions whose transports must still learn that they may read, or may not.
     private var readingChanges: [Session] = []
     /// How many sessions there ever were.
     private(set) var openedCount: UInt64 = 0
@@ -53,17 +53,17 @@ final class Sessions {
 
     // MARK: Turns
 
-    /// A turn has changed something that storage has yet to take, or has not: see ``Session/unsent``.
+    /// Opens the gate when a turn has changed something that storage must take first. See ``Session/unsent``.
     func setGate(isOpen: Bool) { turnGate.isOpen = isOpen }
 
-    /// What touched sessions are answered from here on may have to be taken back.
+    /// Begins a turn that the kernel may undo: it can drop everything that touched sessions get from here on.
     func beginTurn() {
         for session in touched { session.position.beginTurn() }
     }
 
     // MARK: Flushing
 
-    /// Remembers that the session has something to flush.
+    /// Marks the session as one to flush.
     @inline(__always)
     func touch(_ session: Session) {
         if session.isTouched { return }
@@ -71,14 +71,14 @@ final class Sessions {
         touched.append(session)
     }
 
-    /// The session is flushed before all others that are touched by now.
+    /// Marks the session as one to flush before all others that are marked by now.
     func touchFirst(_ session: Session) {
         session.isTouched = true
         touched.insert(session, at: 0)
     }
 
-    /// The next touched session that can be flushed although the turn is not over: its peer does not outlive the
-    /// daemon, and so storage need not know how far its stream is.
+    /// The next touched session to flush before the turn ends: its peer does not outlive the daemon, so storage need
+    /// not note its stream.
     func nextAnswered(_ index: inout Int) -> Session? {
         while index < touched.count {
             let session = touched[index]
@@ -88,14 +88,14 @@ final class Sessions {
         return nil
     }
 
-    /// The next session to be flushed at the end of a turn. Flushing may touch further sessions: one that ends
-    /// frees what others waited for.
+    /// The next session to flush at the end of a turn. A flush may touch further sessions: a session that ends frees
+    /// others that wait for it.
     @inline(__always)
     func nextToFlush(_ index: inout Int) -> Session? { touched.isEmpty ? nil : takeTouched(&index) }
 
     private func takeTouched(_ index: inout Int) -> Session? {
         while index < touched.count {
-            // Of one, which is usual, that is much cheaper.
+            // One session is usual, and this is much cheaper.
             if touched.count == 1 {
                 let session = touched.removeLast()
                 session.isTouched = false
@@ -112,7 +112,7 @@ final class Sessions {
 
     // MARK: Reading
 
-    /// The session may be read from now, or not any more.
+    /// Sets whether the session's transport may read.
     @inline(__always)
     func setReading(_ isReading: Bool, of session: Session) {
         if isReading == session.isReading { return }
@@ -120,7 +120,7 @@ final class Sessions {
         readingChanges.append(session)
     }
 
-    /// The next session whose transport is to be told that it may read, or may not.
+    /// The next session whose transport must learn that it may read, or may not.
     @inline(__always)
     func nextReadingChange() -> Session? { readingChanges.isEmpty ? nil : takeReadingChange() }
 
@@ -132,7 +132,7 @@ final class Sessions {
     }
 }
 
-/// Whether a turn has changed something that storage has yet to take: then nobody may see what it has answered.
+/// Open while a turn has changed something that storage must take first: then nobody may see the turn's replies.
 final class TurnGate {
     var isOpen = false
 }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStorePlugin
 
-/// How far the two streams of a session have got: what has come from the peer, what was made for it and what has
-/// gone out, where this turn began, what storage knows, and where the peer's own indexes count from.
+/// The positions in the two streams of a session: how much the peer has sent, how much was made for it and sent to it,
+/// where this turn began, what storage knows, and where the peer's own indexes start.
 ///
-/// All of that counts bytes since the session began. Nothing else in the kernel keeps such a count.
+/// Each position counts the bytes since the session began. Nothing else in the kernel keeps such a count.
 struct StreamPosition {
-    /// Bytes that have ever come from the peer.
+    /// The bytes that the peer has ever sent.
     private(set) var received: UInt64 = 0
-    /// Bytes that were ever made for the peer: the next message begins here.
+    /// The bytes that were ever made for the peer. The next message begins here.
     private(set) var made: UInt64 = 0
-    /// Bytes that have gone out.
+    /// The bytes that were sent to the peer.
     private(set) var sent: UInt64 = 0
-    /// Where this turn's answers begin, as far as they may have to be taken back.
+    /// The position at which this turn's output begins. A rollback truncates to it.
     private(set) var turnStart: UInt64 = 0
-    /// What the peer's indexes were when all counts were 0.
+    /// The peer's indexes at the beginning, when all counts were 0.
     private var origin: StreamIndexes
-    /// What storage knows, if the peer outlives the daemon.
+    /// The positions that storage has noted, if the peer outlives the daemon.
     private(set) var noted = NotedStream()
 
     /// A stream whose peer counts from `origin`.
     init(at origin: StreamIndexes = StreamIndexes()) { self.origin = origin }
 
-    /// Bytes that were made and have not gone out.
+    /// The number of unsent bytes.
     @inline(__always) var unsent: Int { Int(made &- sent) }
 
-    /// What the peer's indexes are: what was taken includes what this turn has taken.
+    /// The peer's indexes now, with the bytes that this turn has taken.
     var indexes: StreamIndexes {
         StreamIndexes(
             taken: origin.taken &+ UInt32(truncatingIfNeeded: received),
@@ -43,10 +43,10 @@ struct StreamPosition {
     @inline(__always)
     mutating func send(_ count: Int) { sent &+= UInt64(count) }
 
-    /// What was made last is taken back, or was dropped.
-    mutating func takeBack(_ count: Int) { made &-= UInt64(count) }
+    /// Drops the last bytes that were made.
+    mutating func drop(_ count: Int) { made &-= UInt64(count) }
 
-    /// A turn begins here: what was made before is never taken back.
+    /// Begins a turn here: no rollback drops earlier bytes.
     @inline(__always)
     mutating func beginTurn() { turnStart = made }
 
@@ -66,33 +66,34 @@ struct StreamPosition {
         noted.isStale = true
     }
 
-    /// How many bytes have gone out since an earlier daemon has noted `indexes`. To be asked when the session begins.
+    /// The number of bytes that were sent since an earlier daemon has noted `indexes`. To be called when the session
+    /// begins.
     func sentSince(_ indexes: StreamIndexes) -> Int { Int(origin.put &- indexes.put) }
 
-    /// The session goes on where an earlier daemon has noted that it had taken bytes.
+    /// Sets the index up to which an earlier daemon has taken bytes, as it has noted.
     mutating func resume(taken: UInt32) { origin.taken = taken }
 
     // MARK: What storage knows
 
-    /// Something has changed that storage must learn beside the bytes.
+    /// Marks that storage must note something beside the bytes.
     mutating func markStale() { noted.isStale = true }
 
-    /// Whether the next batch must hold this stream. `keepsWhole`: a batch is made in any case, or not all unsent
-    /// bytes can be put at once, or some that have come wait.
+    /// Whether the next batch must hold this stream. `keepsWhole`: there is a batch in any case, or the link cannot
+    /// take all unsent bytes at once, or received bytes wait.
     func mustBeNoted(_ keepsWhole: () -> Bool) -> Bool {
         if noted.isStale || made &- noted.made > NotedStream.span { return true }
         if noted.made == made, noted.received == received { return false }
         return keepsWhole()
     }
 
-    /// The bytes that the next note is to add, and pieces that it need not keep.
+    /// The positions of the bytes that the next note must add.
     var unnoted: Range<UInt64> { max(sent, noted.made)..<max(made, max(sent, noted.made)) }
 
-    /// Noted pieces of which all has gone out. They stand in order, and of a guest that does not read there may be
-    /// many: only these are looked at.
+    /// The noted pieces that were sent. The pieces stand in order, and a guest that does not read may have many: so
+    /// only these are looked at.
     var sentPieces: ArraySlice<Range<UInt64>> { noted.pieces.prefix { $0.upperBound <= sent } }
 
-    /// Storage has taken the stream as it is.
+    /// Storage has noted the stream as it is.
     mutating func markNoted() {
         let added = unnoted
         noted.pieces.removeFirst(sentPieces.count)
@@ -102,7 +103,7 @@ struct StreamPosition {
         noted.isStale = false
     }
 
-    /// Storage is to forget the pieces. Returns them.
+    /// Removes all pieces and returns them, so that storage forgets them.
     mutating func forgetPieces() -> [Range<UInt64>] {
         defer {
             noted.pieces = []
@@ -112,24 +113,24 @@ struct StreamPosition {
     }
 }
 
-/// What storage knows of a session's streams.
+/// The positions of a session's streams that storage has noted.
 ///
-/// A request leaves a ring only when what it has changed and what it is answered are one batch of
-/// storage; the ring itself tells the next daemon how much of the answer was put. So at whatever
-/// moment the daemon dies, no request is lost, and none that has changed anything is done twice.
+/// A request leaves a ring only when one batch of storage holds both its changes and its reply. The ring itself tells
+/// the next daemon how much of the reply was put into it. So no request is lost, and no change is made twice, whenever
+/// the daemon dies.
 ///
-/// What changes nothing needs no batch: it stays in the ring until its whole answer is there, and is
-/// answered by the next daemon if that did not come to be.
+/// A request that changes nothing needs no batch. It stays in the ring until its whole reply is there. If the daemon
+/// dies before that, the next daemon answers it.
 struct NotedStream {
-    /// Up to where all that was made and is unsent is noted.
+    /// All unsent bytes below this position are noted.
     fileprivate(set) var made: UInt64 = 0
-    /// Up to where all that was taken from the peer is noted.
+    /// All received bytes below this position are noted.
     fileprivate(set) var received: UInt64 = 0
-    /// The noted pieces of what was made, by where they begin and end.
+    /// The noted pieces of the stream to the peer, as ranges of positions.
     fileprivate(set) var pieces: [Range<UInt64>] = []
-    /// Something else has changed: the transactions, or where the indexes count from.
+    /// Something else has changed: the transactions, or the start of the indexes.
     fileprivate(set) var isStale = true
 
-    /// After so many bytes it is noted again in any case: the indexes come round every 4 GiB.
+    /// After this many bytes the stream is noted in any case, because the indexes come round every 4 GiB.
     fileprivate static let span: UInt64 = 1 << 30
 }

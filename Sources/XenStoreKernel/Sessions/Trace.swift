@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The daemon's log, and in it every message as long as the switch `io` is on.
+/// The daemon's log. It also shows every message while the switch `io` is on.
 final class Trace {
     let log: (LogLevel, String) -> Void
     var switches = LogSwitches()
@@ -12,7 +12,7 @@ final class Trace {
     init(log: @escaping (LogLevel, String) -> Void) { self.log = log }
 
     @inline(__always)
-    func note(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
+    func show(isRequest: Bool, _ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         if switches.io { write(isRequest: isRequest, header, payload, session) }
     }
 
@@ -26,18 +26,19 @@ final class Trace {
     }
 }
 
-/// What CONTROL `log` turns on and off: the classes of the daemon's trace.
+/// The classes of the daemon's trace, which CONTROL `log` turns on and off. Only `io` has an effect; the others exist
+/// because C xenstored has them.
 struct LogSwitches {
     /// Every request, reply and event.
     var io = false
     private var others: [(name: String, isOn: Bool)] = [("obj", false), ("wrl", false), ("acc", false), ("tdb", false)]
 
-    /// In the order in which they are shown.
+    /// All switches, in the order in which they are shown.
     var all: [(String, Bool)] {
         [(others[0].name, others[0].isOn), ("io", io)] + others.dropFirst().map { ($0.name, $0.isOn) }
     }
 
-    /// `on`, `off`, `+name` or `-name`; false for anything else, which changes nothing.
+    /// Reads `on`, `off`, `+name` or `-name`. Returns false for anything else, and changes nothing then.
     mutating func set(_ word: String) -> Bool {
         switch word {
         case "on": io = true

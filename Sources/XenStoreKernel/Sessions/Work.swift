@@ -7,42 +7,43 @@ import XenStoreWire
 enum Work {
     /// A request that does as little as it can.
     static let request = 16
-    /// So many bytes of a payload are one unit: they are read, and each level of a path is looked up.
+    /// The bytes of a payload, shifted right by this, are units: the kernel reads them, and looks up each level of a
+    /// path.
     static let payloadShift = 3
     /// A node that is made, changed or removed, or an event.
     static let change = 8
-    /// A node that a request touches in a draft, and that may have to be dropped with it.
+    /// A node that a request touches in a draft, which may have to be dropped later.
     static let draft = 4
-    /// The hypervisor is asked about a domain.
+    /// A question to the hypervisor about a domain.
     static let question = 64
-    /// So many bytes of a path that has to be put together from the names of its nodes are one unit.
+    /// The same shift for a path that must be put together from the names of its nodes.
     static let longPathShift = 2
-    /// So many bytes of a record for storage are one unit.
+    /// The same shift for a record for storage.
     static let recordShift = 4
-    /// So many bytes of an event are one unit.
+    /// The same shift for an event.
     static let eventShift = 4
-    /// A session that is asked whether it may know of a change.
+    /// A session for which the kernel asks whether it may know of a change.
     static let watch = 2
 
-    /// What one client may have done in one turn. The request that passes the bound is carried out whole.
+    /// The work that one turn does for one client. The request that passes the bound is finished.
     static let perClient = 8 * 1024
-    /// What all guests together may have done in one turn, so that dom0 waits for a fraction of a millisecond,
-    /// and for one lengthy request.
+    /// The work that one turn does for all guests together, so that dom0 waits for a fraction of a millisecond, and for
+    /// one long request.
     static let perTurnOfGuests = 16 * 1024
-    /// A client that has had more than this done in the last moments lets others go first.
+    /// A client with more work in the last moments lets others go first.
     static let heavy = 16 * 1024
-    /// The same for the last seconds: whoever can make others wait for long has had much done before.
+    /// The same for the last seconds: a client that can make others wait for long has caused much work before.
     static let heavyForLong = 128 * 1024
-    /// A client that has had less than this done in the last seconds goes before all others that have limits.
+    /// A client with less work in the last seconds goes before all others that have limits.
     static let light = 4 * 1024
 
-    /// A path with more bytes may have many levels that are to be made.
+    /// A path with more bytes may have many levels that do not exist yet.
     static let longPath = 512
-    /// Whoever owns more nodes may remove so many in one request.
+    /// A domain that owns more nodes may remove this many in one request.
     static let manyNodes = 128
 }
 
-/// What a client has had done: in this turn, in the last moments and in the last seconds.
+/// The work done for a client: in this turn, in the last moments and in the last seconds.
 struct Effort {
     private(set) var inTurn = 0
     private var turn: UInt64 = 0
@@ -65,13 +66,13 @@ struct Effort {
         forLong.amount &+= work
     }
 
-    /// Whether it has been much, so that others go first.
+    /// Whether it was so much that others go first.
     mutating func isHeavy(at now: Moment) -> Bool {
         fade(at: now)
         return lately.amount > Work.heavy || forLong.amount > Work.heavyForLong
     }
 
-    /// Whether it has been next to nothing, so that it goes before others.
+    /// Whether it was so little that the client goes before others.
     mutating func isLight(at now: Moment) -> Bool {
         fade(at: now)
         return forLong.amount < Work.light
@@ -101,16 +102,16 @@ private struct Fading {
     }
 }
 
-/// Sessions with whole frames that had no place in a turn, in the order in which they wait.
+/// The sessions with whole messages that had no place in a turn, in the order in which they wait.
 struct Backlog {
-    /// Who goes first.
+    /// The order of sessions.
     enum Urgency: Int, CaseIterable {
         /// Clients without limits.
         case trusted
-        /// Clients that have had little done in the last seconds.
+        /// Clients with little work in the last seconds.
         case rare
         case prompt
-        /// Clients that have much done, and lengthy requests.
+        /// Clients with much work, and long requests.
         case patient
     }
 
@@ -119,7 +120,7 @@ struct Backlog {
 
     var isEmpty: Bool { count == 0 }
 
-    /// How many wait with this urgency.
+    /// The number of sessions that wait with this urgency.
     func count(_ urgency: Urgency) -> Int { queues[urgency.rawValue].count }
 
     /// Whether a client with limits waits that is at least as urgent.
@@ -141,7 +142,7 @@ struct Backlog {
         return taken
     }
 
-    /// Puts sessions back to where they were taken from.
+    /// Puts sessions back to the start of their queue.
     mutating func putBack(_ sessions: ArraySlice<Session>, _ urgency: Urgency) {
         queues[urgency.rawValue].insert(contentsOf: sessions, at: 0)
         count += sessions.count

@@ -63,7 +63,7 @@ final class Events {
         start.storeBytes(of: 0, toByteOffset: Header.size + path.count, as: UInt8.self)
         token.withUnsafeBytes { (start + Header.size + path.count + 1).copyMemory(from: $0) }
         start.storeBytes(of: 0, toByteOffset: Header.size + length - 1, as: UInt8.self)
-        trace.note(isRequest: false, header, UnsafeRawBufferPointer(rebasing: room.dropFirst(Header.size)), session)
+        trace.show(isRequest: false, header, UnsafeRawBufferPointer(rebasing: room.dropFirst(Header.size)), session)
     }
 }
 
