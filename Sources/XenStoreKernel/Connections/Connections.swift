@@ -2,7 +2,7 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// Sessions begin and end, with all that belongs to them.
+/// Begins and ends sessions, with everything that belongs to them.
 final class Connections {
     private let sessions: Sessions
     private let accounts: Accounts
@@ -29,7 +29,7 @@ final class Connections {
         self.scanner = scanner
     }
 
-    /// Begins a session. A peer that was there before the daemon was restarted finds in `left` what belongs to it.
+    /// Begins a session. A peer that was connected before the daemon was restarted gets its things back from `left`.
     func open(_ link: any Link, as peer: Peer, at indexes: StreamIndexes, goingOnFrom left: Handover?) -> Session {
         let session = sessions.open(link, as: peer, at: indexes)
         guard session.outlivesDaemon else { return session }
@@ -37,28 +37,28 @@ final class Connections {
             restoreWatches(of: session, left)
             restoreStream(of: session, left)
         }
-        // The peer learns that it is served, and storage notes that. It is flushed before the toolstack that has
-        // introduced it: the toolstack's next step must find the ring in order.
+        // Storage notes the session, and then the peer learns that it is served. It is flushed before the toolstack
+        // that has introduced it, because the toolstack's next step must find the ring in order.
         sessions.touchFirst(session)
         return session
     }
 
-    /// Ends a session. Nothing of it stays.
+    /// Ends a session, and removes everything that belongs to it.
     func end(_ session: Session) {
         guard session.isOpen else { return }
         sessions.remove(session)
         flow.endReservation(of: session)
         watches.removeAll(of: session)
         transactions.dropAll(of: session)
-        // They do not keep it alive.
+        // Readers of snapshots must not refer to a session that is gone.
         accounts.forgetOverdrawn(session)
         dropInbox(of: session)
         unsent.drop(all: session)
         streams.forget(session)
     }
 
-    /// The peer begins again over the same wire. Its watches, its transactions and all unread bytes of both
-    /// directions are dropped. The session stays.
+    /// Begins a session again over the same wire, as its peer wants. Drops its watches, its transactions and all unread
+    /// bytes of both directions.
     func reset(_ session: Session) {
         guard session.isOpen else { return }
         watches.removeAll(of: session)
@@ -87,7 +87,7 @@ final class Connections {
         }
     }
 
-    /// The streams go on where they have stopped.
+    /// Continues the streams where an earlier daemon has stopped.
     private func restoreStream(of session: Session, _ left: Handover) {
         guard let rest = left.takeStream(of: session.domain) else { return }
         for place in rest.pieces.keys { notes.forget(.unsent(session.domain, at: place)) }
@@ -98,7 +98,7 @@ final class Connections {
         }
         let bytes = rest.unsent
         let sent = session.position.sentSince(stream.indexes)
-        // Beyond that, later turns that needed no note were sent whole: the indexes say it all.
+        // More was sent than was noted. So the note is older than the ring, and the ring's indexes are right.
         guard sent <= bytes.count else { return }
         session.position.resume(taken: stream.indexes.taken)
         stream.inbox.withUnsafeBytes { if !$0.isEmpty { session.inbox.append($0) } }

@@ -2,14 +2,14 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The open transactions of all sessions: starts them, counts what they hold, and gives up those that hold too much.
+/// The open transactions of all sessions: starts them, counts what they hold, and gives up those that pin too much.
 final class Transactions {
     private let store: Store
     private let accounts: Accounts
     private let log: (LogLevel, String) -> Void
 
-    /// What snapshots may pin in all that nobody pays for, since none of those who look back may read it: two
-    /// guests who work together cannot fill memory with each other's old values.
+    /// The bytes that all snapshots together may pin without a payer, because their readers may not read them. Without
+    /// this bound two guests could fill memory with each other's old values.
     private static let unpaidMax = 32 * 1024 * 1024
 
     init(store: Store, accounts: Accounts, log: @escaping (LogLevel, String) -> Void) {
@@ -29,8 +29,8 @@ final class Transactions {
         return transaction
     }
 
-    /// A transaction that was open when an earlier daemon ended. What was done in it is lost, and the peer learns so
-    /// when it ends it: it has to try again, as after a conflict.
+    /// Restores a transaction that was open when an earlier daemon ended. Its changes are lost. Its END gets EAGAIN, as
+    /// after a conflict.
     func restore(_ number: UInt32, of session: Session) {
         let transaction = Transaction(number: number, store: store, reader: nil)
         transaction.lose(of: store, reader: reader(for: session, number))
@@ -43,7 +43,7 @@ final class Transactions {
         accounts.settleCharge(of: transaction, session)
     }
 
-    /// Who pays for what the transaction's snapshot pins: a client that has limits.
+    /// The client that pays for what the transaction's snapshot pins: a client with limits.
     private func reader(for session: Session, _ number: UInt32) -> (any SnapshotReader)? {
         session.hasLimits ? TransactionReader(session: session, transaction: number, accounts: accounts) : nil
     }
@@ -65,22 +65,21 @@ final class Transactions {
 
     // MARK: Losing
 
-    /// What was done in the transaction cannot be committed any more. Each further request gets `error`, if there is
-    /// one.
+    /// The transaction's changes cannot be committed any more. Each further request gets `error`, if there is one.
     func poison(_ transaction: Transaction, of session: Session, _ error: WireError?) {
         transaction.poison(error)
         accounts.settleCharge(of: transaction, session)
     }
 
-    /// What was done in the transaction is forgotten. Its requests see the store as it is now.
+    /// Forgets the transaction's changes. Its requests see the store as it is now.
     func lose(_ transaction: Transaction, of session: Session) {
         transaction.lose(of: store, reader: reader(for: session, transaction.number))
         accounts.settleCharge(of: transaction, session)
     }
 
-    /// The turn that began with the snapshot `moment` is about to be taken back: drops the transactions that show
-    /// what it has changed. Returns those that only see it since they were lost in this turn: they have to be shown
-    /// another store, once the turn is taken back.
+    /// Before a rollback of the turn that began at `generation`: drops the transactions that show its changes. Returns
+    /// older transactions that were lost in this turn and so show its changes as well: after the rollback they need
+    /// another draft.
     func forget(since generation: UInt64, of sessions: [Session]) -> [(Transaction, Session)] {
         var lost: [(Transaction, Session)] = []
         for session in sessions {
@@ -98,8 +97,8 @@ final class Transactions {
 
     // MARK: What snapshots pin
 
-    /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest
-    /// of all where what nobody pays for grows too large. Its END says EAGAIN.
+    /// Gives up the oldest transaction of a client whose snapshots pin more than it may hold, and the oldest of all
+    /// while too many bytes have no payer. Its END gets EAGAIN.
     @inline(__always)
     func giveUpOverdrawn() {
         if accounts.hasOverdrawn || store.history.snapshots.unpaid > Transactions.unpaidMax { giveUpSome() }
@@ -134,7 +133,7 @@ final class Transactions {
 }
 
 extension Session {
-    /// The oldest of the transactions for which others' old values are kept.
+    /// The oldest transaction for which others' old values are kept.
     fileprivate var oldestPinningTransaction: Transaction? {
         transactions.values.filter { $0.draft.map { $0.pinned > 0 } ?? false }
             .min { ($0.draft?.generation ?? .max) < ($1.draft?.generation ?? .max) }
