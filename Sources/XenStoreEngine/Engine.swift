@@ -2,8 +2,8 @@
 import XenStoreKernel
 import XenStorePlugin
 
-/// Runs the kernel: hands it what transports have read, has storage keep what a turn has changed, and only then has
-/// links send what was answered.
+/// Runs the kernel: gives it the bytes that transports have read, lets storage keep the changes of a turn, and only
+/// then lets links send the replies.
 ///
 /// One thread drives it. Transports see it as their `PluginHost`.
 public final class Engine {
@@ -11,20 +11,20 @@ public final class Engine {
     private let keepsBatches: Bool
     let kernel: Kernel
     private let log: (LogLevel, String) -> Void
-    /// The last commit has failed; the log says so once.
+    /// Whether the last commit has failed. The log says so once.
     private var isStorageFailing = false
-    /// The kernel is at work.
+    /// Whether the kernel is at work.
     private var isBusy = false
     private var abilities = Abilities()
     /// Some plugin is an observer.
     private var isObserved = false
     private var commits = CommitCounts()
 
-    /// Makes an engine over an empty store, or over what `storage` has kept. Throws what storage says if it cannot hand
-    /// that over.
+    /// Makes an engine over an empty store, or over the content of `storage`. Throws the storage's error if it cannot
+    /// load its content.
     ///
-    /// `seed` should be unpredictable: it keeps guests from choosing names whose hashes collide.
-    /// `log` gets what an operator should know.
+    /// `seed` should be unpredictable, so that guests cannot choose names whose hashes collide. `log` gets messages for
+    /// the operator.
     public init(
         storage: any Storage, policies: [any Policy], seed: UInt64,
         log: @escaping (LogLevel, String) -> Void
@@ -50,8 +50,8 @@ public final class Engine {
         if isObserved { kernel.observe() }
     }
 
-    /// Serves the domains that were introduced before the daemon was restarted, and puts away what
-    /// belongs to those that have died meanwhile. To be called once, when all transports have started.
+    /// Serves the domains that were introduced before the daemon was restarted, and removes what belongs to those that
+    /// have died meanwhile. To be called once, when all transports have started.
     public func resumeDomains() {
         enter()
         kernel.resumeDomains()
@@ -60,15 +60,15 @@ public final class Engine {
 
     // MARK: The kernel at work
 
-    /// The kernel asks policies and the domain transport while it works. One that called back would find it half
-    /// changed: a debug build stops there.
+    /// The kernel asks policies and the domain transport while it works. If one of them called back, it would find a
+    /// half changed kernel. A debug build stops there.
     @inline(__always)
     private func enter() {
         assert(!isBusy, "a plugin calls its host while the host asks it")
         isBusy = true
     }
 
-    /// Afterwards, links are told whether they may read.
+    /// Ends the kernel's work, and tells links whether they may read.
     @inline(__always)
     private func leave() {
         isBusy = false
@@ -82,18 +82,20 @@ public final class Engine {
 
     // MARK: Turns
 
-    /// Ends a turn: what changed goes to storage, then replies and events are flushed.
+    /// Ends a turn: storage gets its changes, then links send replies and events.
     public func endTurn(at now: Moment) -> Wait {
         kernel.beginEndOfTurn(at: now)
         if kernel.hasBacklog {
-            // What is done by now need not wait for those who have much to be done. Where a commit is dear, only
-            // what hangs on none.
+            // Finished replies need not wait for clients with much work. If a commit is expensive, only replies that
+            // depend on no commit go out.
             if storage.patience == 0 { commitAndFlush() } else { flushAnswers() }
             enter()
             kernel.serveBacklog()
             leave()
         }
-        if keepsBatches, let moment = kernel.putOffTurn(patience: storage.patience) { return .gathering(until: moment) }
+        if keepsBatches, let deadline = kernel.putOffTurn(patience: storage.patience) {
+            return .gathering(until: deadline)
+        }
         commitAndFlush()
         return kernel.finishTurn(storageLoad: keepsBatches ? storage.load : 0)
     }
@@ -110,7 +112,7 @@ public final class Engine {
         if let finished = kernel.takeFinished() { abilities.show(finished) }
     }
 
-    /// If storage fails, nothing has happened: those who changed something are answered EIO.
+    /// Commits the turn. If storage fails, the kernel undoes it, and clients that changed something get EIO.
     private func commit(_ closed: ClosedTurn) {
         do throws(StorageError) {
             try storage.commit(kernel.batch(of: closed))
@@ -130,7 +132,7 @@ public final class Engine {
         }
     }
 
-    /// Sends the answers that hang on no change, so that they need not wait for those who have much to be done.
+    /// Sends replies that depend on no change, so that they need not wait for clients with much work.
     private func flushAnswers() {
         if isObserved, !kernel.hasChanges { showFinished() }
         var index = 0
@@ -149,8 +151,8 @@ public final class Engine {
 
     // MARK: Operators
 
-    /// Lets policies take over a changed configuration by `reload`. What was set at run time and does not stand
-    /// any more is forgotten by storage, too.
+    /// Lets policies take a changed configuration by `reload`. Storage forgets limits that were set at run time and are
+    /// not in force any more.
     public func reloadPolicies(_ reload: () throws -> Void) rethrows {
         let before = kernel.limitSettings
         defer {
@@ -160,18 +162,17 @@ public final class Engine {
         try reload()
     }
 
-    /// Hands every message to `tracer` as long as the switch `io` is on; without one, they go to the
-    /// log.
+    /// Hands every message to `tracer` as long as the switch `io` is on. Without a tracer they go to the log.
     public func trace(to tracer: @escaping (TraceEntry) -> Void) { kernel.trace(to: tracer) }
 
-    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. False for an unknown one.
+    /// Turns classes of the trace on or off as CONTROL `log` does: `+io`. Returns false for an unknown word.
     public func setLogSwitch(_ word: String) -> Bool { kernel.setLogSwitch(word) }
 }
 
 // MARK: - What transports call
 
 extension Engine: PluginHost {
-    /// Links are told at the end of the turn whether they may read: this one does not know its connection yet.
+    /// The link learns at the end of the turn whether it may read, because it does not know its connection yet.
     public func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Connection {
         kernel.connect(link, as: peer, at: indexes)
     }
@@ -222,8 +223,8 @@ extension Engine: PluginHost {
         [MeasuredPart("daemon", kernel.measurements + commits.measurements)] + abilities.measurements
     }
 
-    /// Each connection is a session: nobody else can make one, as the initializer of `Connection` belongs to this
-    /// package. So no check is needed, which each request would pay for.
+    /// Each connection is a session. Nobody else can make one, because the initializer of `Connection` belongs to this
+    /// package. So no check is needed, for which each request would pay.
     @inline(__always)
     private func session(of connection: Connection) -> Session { unsafeDowncast(connection, to: Session.self) }
 }

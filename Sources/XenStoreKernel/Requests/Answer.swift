@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// The answer to a request, as a value. The router sends it; a commit compares it with the answer that the same
-/// request got in its transaction.
+/// The answer to a request, as a value. The router sends it as a reply. A commit compares it with the answer that the
+/// same request got in its transaction.
 struct Answer {
-    /// Lies in the store, in the scratch or in a literal: good until the next request is handled, or the store
+    /// Lies in the store, in the scratch or in a literal. It is valid until the next request is handled, or the store
     /// changes.
     let payload: UnsafeRawBufferPointer
-    /// A watch that was just set: its first event comes after the reply.
+    /// A new watch, whose first event comes after the reply.
     let watch: Watch?
 
     /// The answer with this payload, or E2BIG if it is larger than a message can be.
@@ -27,23 +27,23 @@ struct Answer {
 
     init(literal: StaticString) { self.init(payload: UnsafeRawBufferPointer(literal), watch: nil) }
 
-    /// The one answer that comes before the event it causes.
+    /// The only answer that comes before an event that its request causes.
     init(toNew watch: Watch) { self.init(payload: UnsafeRawBufferPointer("OK\0"), watch: watch) }
 }
 
-/// Where answers are put together that are made up of pieces. It holds one answer at a time.
+/// The place for answers that are made of pieces. It holds one answer at a time.
 final class Scratch {
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * Limits.payloadMax, alignment: 16)
 
     deinit { bytes.deallocate() }
 
-    /// What the scratch begins with.
+    /// The first `count` bytes of the scratch as an answer.
     @inline(__always)
     func answer(_ count: Int) throws(WireError) -> Answer {
         try Answer(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
     }
 
-    /// A text, which ends with a NUL on the wire.
+    /// An answer with a text and a NUL.
     func answer(text: String) throws(WireError) -> Answer {
         var text = text
         let count = text.utf8.count
@@ -53,14 +53,14 @@ final class Scratch {
         return try answer(count + 1)
     }
 
-    /// A number in decimal, and a NUL.
+    /// An answer with a decimal number and a NUL.
     func answer(number: UInt64) throws(WireError) -> Answer {
         let end = bytes.writeDecimal(number)
         bytes[end] = 0
         return try answer(end + 1)
     }
 
-    /// The same answer in the scratch, where it outlives what it was made from.
+    /// Copies an answer into the scratch, where it stays when its source goes away.
     func keep(_ answer: Answer) throws(WireError) -> Answer {
         let place = UnsafeMutableRawBufferPointer(rebasing: bytes[..<answer.payload.count])
         if place.baseAddress.map({ UnsafeRawPointer($0) }) != answer.payload.baseAddress {
@@ -69,7 +69,7 @@ final class Scratch {
         return try Answer(UnsafeRawBufferPointer(place))
     }
 
-    /// Writes a name and its NUL and returns where it ends.
+    /// Writes a name and a NUL, and returns the place after them.
     @inline(__always)
     func write(name: UnsafeRawBufferPointer, at start: Int) -> Int {
         guard let base = bytes.baseAddress else { return start }

@@ -2,8 +2,8 @@
 import XenStoreWire
 
 extension UnsafeRawBufferPointer {
-    /// The decimal number that the text begins with, as C's `strtol` reads it: blanks and a sign
-    /// may stand before it. 0 if there is none. Numbers beyond `Int` are as far as that goes.
+    /// The decimal number at the start of the text, as C's `strtol` reads it: blanks and a sign may precede it. 0 if
+    /// there is none. A number that `Int` cannot hold gives the nearest one that it can.
     var leadingNumber: (value: Int, isWholeText: Bool) {
         var at = 0
         while at < count, self[at] == 32 || (9...13).contains(self[at]) { at += 1 }
@@ -26,8 +26,8 @@ extension UnsafeRawBufferPointer {
 }
 
 extension UnsafeRawBufferPointer {
-    /// A machine frame number, as toolstacks spell it: decimal, `0x1f`, `-1` for none. C xenstored takes
-    /// whatever stands there, since it maps the ring by the domain's own grant: so there is no error.
+    /// A gfn as toolstacks write it: decimal, `0x1f`, or `-1` for none. C xenstored accepts any text here, because it
+    /// maps the ring by the domain's own grant. So there is no error.
     var gfn: UInt64 {
         let text = String(decoding: self, as: UTF8.self)
         let isHexadecimal = text.hasPrefix("0x") || text.hasPrefix("0X")
@@ -46,54 +46,55 @@ final class Arguments {
         self.accounts = accounts
     }
 
-    /// A path as the client means it, or EINVAL. `specials`: see ``PathScanner``. Good until the next path is read.
+    /// The path as the client means it, or EINVAL. `specials`: see ``PathScanner``. It is valid until the next path is
+    /// read.
     @inline(__always)
     func path(_ text: UnsafeRawBufferPointer, of session: Session, specials: Bool = false) throws(WireError) -> Path {
         try scanner.scan(text, home: session.domain, specials: specials, quota: accounts.pathQuota(session))
     }
 
-    /// The same, and if no node is found at an absolute path, it may be no valid one: see ``check(_:)``.
+    /// The same without a check of an absolute path. If the caller finds no node at it, it must call ``check(_:)``.
     @inline(__always)
     func trustedPath(_ text: UnsafeRawBufferPointer, of session: Session) throws(WireError) -> Path {
         try scanner.scan(text, home: session.domain, quota: accounts.pathQuota(session), isTrusted: true)
     }
 
-    /// Throws EINVAL if the path, at which there is no node, is not valid.
+    /// Throws EINVAL if the path, at which no node is, is not valid.
     func check(_ path: Path) throws(WireError) { try scanner.check(path.bytes) }
 
-    /// The path of a request whose payload is one path and its NUL, and nothing else.
+    /// The path of a request whose payload is only one path and its NUL.
     @inline(__always)
     func onlyPath(_ request: RequestContext, specials: Bool = false) throws(WireError) -> Path {
         try path(Arguments.onlyText(request.payload), of: request.session, specials: specials)
     }
 
-    /// The payload without its NUL, which must be its last byte and its only one.
+    /// The payload without its NUL, which must be its last byte.
     @inline(__always)
     static func onlyText(_ payload: UnsafeRawBufferPointer) throws(WireError) -> UnsafeRawBufferPointer {
         let length = payload.count &- 1
         guard length >= 0, payload[length] == 0 else { throw .EINVAL }
-        // Those who read the text find a second NUL: neither paths nor numbers hold one.
+        // The callers find a second NUL: neither a path nor a number may hold one.
         return UnsafeRawBufferPointer(rebasing: payload[..<length])
     }
 
-    /// A domain's number as toolstacks spell it, or EINVAL.
+    /// A domain's number as toolstacks write it, or EINVAL.
     static func domainID(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let (value, isWhole) = text.leadingNumber
         guard isWhole, let number = UInt16(exactly: value) else { throw .EINVAL }
         return DomainID(number)
     }
 
-    /// The strings of a payload, each ended by a NUL; bytes behind the last NUL do not count.
+    /// The strings of a payload, each with a NUL at its end. Bytes after the last NUL do not count.
     static func strings(
         _ request: RequestContext, _ allowed: ClosedRange<Int>
     ) throws(WireError) -> [UnsafeRawBufferPointer] {
         var strings: [UnsafeRawBufferPointer] = []
         var rest = request.payload
-        while let (text, behind) = rest.splitAtNul() {
+        while let (text, next) = rest.splitAtNul() {
             strings.append(text)
-            // More than anyone needs; a payload full of NULs must not cost a list of its length.
+            // No request needs more. A payload full of NULs must not cost a list of its length.
             if strings.count > allowed.upperBound { throw .EINVAL }
-            rest = behind
+            rest = next
         }
         guard allowed.contains(strings.count) else { throw .EINVAL }
         return strings

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Commits a transaction: replays its requests on the store as it is now. If each is answered as it was in the draft,
-/// the transaction is as good as done at this moment; if not, it is undone.
+/// Commits a transaction: replays its requests on the store as it is now. If each gets the same answer as in the draft,
+/// the transaction takes effect now. If not, the replay is undone.
 final class Committing {
     private let tree: TreeRequests
     private let store: Store
@@ -12,10 +12,10 @@ final class Committing {
     private let watches: Watches
     private let events: Events
     private let schedule: Schedule
-    /// Not the one that reads the paths of requests.
+    /// Not the scanner that reads the paths of requests.
     private let scanner: PathScanner
-    /// The watches to be told of the path in hand; kept for its capacity.
-    private var told: [Watch] = []
+    /// The watches that fire on the current path. Kept for its capacity.
+    private var found: [Watch] = []
 
     init(
         tree: TreeRequests, store: Store, accounts: Accounts, domains: Domains, journal: Journal,
@@ -32,15 +32,16 @@ final class Committing {
         self.scanner = scanner
     }
 
-    /// Commits, or throws EAGAIN, or what else the client gets. The transaction keeps nothing in any case.
+    /// Commits the transaction, or throws EAGAIN or another error for the client. The transaction keeps nothing in any
+    /// case.
     func commit(_ transaction: Transaction, of session: Session, _ cause: inout Cause) throws(WireError) {
-        // One that has changed nothing saw one snapshot, and is as good as done when that was taken.
+        // A transaction without changes saw one snapshot, and took effect when that was taken.
         guard let draft = transaction.draft, draft.hasChanges else { return }
         refreshDomains(namedIn: transaction.log, of: session)
         journal.openTurn()
         schedule.spend(draft.work * Work.change)
         let (log, order, work) = (transaction.log, draft.touched, draft.work)
-        // What the draft holds becomes what the store holds: it must not count twice.
+        // The draft's content becomes the store's. It must not count twice.
         transaction.close()
         accounts.settleCharge(of: transaction, session)
 
@@ -48,7 +49,7 @@ final class Committing {
         defer { store.history.closeSnapshot(before, undoable: true) }
         let replay = Replay(order: order, removals: session.hasLimits ? 2 * work : .max)
         do throws(WireError) {
-            try carryOut(log, of: session, replay)
+            try performAgain(log, of: session, replay)
             let pending = try findEvents(of: replay.ordered, since: before, work: work, session)
             session.conflicts = 0
             for event in pending { event.path.withUnsafeBytes { events.send($0, to: event.watch, &cause) } }
@@ -59,7 +60,7 @@ final class Committing {
         }
     }
 
-    /// What has come to be since need not be asked about: permissions that named it are stale.
+    /// Domains that are new since then need no question: permissions that named them are stale.
     private func refreshDomains(namedIn log: RequestLog, of session: Session) {
         var named: Set<DomainID> = []
         for entry in log.entries where entry.operation == .setPermissions {
@@ -70,16 +71,16 @@ final class Committing {
 
     // MARK: Replaying
 
-    private func carryOut(_ log: RequestLog, of session: Session, _ replay: Replay) throws(WireError) {
+    private func performAgain(_ log: RequestLog, of session: Session, _ replay: Replay) throws(WireError) {
         for entry in log.entries {
             try log.withPayload(of: entry) { payload throws(WireError) in
-                try carryOut(entry, payload, session, replay)
+                try performAgain(entry, payload, session, replay)
             }
         }
     }
 
-    /// Carries out one request again, which must be answered the same.
-    private func carryOut(
+    /// Performs one request again. It must get the same answer.
+    private func performAgain(
         _ entry: RequestLog.Entry, _ payload: UnsafeRawBufferPointer, _ session: Session, _ replay: Replay
     ) throws(WireError) {
         var request = RequestContext(
@@ -92,7 +93,7 @@ final class Committing {
             outcome = .failure(error)
         }
         if outcome.digest(entry.operation, store.hashing) == entry.digest { return }
-        // Out of quota is not a conflict: trying again would not help.
+        // A quota is not a conflict: another attempt would not help.
         if case .failure(let failure) = outcome, failure == .ENOSPC || failure == .EIO, !entry.failed { throw failure }
         throw .EAGAIN
     }
@@ -105,8 +106,8 @@ final class Committing {
         let watch: Watch
     }
 
-    /// Finds whom to tell of what a transaction has changed: of each node once, and of none that came and went
-    /// inside. Each event counts to the work of the transaction.
+    /// Finds the events of a transaction's changes: for each node one, and none for a node that came and went inside
+    /// the transaction. Each event counts to the work of the transaction.
     private func findEvents(
         of paths: [(bytes: [UInt8], isExact: Bool)], since before: UInt64, work: Int, _ session: Session
     ) throws(WireError) -> [PendingEvent] {
@@ -117,8 +118,8 @@ final class Committing {
                 guard let path = try? scanner.scan(bytes, home: .control, specials: true),
                     let notice = ChangeNotice(of: path, isExact: changed.isExact, since: before, in: store)
                 else { return }
-                watches.find(path, notice, into: &told)
-                for watch in told { pending.append(PendingEvent(path: changed.bytes, watch: watch)) }
+                watches.find(path, notice, into: &found)
+                for watch in found { pending.append(PendingEvent(path: changed.bytes, watch: watch)) }
             }
             try accounts.allow(.transactionWork, amount: work + pending.count, session)
         }

@@ -2,8 +2,8 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// CONTROL: what an operator asks of the daemon itself. The first string is the command, the others
-/// are its arguments.
+/// CONTROL: commands of an operator to the daemon itself. The first string is the command, the others are its
+/// arguments.
 final class ControlRequests {
     private let accounts: Accounts
     private let domains: Domains
@@ -54,7 +54,7 @@ final class ControlRequests {
         return .ok
     }
 
-    /// Logs what is wrong with the store and mends the counts.
+    /// Logs the faults of the store, and corrects the counts.
     private func check() {
         let problems = StoreCheck.problems(of: store)
         for problem in problems { trace.log(.error, "check: \(problem)") }
@@ -63,7 +63,7 @@ final class ControlRequests {
 
     // MARK: quota
 
-    /// The limits that only make the log warn: there is one, of memory.
+    /// The limits that only make the log warn: only memory has one.
     private func controlSoftQuota(_ words: [String]) throws(WireError) -> Answer {
         guard let limits = accounts.limits else { throw .ENOSYS }
         if words.isEmpty {
@@ -105,7 +105,7 @@ final class ControlRequests {
         }
     }
 
-    /// What a domain holds and how much it may.
+    /// The lines that say what a domain holds, and its limits.
     private func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
         let usage = accounts.ledger[domain]
         return usage.counted.map { resource, amount in

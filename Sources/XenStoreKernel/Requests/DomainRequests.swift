@@ -12,8 +12,7 @@ final class DomainRequests {
         self.scratch = scratch
     }
 
-    /// Without a transport for domains there is nothing to introduce a domain to: ENOSYS, after the
-    /// arguments were looked at, as everywhere.
+    /// Without a transport for domains, INTRODUCE gets ENOSYS, after the check of its arguments, as everywhere.
     func introduce(_ request: RequestContext) throws(WireError) -> Answer {
         let strings = try Arguments.strings(request, 3...Limits.payloadMax)
         let id = try Arguments.domainID(strings[0])
@@ -23,8 +22,7 @@ final class DomainRequests {
         return .ok
     }
 
-    /// The guest that a request of the toolstack is about: EINVAL for dom0 itself, ENOENT for one
-    /// that was not introduced.
+    /// The guest that a request of the toolstack names: EINVAL for dom0, ENOENT for a domain that was not introduced.
     private func introducedGuest(_ request: RequestContext) throws(WireError) -> DomainID {
         let id = try Arguments.domainID(try Arguments.onlyText(request.payload))
         if id == .control { throw .EINVAL }
@@ -48,12 +46,12 @@ final class DomainRequests {
         let strings = try Arguments.strings(request, 2...Limits.payloadMax)
         let id = try Arguments.domainID(strings[0])
         let target = try Arguments.domainID(strings[1])
-        // As C xenstored: rights are given between domains that are served, or a number whose domain is yet
-        // to come would have them.
+        // As in C xenstored, both domains must be introduced. Otherwise a later domain with this number would get the
+        // rights.
         guard let domain = domains.known(id), domain.isIntroduced, domains.isIntroduced(target) else {
             throw .ENOENT
         }
-        // It was introduced, and has broken the protocol since.
+        // The domain was introduced, and has broken the protocol since.
         if domains.canIntroduce, domain.session == nil, id != .control { throw .EINVAL }
         domains.change(id) { $0.target = target }
         return .ok
@@ -92,13 +90,13 @@ final class DomainRequests {
             throw .EINVAL
         }
         let (id, domain) = try known(strings[0])
-        // The domain has been told what it may use.
+        // The domain already knows its features.
         if domain.isIntroduced { throw .EBUSY }
         domains.change(id) { $0.features = Feature(rawValue: bits) }
         return .ok
     }
 
-    /// A domain that there is, or ENOENT.
+    /// A domain that exists, or ENOENT.
     private func known(_ text: UnsafeRawBufferPointer) throws(WireError) -> (id: DomainID, domain: Domain) {
         let id = try Arguments.domainID(text)
         domains.refresh(id)

@@ -39,7 +39,7 @@ struct Handlers {
             accounts: accounts, domains: domains, quotas: limits, store: store, trace: trace, scratch: scratch)
     }
 
-    /// The operations on sessions, domains and the daemon itself.
+    /// Performs an operation on sessions, domains or the daemon itself.
     func perform(_ request: RequestContext) throws(WireError) -> Answer {
         switch request.operation {
         case .watch: try watches.watch(request)

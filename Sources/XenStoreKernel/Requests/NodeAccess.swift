@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Whether a client may touch a node, and what it is told if not.
+/// Decides whether a client may access a node, and which error it gets if not.
 final class NodeAccess {
     private let permissions: PermissionTable
     private let accounts: Accounts
@@ -16,10 +16,10 @@ final class NodeAccess {
         session.isPrivileged || accounts.mayAccess(permissions[list], access, session)
     }
 
-    /// The node at `path`, if the session may access it so.
+    /// The node at `path`, if the session has this access to it.
     ///
-    /// Who may not even see the directory gets EACCES rather than ENOENT, so that probing tells a
-    /// guest nothing of others' nodes.
+    /// A client that may not read the directory gets EACCES and not ENOENT. So a guest learns nothing about others'
+    /// nodes.
     @inline(__always)
     func require<T: Tree>(_ path: Path, _ access: Access, _ session: Session, _ tree: T)
         throws(WireError) -> NodeID
@@ -32,8 +32,8 @@ final class NodeAccess {
         throw missing(path, access, session, tree)
     }
 
-    /// What to say of a node that is not there: ENOENT if the nearest ancestor grants any of the
-    /// wanted access, else EACCES.
+    /// The error for a node that does not exist: ENOENT if the nearest ancestor grants any of the wanted access, else
+    /// EACCES.
     func missing<T: Tree>(_ path: Path, _ access: Access, _ session: Session, _ tree: T) -> WireError {
         if session.isPrivileged { return .ENOENT }
         if path.isSpecial { return .EACCES }

@@ -39,7 +39,7 @@ final class QuotaRequests {
         return .ok
     }
 
-    /// A domain that the kernel has to do with, or ENOENT.
+    /// A domain that the kernel knows, or ENOENT.
     private func knownDomain(_ text: UnsafeRawBufferPointer) throws(WireError) -> DomainID {
         let id = try Arguments.domainID(text)
         domains.refresh(id)
@@ -48,7 +48,7 @@ final class QuotaRequests {
     }
 }
 
-/// Limits that change at run time: noted for the next daemon, and looked at by those whom they have blocked.
+/// Changes limits at run time: notes them for the next daemon, and unblocks sessions that a limit has blocked.
 final class RuntimeLimits {
     private let accounts: Accounts
     private let notes: Notes
@@ -69,8 +69,8 @@ final class RuntimeLimits {
         reconsiderBlocked()
     }
 
-    /// Policies have taken over a changed configuration. Of the limits that were set at run time `before`, storage
-    /// forgets those that do not stand any more.
+    /// Policies have taken a changed configuration. Storage forgets the limits that were in force `before` and are not
+    /// any more.
     func areReloaded(before: [LimitSetting]) {
         let standing = Set(accounts.limits?.settings ?? [])
         for gone in before where !standing.contains(gone) { notes.forget(.limit(gone.resource, gone.domain)) }

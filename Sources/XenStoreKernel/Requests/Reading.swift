@@ -19,7 +19,7 @@ final class Reading {
         self.schedule = schedule
     }
 
-    /// Without a context: READ is asked for far more often than anything else, and has no effect.
+    /// READ takes no context, because it is by far the most frequent request, and has no effect.
     @inline(__always)
     func read<T: Tree>(_ payload: UnsafeRawBufferPointer, of session: Session, _ tree: T) throws(WireError) -> Answer {
         let path = try arguments.trustedPath(Arguments.onlyText(payload), of: session)
@@ -46,8 +46,8 @@ final class Reading {
         return try scratch.answer(end)
     }
 
-    /// The part of a long directory that begins at a byte of the list of names: the generation of
-    /// the node, whole names while they fit, and an empty one at the end of the list.
+    /// DIRECTORY_PART: the part of a long list of names that begins at a byte of it. The reply is the generation of the
+    /// node, as many whole names as fit, and an empty name at the end of the list.
     func directoryPart<T: Tree>(_ request: RequestContext, _ tree: T) throws(WireError) -> Answer {
         guard let (text, rest) = request.payload.splitAtNul(),
             let (offsetText, tail) = rest.splitAtNul(), !tail.contains(0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// Replies go into the stream to their client.
+/// Puts replies into the stream to their client.
 final class Replies {
     private let unsent: Unsent
     private let events: Events
@@ -44,7 +44,7 @@ final class Replies {
         unsent.append(header, payload, to: session, outstanding)
     }
 
-    /// Appends an answer that was taken back with its turn and stands all the same.
+    /// Appends a reply that a rollback has dropped, and that stays.
     func sendAgain(_ answer: UnsafeRawBufferPointer, to session: Session) {
         if !answer.isEmpty { unsent.append(again: answer, to: session) }
     }

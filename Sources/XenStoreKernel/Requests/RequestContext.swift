@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// One request, as its handler sees it, and on whose account it is carried out.
+/// One request, as its handler sees it, and the client that pays for it.
 struct RequestContext {
     unowned(unsafe) let session: Session
     let operation: Operation
-    /// 0, or the transaction the request belongs to.
+    /// The transaction to which the request belongs, or 0.
     let transaction: UInt32
     let payload: UnsafeRawBufferPointer
-    /// Who pays for the events that the request causes, and what it has come to wait for.
+    /// The client that pays for the request's events, and the request if it waits for a reader.
     var cause: Cause
 
     @inline(__always) var isPrivileged: Bool { session.isPrivileged }

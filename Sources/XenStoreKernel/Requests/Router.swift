@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// From operation to handler, in the order of checks that the protocol has: is the type known, is
-/// the client privileged, may it write, is the transaction open; then the handler looks at the
-/// payload, the path, the node, the permissions and the quotas.
+/// Finds the handler of an operation, and checks in the protocol's order: is the type known, is the client privileged,
+/// may it write, is the transaction open. Then the handler checks payload, path, node, permissions and quotas.
 final class Router {
     private let store: Store
     private let domains: Domains
@@ -34,7 +33,7 @@ final class Router {
         reading = handlers.tree.reading
     }
 
-    /// Answers one request: exactly one reply, whatever happens.
+    /// Handles one request. It always gets exactly one reply.
     func handle(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         trace.show(isRequest: true, header, payload, session)
         let start = session.position.made
@@ -50,7 +49,7 @@ final class Router {
         transactions.giveUpOverdrawn()
     }
 
-    /// READ of the store. It comes far more often than anything else, and changes nothing.
+    /// READ of the store. It is by far the most frequent request, and changes nothing.
     @inline(__always)
     private func read(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) -> WireError? {
         do throws(WireError) {
@@ -94,7 +93,7 @@ final class Router {
 
     private func route(_ request: inout RequestContext) throws(WireError) -> Answer {
         try checkRights(of: request)
-        // What the hypervisor says is taken in here: below, nothing that looks a domain up changes anything.
+        // Only here the kernel asks the hypervisor. Later look-ups of domains change nothing.
         if request.operation == .setPermissions {
             for id in domains.named(in: request.payload, by: request.session) { domains.refresh(id) }
         }
@@ -117,7 +116,7 @@ final class Router {
         }
     }
 
-    /// The transaction the request names. WATCH and UNWATCH ignore it.
+    /// The transaction that the request names. WATCH and UNWATCH ignore it.
     private func transaction(of request: RequestContext) throws(WireError) -> Transaction? {
         if request.transaction == 0 || request.operation == .watch || request.operation == .unwatch {
             return nil
@@ -126,8 +125,7 @@ final class Router {
         return transaction
     }
 
-    /// Operations on the tree go to the draft of the transaction they belong to, the others to
-    /// where they go anyway.
+    /// Operations on the tree go to the draft of their transaction, the others to their usual handlers.
     private func route(_ request: inout RequestContext, in transaction: Transaction) throws(WireError) -> Answer {
         switch request.operation {
         case _ where request.operation.isOfTree: try handlers.transactions.perform(&request, in: transaction)

@@ -66,21 +66,21 @@ final class TransactionRequests {
 
     // MARK: Requests in it
 
-    /// Carries out a request on the transaction's draft, and remembers what it was answered.
+    /// Performs a request on the transaction's draft, and remembers its answer.
     func perform(_ request: inout RequestContext, in transaction: Transaction) throws(WireError) -> Answer {
         switch transaction.state {
         case .open: return try performOpen(&request, in: transaction)
         case .lost: return try performLost(&request, in: transaction)
         case .poisoned(let error):
             if let error { throw error }
-            // Answered as if nothing had been done before, and nothing is kept of it.
+            // The answer is as if the transaction had no changes, and nothing is kept.
             let draft = Draft(of: store)
             defer { draft.close() }
             return try scratch.keep(try perform(&request, on: draft))
         }
     }
 
-    /// What is done in a draft is work, whatever becomes of it.
+    /// Counts the work in a draft, whatever happens to the draft.
     private func perform(_ request: inout RequestContext, on draft: Draft) throws(WireError) -> Answer {
         let (work, skipped) = (draft.work, draft.skipped)
         defer { schedule.spend((draft.work - work) * Work.draft + (draft.skipped - skipped) / 2) }
@@ -110,7 +110,7 @@ final class TransactionRequests {
         return try outcome.get()
     }
 
-    /// A transaction that will not be committed keeps no log.
+    /// A transaction that cannot be committed keeps no log.
     private func performLost(_ request: inout RequestContext, in transaction: Transaction) throws(WireError) -> Answer {
         guard let draft = transaction.draft else { throw .EAGAIN }
         let session = request.session
@@ -134,8 +134,8 @@ final class TransactionRequests {
         return Draft.Bounds(nodes: bound(.transactionNodes), work: bound(.transactionWork))
     }
 
-    /// Whether the transaction may keep what a request has added to it. If not, it is poisoned, keeps nothing,
-    /// and each further request gets the same error.
+    /// Throws if the transaction may not keep the additions of a request. Then it is poisoned, keeps nothing, and each
+    /// further request gets the same error.
     private func allowGrowth(of transaction: Transaction, _ draft: Draft, _ session: Session) throws(WireError) {
         if !session.hasLimits { return accounts.settleCharge(of: transaction, session) }
         try allow(.transactionNodes, amount: draft.touched.count, in: transaction, of: session)
@@ -164,15 +164,15 @@ extension Result<Answer, WireError> {
         if case .failure = self { true } else { false }
     }
 
-    /// What a replay compares. The generation that DIRECTORY_PART begins with is left out: it differs between a
-    /// draft and the store.
+    /// The digest that a replay compares. It leaves out the generation at the start of DIRECTORY_PART's reply, which
+    /// differs between a draft and the store.
     func digest(_ operation: Operation, _ hashing: PathHash) -> UInt64 {
         switch self {
         case .failure(let error): return UInt64(error.rawValue)
         case .success(let answer):
             var payload = answer.payload
             if operation == .directoryPart, let (_, names) = payload.splitAtNul() { payload = names }
-            // Apart from the errors, whose digests are small.
+            // The highest bit keeps it apart from errors, whose digests are small.
             return hashing.child(payload, of: hashing.root) | 1 << 63
         }
     }

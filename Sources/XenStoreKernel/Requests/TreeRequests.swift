@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import XenStoreWire
 
-/// The operations on a tree, whichever it is: the store, or a transaction's draft of it.
+/// The operations on a tree: the store, or a transaction's draft of it.
 final class TreeRequests {
     let reading: Reading
     private let writing: Writing
@@ -27,7 +27,7 @@ final class TreeRequests {
 }
 
 extension Operation {
-    /// Whether the operation is answered from the tree.
+    /// Whether the operation reads nodes.
     var readsTree: Bool {
         switch self {
         case .read, .directory, .directoryPart, .getPermissions: true
@@ -35,6 +35,6 @@ extension Operation {
         }
     }
 
-    /// Whether the operation is about nodes.
+    /// Whether the operation reads or changes nodes.
     var isOfTree: Bool { readsTree || changesTree }
 }

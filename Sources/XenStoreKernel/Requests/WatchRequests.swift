@@ -30,7 +30,7 @@ final class WatchRequests {
         try accounts.allow(.watches, amount: accounts.held(by: session).watches + 1, session)
         try accounts.allowMemory(Watch.overhead + path.bytes.count + token.count, session)
 
-        // Spelled relative to the home: its events are, too.
+        // The client has set the watch relative to its home. Its events are relative as well.
         let isRelative = strings[0].first != UInt8(ascii: "/") && !path.isSpecial
         let hiddenPrefix = isRelative ? path.bytes.count - strings[0].count : 0
         return Answer(
@@ -51,8 +51,7 @@ final class WatchRequests {
         return .ok
     }
 
-    /// Drops the session's watches and its transactions, the one the request belongs to as well
-    /// (XSA-484). Events that are on their way stay.
+    /// Drops the session's watches and its transactions, also the request's own (XSA-484). Unsent events stay.
     func reset(_ request: RequestContext) -> Answer {
         let session = request.session
         watches.removeAll(of: session)

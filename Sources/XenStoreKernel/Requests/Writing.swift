@@ -11,7 +11,7 @@ final class Writing {
     private let store: Store
     private let changes: Changes
     private let schedule: Schedule
-    /// Whether each change becomes a record of storage, which is work, too.
+    /// Whether each change becomes a record of storage, which is also work.
     private let areStored: Bool
     private let permissions: PermissionTable
 
@@ -59,7 +59,7 @@ final class Writing {
         return .ok
     }
 
-    /// Makes a node and the ancestors it lacks, or nothing at all (XSA-414, XSA-415).
+    /// Makes a node and its missing ancestors, or nothing at all (XSA-414, XSA-415).
     private func make<T: Tree>(
         _ path: Path, _ value: UnsafeRawBufferPointer, _ request: inout RequestContext, _ tree: T
     ) throws(WireError) {
@@ -87,7 +87,7 @@ final class Writing {
         if T.isLive { changes.announceChange(of: parent, path, &request.cause) }
     }
 
-    /// What the nodes of `path` that are more than `depth` levels deep will count to memory.
+    /// The bytes of memory that the nodes of `path` below `depth` levels will count.
     private func growth(of path: Path, from depth: Int, _ inherited: PermissionsID) -> Int {
         let node = 16 + 8 * permissions[inherited].entries.count
         return (depth + 1...path.depth).reduce(0) { $0 + node + path.prefix($1).bytes.count }
@@ -164,14 +164,14 @@ final class Writing {
         try accounts.allow(.nodeSize, amount: 16 + 8 * list.entries.count + content.value.count, session)
     }
 
-    /// Entries that name a domain which is not there are kept, but stale: a domain that comes later
-    /// under that number must not inherit them (XSA-417).
+    /// An entry for a domain that does not exist is kept, but stale: a later domain with this number must not inherit
+    /// it (XSA-417).
     private func parsePermissions(_ bytes: UnsafeRawBufferPointer, _ session: Session) throws(WireError)
         -> PermissionList
     {
         var entries: [Permission] = []
         var rest = bytes
-        while let (text, behind) = rest.splitAtNul() {
+        while let (text, next) = rest.splitAtNul() {
             guard var entry = Permission(wire: text) else { throw .EINVAL }
             if entry.domain == .any {
                 if entries.isEmpty { throw .ENOMEM }
@@ -181,7 +181,7 @@ final class Writing {
                 entry.isStale = true
             }
             entries.append(entry)
-            rest = behind
+            rest = next
         }
         return PermissionList(entries)
     }

@@ -41,7 +41,7 @@ package final class Session: Connection {
     /// The session is in the backlog, with whole messages that had no place in the turn.
     var isBacklogged = false
     var blockedBy: BlockedReason?
-    /// The session is in the list of sessions whose events may have to be dropped.
+    /// The session is in the list of sessions with events that may be dropped.
     var isWaiting = false
     /// The things that count to it, if it has limits of its own.
     var own = Usage()

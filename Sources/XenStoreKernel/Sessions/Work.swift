@@ -12,7 +12,7 @@ enum Work {
     static let payloadShift = 3
     /// A node that is made, changed or removed, or an event.
     static let change = 8
-    /// A node that a request touches in a draft, which may have to be dropped later.
+    /// A node that a request touches in a draft, which the draft may drop later.
     static let draft = 4
     /// A question to the hypervisor about a domain.
     static let question = 64

@@ -125,7 +125,7 @@ final class Transactions {
         if accounts.mayComplain(of: session.domain, .transactionGivenUp) {
             log(
                 .notice,
-                "\(session.name): others have changed too much under a transaction that is open for long; it has to be tried again"
+                "\(session.name): others have changed too much since one of its transactions began; the client must repeat the transaction"
             )
         }
         lose(transaction, of: session)
