@@ -144,9 +144,9 @@ public final class JournaledStorage<Table: JournaledTable>: Storage {
         throw StorageError("'\(files.table)' has changed since the start")
     }
 
-    private func saySlow(_ duration: UInt64, at moment: UInt64) {
-        if slownessSaid != 0, moment &- slownessSaid < Self.slownessPause { return }
-        slownessSaid = moment
+    private func saySlow(_ duration: UInt64, at now: UInt64) {
+        if slownessSaid != 0, now &- slownessSaid < Self.slownessPause { return }
+        slownessSaid = now
         log.warning("a commit to '\(files.table)' took \(duration / 1_000_000) ms; no client got a reply meanwhile")
     }
 

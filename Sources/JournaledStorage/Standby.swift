@@ -25,10 +25,10 @@ struct Standby {
         isGivenUp = true
     }
 
-    /// Whether it is time to try again. `moment` is in nanoseconds of the monotonic clock.
-    mutating func mayTry(at moment: UInt64) -> Bool {
-        if isGivenUp || moment < nextAttempt { return false }
-        nextAttempt = moment &+ Self.pause
+    /// Whether it is time to try again. `now` is in nanoseconds of the monotonic clock.
+    mutating func mayTry(at now: UInt64) -> Bool {
+        if isGivenUp || now < nextAttempt { return false }
+        nextAttempt = now &+ Self.pause
         return true
     }
 }
