@@ -79,14 +79,35 @@ extension ConfigurationCheck {
         var choices: [EffectiveConfiguration.Choice] = []
         for item in items {
             guard let choice = plugin(item, kind) else { continue }
-            if let first = choices.first(where: { $0.name == choice.name }) {
-                let line = first.block.place.map { $0.line > 0 ? "; it already stands in line \($0.line)" : "" }
-                refuse("listed twice\(line ?? "")", choice.block.path, choice.block.place)
+            if let problem = problem(of: choice, beside: choices, kind) {
+                refuse(problem, choice.block.path, choice.block.place)
             } else {
                 choices.append(choice)
             }
         }
         return choices
+    }
+
+    /// Why a plugin cannot run beside those before it in the list.
+    private func problem(
+        of choice: EffectiveConfiguration.Choice, beside others: [EffectiveConfiguration.Choice], _ kind: PluginKind
+    ) -> String? {
+        func line(_ other: EffectiveConfiguration.Choice) -> String {
+            other.block.place.map { $0.line > 0 ? " in line \($0.line)" : "" } ?? ""
+        }
+        if let first = others.first(where: { $0.name == choice.name }) {
+            return "listed twice; it already stands\(line(first)); a second one needs a name: '\(choice.plugin)@other'"
+        }
+        guard let role = role(of: choice, kind), let first = others.first(where: { self.role(of: $0, kind) == role })
+        else { return nil }
+        return "only one plugin can \(role), and \(first.name)\(line(first)) already does"
+    }
+
+    /// What only one plugin can do.
+    private func role(of choice: EffectiveConfiguration.Choice, _ kind: PluginKind) -> String? {
+        let type = registry.plugins(of: kind).first { $0.name == choice.plugin }
+        if type is any DomainTransport.Type { return "reach domains" }
+        return type is any LimitTable.Type ? "have limits that are set at run time" : nil
     }
 
     private mutating func refuseNonList(_ node: DocumentNode, _ kind: PluginKind) {
@@ -146,7 +167,7 @@ extension ConfigurationCheck {
     private mutating func refuseSecond(
         _ extra: DocumentNode.Entry, after first: DocumentNode.Entry, _ kind: PluginKind
     ) {
-        let type = registry.plugins(of: kind).first { $0.name == first.key }
+        let type = registry.plugins(of: kind).first { $0.name == PluginName(first.key).plugin }
         let problem =
             if type?.keys.contains(where: { $0.name == extra.key }) == true {
                 "a key of \(quoted(first.key)); indent it further than that name"
@@ -163,8 +184,18 @@ extension ConfigurationCheck {
     ) -> EffectiveConfiguration.Choice? {
         let path = dotted(kind.section, name)
         let types = registry.plugins(of: kind)
-        guard let type = types.first(where: { $0.name == name }) else {
-            refuse(unknownPlugin(name, kind), path, place, suggestion: nearest(to: name, among: types.map { $0.name }))
+        let parts = PluginName(name)
+        guard let type = types.first(where: { $0.name == parts.plugin }) else {
+            let meant = nearest(to: String(parts.plugin), among: types.map { $0.name }).map(parts.named)
+            refuse(unknownPlugin(String(parts.plugin), kind), path, place, suggestion: meant)
+            return nil
+        }
+        guard parts.isWord else {
+            refuse("the name after '@' must be 1 to 32 letters, digits, '-' and '_'", path, place)
+            return nil
+        }
+        guard kind != .storage || parts.own == nil else {
+            refuse("there is one storage, so it has no name of its own", path, place, suggestion: type.name)
             return nil
         }
         var block = block(node, type.keys, path: path)

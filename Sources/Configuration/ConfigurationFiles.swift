@@ -11,6 +11,9 @@ struct ConfiguredFile {
     var place: ConfigurationPlace?
     var isDispensable: Bool
 
+    /// The key, and the line of its value if the value stands in a file.
+    var shown: String { key + (place.map { $0.line > 0 ? " in line \($0.line)" : "" } ?? "") }
+
     func error(_ problem: String) -> ConfigurationError { ConfigurationError(problem, key: key, at: place) }
 }
 
@@ -37,11 +40,11 @@ extension ConfigurationCheck {
             for other in files[..<index] {
                 let others = other.path.withoutDetours
                 if path == others {
-                    errors.append(file.error("is also the file of \(other.key); each key needs its own file"))
+                    errors.append(file.error("is also the file of \(other.shown); each key needs its own file"))
                 } else if path.hasPrefix("\(others)/") {
-                    errors.append(file.error("is below \(quoted(other.path)), which is the file of \(other.key)"))
+                    errors.append(file.error("is below \(quoted(other.path)), which is the file of \(other.shown)"))
                 } else if others.hasPrefix("\(path)/") {
-                    errors.append(other.error("is below \(quoted(file.path)), which is the file of \(file.key)"))
+                    errors.append(other.error("is below \(quoted(file.path)), which is the file of \(file.shown)"))
                 }
             }
         }

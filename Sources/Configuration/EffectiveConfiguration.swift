@@ -5,7 +5,10 @@ import XenStorePlugin
 public struct EffectiveConfiguration: Sendable, Equatable {
     /// One plugin that the configuration chooses, and its block.
     public struct Choice: Sendable, Equatable {
+        /// As the configuration has it: `unix-socket`, or `unix-socket@admin` for one of several.
         public var name: String
+        /// The name of the plugin itself: `unix-socket`.
+        public var plugin: String { String(PluginName(name).plugin) }
         public var block: ConfigurationBlock
         /// All keys of the plugin, so that the configuration can be written in full.
         public var keys: [ConfigurationKey]
@@ -49,15 +52,15 @@ extension EffectiveConfiguration {
     ) throws(ConfigurationErrors) -> PluginSet {
         var errors: [ConfigurationError] = []
         let transports = transports.compactMap { choice in
-            make(choice, registry.transports.first { $0.name == choice.name }, log, &errors) {
+            make(choice, registry.transports.first { $0.name == choice.plugin }, log, &errors) {
                 type, block throws(ConfigurationError) -> any Transport in try type.init(block)
             }
         }
-        let storage = make(storage, registry.storages.first { $0.name == self.storage.name }, log, &errors) {
+        let storage = make(storage, registry.storages.first { $0.name == self.storage.plugin }, log, &errors) {
             type, block throws(ConfigurationError) -> any Storage in try type.init(block)
         }
         let policies = policies.compactMap { choice in
-            make(choice, registry.policies.first { $0.name == choice.name }, log, &errors) {
+            make(choice, registry.policies.first { $0.name == choice.plugin }, log, &errors) {
                 type, block throws(ConfigurationError) -> any Policy in try type.init(block)
             }
         }
@@ -72,7 +75,7 @@ extension EffectiveConfiguration {
     ) throws(ConfigurationErrors) -> [ConfigurationError] {
         var errors: [ConfigurationError] = []
         var warnings: [ConfigurationError] = []
-        var owners: [String: String] = [:]
+        var owners: [String: ConfiguredFile] = [:]
         let trace = traceFile.map {
             ConfiguredFile(path: $0, key: "--trace-file", place: nil, isDispensable: false)
         }
@@ -81,8 +84,8 @@ extension EffectiveConfiguration {
             ((plugin as? any Surveying)?.dispensableKeys ?? []).map { dotted(choice.block.path, $0) }
         }
         for file in files + (trace.map { [$0] } ?? []) {
-            if let owner = owners.updateValue(file.key, forKey: file.resolvedPath) {
-                errors.append(file.error("is also the file of \(owner); each key needs its own file"))
+            if let owner = owners.updateValue(file, forKey: file.resolvedPath) {
+                errors.append(file.error("is also the file of \(owner.shown); each key needs its own file"))
             }
             guard let problem = file.problem({ warnings.append($0) }) else { continue }
             if file.isDispensable || dispensable.contains(file.key) {

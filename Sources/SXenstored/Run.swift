@@ -9,7 +9,7 @@ func serve(_ configuration: EffectiveConfiguration, _ options: RunOptions) throw
     let warnings = try configuration.survey(plugins, traceFile: options.traceFile)
     let isUnreachable =
         options.source.surroundings.isXenHost()
-        && !configuration.transports.contains { $0.name == "event-channel-ring" }
+        && !configuration.transports.contains { $0.plugin == "event-channel-ring" }
     var serving = ServeOptions(forks: options.forks, pidFile: options.pidFile, logLevel: configuration.logLevel)
     serving.traceFile = options.traceFile
     serving.printsPid = options.printsPid

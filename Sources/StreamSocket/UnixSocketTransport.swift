@@ -24,11 +24,12 @@ public final class UnixDoor {
     private let peer: Peer
     private var listener: SocketListener?
 
-    /// Reads a block of ``SocketSettings/keys(path:mode:connections:)``. Each client of the socket is `peer`.
+    /// Reads a block of ``SocketSettings/keys(path:mode:connections:)``. Each client of the socket is `peer`, with the
+    /// name of the block in the log.
     public init(_ configuration: ConfigurationBlock, for peer: Peer) throws(ConfigurationError) {
         settings = try SocketSettings(configuration)
         self.configuration = configuration
-        self.peer = peer
+        self.peer = peer.named(configuration.name)
     }
 
     func survey(_ warn: (ConfigurationError) -> Void) throws(ConfigurationError) {
@@ -48,5 +49,14 @@ public final class UnixDoor {
     func close() {
         listener?.stop()
         listener = nil
+    }
+}
+
+extension Peer {
+    /// The same peer of a transport with this name, if it has one.
+    fileprivate func named(_ name: String) -> Peer {
+        var peer = self
+        if !name.isEmpty { peer.transport = name }
+        return peer
     }
 }

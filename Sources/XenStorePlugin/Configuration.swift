@@ -71,6 +71,9 @@ public struct ConfigurationBlock: Sendable, Equatable {
     public private(set) var values: [String: ConfigurationValue]
     /// The block's key with all blocks around it, dotted: `transports.unix-socket`.
     public var path: String
+    /// The plugin's name in the configuration, such as `unix-socket@admin`. It distinguishes plugins of one kind. Empty if
+    /// the block does not come from a configuration.
+    public var name: String { path.firstIndex(of: ".").map { String(path[path.index(after: $0)...]) } ?? "" }
     /// The place of the block in the file, for a plugin's own errors.
     public var place: ConfigurationPlace?
     /// The places of the given values, by key.

@@ -12,15 +12,15 @@ public struct Peer: Sendable {
     /// Whether the peer does not notice a restart of the daemon, as with a ring. The next daemon must restore its
     /// watches.
     public var outlivesDaemon: Bool
-    /// The name of the transport in the log, such as `socket` or `ring`.
-    public var transport: StaticString
+    /// The transport's name in the configuration, such as `unix-socket`, for the log.
+    public var transport: String
     /// The limits of a privileged peer that the operator trusts less than dom0's tools; nil for none. Policies limit
     /// guests.
     public var limits: ClientLimits?
 
     public init(
         domain: DomainID, isPrivileged: Bool, mayWrite: Bool = true, outlivesDaemon: Bool = false,
-        transport: StaticString, limits: ClientLimits? = nil
+        transport: String, limits: ClientLimits? = nil
     ) {
         self.domain = domain
         self.isPrivileged = isPrivileged

@@ -59,8 +59,8 @@ public struct PluginSet {
     /// Plugins of all kinds: the transports, the storage, the policies.
     public let all: [NamedPlugin]
 
-    /// - Parameter names: the names of the plugins in the configuration, in the order of ``all``. By default each
-    ///   plugin has the name of its type.
+    /// Makes a set. `names` are the names of the plugins in the configuration, in the order of ``all``. By default each
+    /// plugin has the name of its type.
     public init(transports: [any Transport], storage: any Storage, policies: [any Policy], names: [String]? = nil) {
         self.transports = transports
         self.storage = storage
