@@ -23,7 +23,7 @@ final class Observation {
                 header: header, operation: operation, session: session, path: start..<paths.count, error: error))
     }
 
-    /// The last `count` requests, whose answers are taken back. Nobody sees them unless they are noted again.
+    /// Returns the last `count` requests: their turn is undone. Nobody sees them unless they are noted again.
     func takeBack(_ count: Int) -> ArraySlice<ObservedRequest> {
         let taken = requests.suffix(count)
         requests.removeLast(taken.count)

@@ -67,7 +67,7 @@ final class Router {
         observation?.note(header, payload, of: session, answer(header, payload, session))
     }
 
-    /// Answers a request again, whose answer was taken back.
+    /// Answers a request again, whose turn was undone.
     func handleAgain(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         handledCount &-= 1
         handle(header, payload, session)
