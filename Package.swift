@@ -31,12 +31,15 @@ let package = Package(
         .target(name: "XenStoreKernel", dependencies: ["XenStorePlugin", "XenStoreWire"]),
         .target(name: "XenStoreEngine", dependencies: ["XenStoreKernel", "XenStorePlugin"]),
 
+        // The known word that is most like an unknown one.
+        .target(name: "Spelling"),
+
         // The house around the kernel.
         .target(name: "CLinux"),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CTDB", providers: [.apt(["libtdb-dev"])]),
         .target(name: "Reactor", dependencies: ["XenStorePlugin", "CLinux"]),
-        .target(name: "Configuration", dependencies: ["XenStorePlugin", "CLinux", "CYaml"]),
+        .target(name: "Configuration", dependencies: ["XenStorePlugin", "Spelling", "CLinux", "CYaml"]),
         .target(
             name: "StreamSocket",
             dependencies: ["XenStorePlugin", "CLinux"]),
@@ -132,7 +135,7 @@ let package = Package(
             dependencies: ["sxenstored", "SXenstored", "CLinux", "TestSupport", "XenStoreTestKit"]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "TestSupport", "sxenstored"],
+            dependencies: ["Configuration", "Spelling", "XenStorePlugin", "SXenstored", "TestSupport", "sxenstored"],
             exclude: ["Golden"]),
         // The form of the tree itself, and its manual pages against the daemon.
         .testTarget(name: "TidyTests", dependencies: ["Configuration", "XenStorePlugin", "SXenstored", "sxenstored"]),

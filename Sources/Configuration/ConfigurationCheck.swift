@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Spelling
 import XenStorePlugin
 
 /// Checks a document against the plugins and their keys, and collects all errors.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Spelling
 import XenStorePlugin
 
 /// One value of the command line, which overrides that of the file: `policies.quotas.nodes=2000`.

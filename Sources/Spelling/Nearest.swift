@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The known word that the writer of an unknown word most likely meant; nil if no word is near enough to help.
-func nearest(to word: String, among known: [String]) -> String? {
+package func nearest(to word: String, among known: [String]) -> String? {
     let typed = Array(word.utf8)
     // No key is longer, and the work grows with the length.
     guard typed.count <= 64 else { return nil }
@@ -17,7 +17,7 @@ func nearest(to word: String, among known: [String]) -> String? {
 
 /// How many letters must be added, removed, replaced or swapped with the next one to turn `a` into `b` (optimal string
 /// alignment). A difference in case, or `_` instead of `-`, costs nothing.
-func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+package func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     let a = a.map(folded)
     let b = b.map(folded)
     var beforeLast = [Int](repeating: 0, count: b.count + 1)
