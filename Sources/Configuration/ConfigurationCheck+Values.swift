@@ -46,9 +46,7 @@ extension ConfigurationCheck {
         }
     }
 
-    private func substituted(_ path: String) -> String {
-        path.replacing("${rundir}", with: runDirectory)
-    }
+    private func substituted(_ path: String) -> String { replaceRunDirectory(in: path, by: runDirectory) }
 
     /// The value if it is of the right kind. Otherwise nil, and there is one more error.
     private mutating func value(
@@ -94,7 +92,7 @@ extension ConfigurationCheck {
 
     private mutating func path(_ scalar: Scalar) -> ConfigurationValue? {
         let path = substituted(scalar.text)
-        if path.contains("${") {
+        if hasVariable(path) {
             refuse("only ${rundir} is replaced in a path, not what is in \(quoted(scalar.text))", scalar)
             return nil
         }
