@@ -6,6 +6,9 @@ sbindir ?= $(prefix)/sbin
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/sxenstored
+bashcompletiondir ?= $(prefix)/share/bash-completion/completions
+zshcompletiondir ?= $(prefix)/share/zsh/vendor-completions
+fishcompletiondir ?= $(prefix)/share/fish/vendor_completions.d
 unitdir ?= $(prefix)/lib/systemd/system
 presetdir ?= $(prefix)/lib/systemd/system-preset
 # The daemon reads $(sysconfdir)/xen/sxenstored.yaml. The prefix does not change that.
@@ -46,13 +49,14 @@ UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
 # The tests of these start no daemon, or hardly any.
-UNIT = XenStoreWire|XenStorePlugin|XenStoreKernel|XenStoreClient|Configuration|Reactor|StreamSocket|Tidy
+UNIT = XenStoreWire|XenStorePlugin|XenStoreKernel|XenStoreClient|CommandLineOptions|Configuration|Reactor|StreamSocket|Tidy
 SOURCES = Package.swift Sources Plugins Tests
 PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man/xenstore.1
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
 .PHONY: help run build release unit test crash-test system-test hostile lint format check bench budget tables docs \
+	completions \
 	install install-units clean
 
 help: ## This list
@@ -105,6 +109,13 @@ hostile: release ## Show how much memory hostile guests take, and how long they 
 tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about a new plugin
 	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
 
+completions: ## Write packaging/completions from the options of the daemon and of the tools
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD)
+	for program in sxenstored xenstore; do for shell in bash zsh fish; do \
+		.build/debug/$$program --generate-completion-script $$shell > packaging/completions/$$program.$$shell || exit; \
+		done; done
+
 docs: ## Build the documentation in .build/docs, one archive for each library in Sources
 	@packaging/debian-packages build $(LIBRARIES)
 	$(BUILD)
@@ -142,6 +153,16 @@ install: install-units ## Install the results of `make release` (DESTDIR, prefix
 	install --mode 644 etc/sxenstored-standalone.yaml etc/sxenstored.default '$(DESTDIR)$(docdir)/examples'
 	for page in $(PAGES); do \
 		install -D --mode 644 "$$page" "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+	for program in sxenstored xenstore; do \
+		install -D --mode 644 packaging/completions/$$program.bash "$(DESTDIR)$(bashcompletiondir)/$$program"; \
+		install -D --mode 644 packaging/completions/$$program.zsh "$(DESTDIR)$(zshcompletiondir)/_$$program"; \
+		install -D --mode 644 packaging/completions/$$program.fish "$(DESTDIR)$(fishcompletiondir)/$$program.fish"; done
+	# Bash and fish look for a file by the name of the command.
+	for tool in $(TOOLS); do \
+		ln -sf xenstore "$(DESTDIR)$(bashcompletiondir)/xenstore-$$tool"; \
+		ln -sf xenstore.fish "$(DESTDIR)$(fishcompletiondir)/xenstore-$$tool.fish"; done
+	ln -sf xenstore '$(DESTDIR)$(bashcompletiondir)/xsls'
+	ln -sf xenstore.fish '$(DESTDIR)$(fishcompletiondir)/xsls.fish'
 
 # Units do nothing before somebody enables them. The drop-in would, so it is an example.
 install-units:

@@ -21,9 +21,6 @@ let package = Package(
         .trait(name: "EventChannelRing", description: "Serves rings of guests and of dom0's kernel (needs libxen)."),
         .default(enabledTraits: ["TDB", "EventChannelRing"]),
     ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
-    ],
     targets: [
         // The protocol, what a plugin is, and the kernel that serves: no system calls, no files, no clock.
         .target(name: "XenStoreWire"),
@@ -31,8 +28,9 @@ let package = Package(
         .target(name: "XenStoreKernel", dependencies: ["XenStorePlugin", "XenStoreWire"]),
         .target(name: "XenStoreEngine", dependencies: ["XenStoreKernel", "XenStorePlugin"]),
 
-        // The known word that is most like an unknown one.
+        // Command lines of the daemon and of the tools, and the known word that is most like an unknown one.
         .target(name: "Spelling"),
+        .target(name: "CommandLineOptions", dependencies: ["Spelling"]),
 
         // The house around the kernel.
         .target(name: "CLinux"),
@@ -82,17 +80,16 @@ let package = Package(
 
         // Clients.
         .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
-        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CLinux"]),
+        .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CommandLineOptions"]),
 
         // The daemon. An executable with plugins of its own needs the library only.
         .target(
             name: "SXenstored",
             dependencies: [
-                "XenStorePlugin", "XenStoreEngine", "Reactor", "Configuration", "CLinux",
+                "XenStorePlugin", "XenStoreEngine", "Reactor", "CommandLineOptions", "Configuration", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "sxenstored", dependencies: ["SXenstored"]),
 
@@ -123,6 +120,9 @@ let package = Package(
         // themselves, as they load it below the daemon.
         .testTarget(name: "EventChannelRingTests", dependencies: ["EventChannelRing", "TestSupport", "sxenstored"]),
 
+        .testTarget(
+            name: "CommandLineOptionsTests",
+            dependencies: ["CommandLineOptions", "TestSupport", "sxenstored", "xenstore"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(
             name: "StreamSocketTests",

@@ -1,94 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import ArgumentParser
+import CommandLineOptions
 import Configuration
-import Glibc
 import XenStorePlugin
-
-/// The daemon's own options. ``CompatibilityReading`` has already translated those of other daemons.
-struct DaemonCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "sxenstored",
-        abstract: "The XenStore daemon: the tree through which a Xen host and its guests agree on devices.",
-        usage: "sxenstored [options]",
-        discussion: """
-            Runs the plugins that the configuration lists: transports (how clients connect), one storage (where \
-            the store is kept) and policies (what clients may do). Without --config it reads \
-            /etc/xen/sxenstored.yaml. Without that file it serves two sockets and keeps the store in memory. On a \
-            Xen host it also serves rings, and keeps the store in a file in /run/xenstored.
-
-            Examples:
-              sxenstored --check-config --config my.yaml
-                  reports every error in a file, and changes nothing
-              XENSTORED_RUNDIR=/tmp/xs sxenstored --no-fork
-                  runs a separate store, on /tmp/xs/socket
-              sxenstored --set log.level=debug --set policies.quotas.nodes=2000
-                  runs the configured daemon with two values changed
-              sxenstored --set storage=memory --print-config
-                  shows the configuration that would run, with every key
-              sxenstored --plugins
-                  shows the plugins that a configuration may list, with all keys and defaults
-
-            Signals: TERM and INT end the daemon, HUP applies changed quotas and log level.
-            Exit status: 0 done, or another daemon holds the pid file; 1 failed to run; 2 wrong command line or
-            configuration.
-
-            Compatibility: options of xenstored and oxenstored, and what they mean here:
-            \(CompatibilityOption.manual)
-            """,
-        version: "sxenstored \(version)")
-
-    enum Report: EnumerableFlag {
-        case checkConfig, printConfig, plugins
-
-        static func help(for report: Report) -> ArgumentHelp? {
-            switch report {
-            case .checkConfig: "Report every error in the configuration, and exit (0 good, 2 bad)."
-            case .printConfig: "Print the configuration with every key in effect, and exit."
-            case .plugins: "Print the plugins in this build with all their keys, and exit."
-            }
-        }
-    }
-
-    @Flag(name: [.customShort("N"), .long], help: "Stay in the foreground; log to standard error.")
-    var noFork = false
-
-    @Option(name: .long, help: ArgumentHelp("Read this configuration.", valueName: "file"))
-    var config: String?
-
-    @Option(
-        name: .long, parsing: .unconditionalSingleValue,
-        help: ArgumentHelp(
-            "Override a value of the file, such as log.level=debug or storage=memory; repeatable.",
-            valueName: "path.to.key=value"))
-    var set: [String] = []
-
-    @Option(
-        name: [.customShort("F"), .long],
-        help: ArgumentHelp(
-            "Lock this file, and write the process id to it once clients can connect.", valueName: "file"))
-    var pidFile: String?
-
-    @Option(
-        name: [.customShort("T"), .long],
-        help: ArgumentHelp("Write a trace of all messages to this file.", valueName: "file"))
-    var traceFile: String?
-
-    @Flag(name: [.customShort("P"), .long], help: "Print the process id once clients can connect.")
-    var outputPid = false
-
-    @Flag(exclusivity: .exclusive)
-    var report: Report?
-
-    @Option(
-        name: .long,
-        help: ArgumentHelp("Report what a store's file holds, and exit (0 good, 1 damaged).", valueName: "file"))
-    var checkStore: String?
-
-    @Option(
-        name: .long,
-        help: ArgumentHelp("Repair a damaged store, set the old file aside, and exit.", valueName: "file"))
-    var repairStore: String?
-}
 
 /// What a command line asks for.
 struct Invocation {
@@ -112,63 +25,61 @@ extension Invocation {
     ///   - surroundings: files and variables.
     /// - Throws: ``UsageError`` or `ConfigurationErrors`.
     init(_ arguments: [String], of plugins: PluginRegistry, in surroundings: Surroundings) throws {
-        let compatibility = try CompatibilityReading(arguments)
-        let command: DaemonCommand
-        do {
-            command = try DaemonCommand.parse(compatibility.arguments)
-        } catch {
-            let isAnswer = DaemonCommand.exitCode(for: error) == .success
-            guard isAnswer else { throw UsageError(DaemonCommand.message(for: error)) }
-            self.init(action: .say(DaemonCommand.fullMessage(for: error)))
-            return
-        }
-        self.init(
-            action: try command.action(of: plugins, over: compatibility.overlays, in: surroundings),
-            notices: compatibility.notices)
+        let reading = try CommandLineReading(arguments)
+        self.init(action: try reading.action(of: plugins, in: surroundings), notices: reading.notices)
     }
 }
 
-extension DaemonCommand {
+extension CommandLineReading {
     fileprivate func action(
-        of plugins: PluginRegistry, over compatible: [Overlay], in surroundings: Surroundings
+        of plugins: PluginRegistry, in surroundings: Surroundings
     ) throws -> Invocation.Action {
-        if report == .plugins { return .say(plugins.listing) }
+        switch question {
+        case .help: return .say(Help.text())
+        case .version: return .say("sxenstored \(version)")
+        case .plugins: return .say(plugins.listing)
+        case .completionScript(let shell):
+            guard let script = CompletedProgram("sxenstored", DaemonOption.own).script(for: shell) else {
+                throw UsageError("completions are for bash, zsh and fish, not for '\(shell)'")
+            }
+            return .say(script)
+        case .checkConfig, .printConfig, nil: break
+        }
         if let file = checkStore ?? repairStore {
             let inspection = try plugins.inspect(surroundings.absolute(file), checkStore == nil ? .repair : .check)
             return .report(inspection.text, isGood: inspection.isGood)
         }
+        return try action(
+            with: ConfigurationSource(
+                plugins: plugins, namedFile: config.map(surroundings.absolute),
+                overlays: compatible + overlays(in: surroundings),
+                runDirectory: try runDirectory(in: surroundings), surroundings: surroundings))
+    }
 
-        let source = ConfigurationSource(
-            plugins: plugins, namedFile: config.map(surroundings.absolute),
-            overlays: try compatible + overlays(in: surroundings),
-            runDirectory: try runDirectory(in: surroundings), surroundings: surroundings)
+    private func action(with source: ConfigurationSource) throws -> Invocation.Action {
         let (configuration, origin) = try source.read()
-        switch report {
+        let traceFile = traceFile.map(source.surroundings.absolute)
+        switch question {
         case .checkConfig:
             let warnings = try configuration.survey(
-                configuration.makePlugins(from: plugins), traceFile: traceFile.map(surroundings.absolute))
+                configuration.makePlugins(from: source.plugins), traceFile: traceFile)
             let lines = warnings.map { "warning: \($0)" }
-            return .say(
-                (lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))
+            return .say((lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))
         case .printConfig:
-            _ = try configuration.makePlugins(from: plugins)
+            _ = try configuration.makePlugins(from: source.plugins)
             return .say(configuration.yaml)
         default:
             let options = RunOptions(
-                forks: !noFork, pidFile: configuration.pidFile, traceFile: traceFile.map(surroundings.absolute),
-                printsPid: outputPid, source: source, origin: origin)
+                forks: forks, pidFile: configuration.pidFile, traceFile: traceFile, printsPid: printsPid,
+                source: source,
+                origin: origin)
             return .run(configuration, options)
         }
     }
 
-    private func overlays(in surroundings: Surroundings) throws(UsageError) -> [Overlay] {
-        var overlays: [Overlay] = []
-        for assignment in set {
-            guard let overlay = Overlay(assignment, origin: "--set") else {
-                throw UsageError("--set needs path.to.key=value, not '\(assignment)'")
-            }
-            overlays.append(overlay)
-        }
+    /// The values of the command line and of the environment, those that win last.
+    private func overlays(in surroundings: Surroundings) -> [Overlay] {
+        var overlays = overlays
         if let pidFile {
             let path = surroundings.absolute(pidFile)
             overlays.append(Overlay(["daemon", "pid-file"], path, origin: "--pid-file"))

@@ -191,7 +191,7 @@ private func configurationErrors(_ line: String) -> [String] {
         let help = try said(line)
         for word in [
             "Examples:", "--check-config --config my.yaml", "XENSTORED_RUNDIR", "--set storage=memory",
-            "-E, --entry-nb n           --set policies.quotas.nodes=n", "-F, --pid-file <file>",
+            "-E, --entry-nb <n>           --set policies.quotas.nodes=n", "-F, --pid-file <file>",
         ] {
             #expect(help.contains(word), "\(word)")
         }
@@ -207,7 +207,14 @@ private func configurationErrors(_ line: String) -> [String] {
                 == "\(etc)/sxenstored.yaml: the configuration is good")
         #expect(try said("--plugins") == PluginRegistry.builtIn.listing)
         #expect(try said("--print-config") == running("").0.yaml)
-        #expect(usageError("--check-config --plugins")?.isEmpty == false)
+        #expect(usageError("--check-config --plugins") == "--check-config and --plugins exclude each other")
+        #expect(usageError("--generate-completion-script csh")?.contains("not for 'csh'") == true)
+    }
+
+    /// Who asks for help has often made a mistake before.
+    @Test(arguments: ["--bogus --help", "-Z -h", "--version --help", "stray -NH"])
+    func helpWinsOverMistakes(_ line: String) throws {
+        #expect(try said(line).hasPrefix("Usage: sxenstored"))
     }
 }
 
@@ -278,9 +285,8 @@ private func configurationErrors(_ line: String) -> [String] {
     }
 
     @Test func noTwoOptionsShareAName() {
-        let all = CompatibilityOption.all
-        #expect(Set(all.compactMap(\.short)).count == all.compactMap(\.short).count)
-        let longs = all.map(\.long).filter { $0 != "help" }
-        #expect(Set(longs).count == longs.count)
+        let spellings = DaemonOption.all.flatMap(\.spellings)
+        #expect(spellings.count > 50)
+        #expect(Set(spellings).count == spellings.count)
     }
 }

@@ -14,7 +14,7 @@ import XenStorePlugin
 
     @Test func everyOptionIsExplained() throws {
         let page = try page("sxenstored.8").joined(separator: "\n")
-        let options = Set(DaemonCommand.helpMessage().matches(of: /--([a-z][a-z-]+)/).map(\.1))
+        let options = Set(Help.text(width: 80).matches(of: /--([a-z][a-z-]+)/).map(\.1))
         #expect(options.count > 25)
         for option in options.sorted() {
             #expect(page.contains("Fl -\(option)"), "sxenstored.8 does not explain --\(option)")

@@ -12,8 +12,13 @@ import Testing
         #expect(newest == version, "CHANGELOG.md: add a section '## [\(version)]' above that of \(newest)")
     }
 
-    @Test func theDaemonPrintsTheVersion() {
-        #expect(DaemonCommand.configuration.version == "sxenstored \(version)")
+    @Test func theDaemonPrintsTheVersion() throws {
+        let invocation = try Invocation(["--version"], of: .builtIn, in: Surroundings())
+        guard case .say(let text) = invocation.action else {
+            Issue.record("says nothing")
+            return
+        }
+        #expect(text == "sxenstored \(version)")
     }
 
     @Test func manualPagesNameTheVersion() {

@@ -2,7 +2,6 @@
 // System calls and constants that the Glibc module does not show to Swift.
 #ifndef SXENSTORED_CLINUX_H
 #define SXENSTORED_CLINUX_H
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>

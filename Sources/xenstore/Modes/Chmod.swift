@@ -6,7 +6,11 @@ import XenStoreClient
 enum Chmod: TransactionalMode {
     static let name: StaticString = "chmod"
     static let usage: StaticString = "[-h] [-u] [-r] [-s] key <mode [modes...]>"
-    static let accepts: Options = [.upto, .recurse]
+    static let summary = "Sets the permissions of a node."
+    static let accepts: ExplainedOptions = [
+        .upto: "also set those of all nodes above",
+        .recurse: "also set those of all nodes below",
+    ]
 
     /// A reason to give up, with the words for it.
     private struct Refusal: Error {

@@ -5,7 +5,8 @@ import XenStoreClient
 enum List: TransactionalMode {
     static let name: StaticString = "list"
     static let usage: StaticString = "[-h] [-p] [-s] key [...]"
-    static let accepts: Options = .prefix
+    static let summary = "Prints the names of the children of each key."
+    static let accepts: ExplainedOptions = [.prefix: "print the key before each name"]
 
     static func work(_ tool: inout Tool, in transaction: TransactionID) -> Int32 {
         for key in tool.operands {

@@ -5,7 +5,12 @@ import XenStoreClient
 enum Ls: Mode {
     static let name: StaticString = "ls"
     static let usage: StaticString = "[-h] [-f] [-p] [-s] [path]"
-    static let accepts: Options = [.flat, .prefix, .json]
+    static let summary = "Prints the tree below a path, by default the whole tree."
+    static let accepts: ExplainedOptions = [
+        .flat: "print whole paths",
+        .prefix: "print permissions",
+        .json: "print one JSON object, nested by name; with -f by path",
+    ]
 
     static func isUsable(_ operands: [Bytes]) -> Bool { true }
 

@@ -5,7 +5,8 @@ import XenStoreClient
 enum MakeDirectory: TransactionalMode {
     static let name: StaticString = "mkdir"
     static let usage: StaticString = "[-h] key [...]"
-    static let accepts: Options = []
+    static let summary = "Creates nodes without a value."
+    static let accepts: ExplainedOptions = [:]
 
     static func needsTransaction(_ operands: [Bytes]) -> Bool { operands.count > 1 }
 

@@ -5,7 +5,12 @@ import XenStoreClient
 enum Read: TransactionalMode {
     static let name: StaticString = "read"
     static let usage: StaticString = "[-h] [-p] [-s] [-R] key [...]"
-    static let accepts: Options = [.prefix, .raw, .json]
+    static let summary = "Prints values."
+    static let accepts: ExplainedOptions = [
+        .prefix: "print the key before each value",
+        .raw: "print all bytes unchanged instead of escaping them",
+        .json: "print all values as one JSON object",
+    ]
 
     static func needsTransaction(_ operands: [Bytes]) -> Bool { operands.count > 1 }
 

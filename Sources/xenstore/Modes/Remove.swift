@@ -5,7 +5,8 @@ import XenStoreClient
 enum Remove: TransactionalMode {
     static let name: StaticString = "rm"
     static let usage: StaticString = "[-h] [-s] [-t] key [...]"
-    static let accepts: Options = .tidy
+    static let summary = "Removes nodes and everything below them."
+    static let accepts: ExplainedOptions = [.tidy: "also remove parents that are empty then"]
 
     static func work(_ tool: inout Tool, in transaction: TransactionID) -> Int32 {
         for key in tool.operands {

@@ -5,7 +5,12 @@ import XenStoreClient
 enum Watch: Mode {
     static let name: StaticString = "watch"
     static let usage: StaticString = "[-h] [-n NR] key"
-    static let accepts: Options = [.number, .values, .depth]
+    static let summary = "Prints each key once, then the path of each change at or below it."
+    static let accepts: ExplainedOptions = [
+        .number: "end after this many lines",
+        .values: "print the new value, too",
+        .depth: "ignore changes more levels below the key than this",
+    ]
 
     static func run(_ tool: inout Tool) -> Int32 {
         for key in tool.operands {

@@ -5,7 +5,8 @@ import XenStoreClient
 enum Write: TransactionalMode {
     static let name: StaticString = "write"
     static let usage: StaticString = "[-h] [-s] [-R] key value [...]"
-    static let accepts: Options = .raw
+    static let summary = "Sets values, all in one transaction."
+    static let accepts: ExplainedOptions = [.raw: "write the value unchanged, and ignore escapes in it"]
 
     static func isUsable(_ operands: [Bytes]) -> Bool {
         !operands.isEmpty && operands.count.isMultiple(of: 2)

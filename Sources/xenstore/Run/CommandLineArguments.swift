@@ -4,31 +4,24 @@ import Glibc
 /// An argument as it was typed: bytes, valid UTF-8 or not.
 typealias Bytes = [UInt8]
 
-/// The process's arguments, kept as the C strings that `getopt_long` wants.
+/// The process's arguments: bytes, valid UTF-8 or not.
 struct CommandLineArguments {
-    let count: Int
-    private let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let words: ArraySlice<Bytes>
 
     static var process: Self {
-        Self(count: Int(CommandLine.argc), pointers: CommandLine.unsafeArgv)
+        let count = Int(CommandLine.argc)
+        return Self(words: (0..<count).map { CommandLine.unsafeArgv[$0].map { Bytes(cString: $0) } ?? [] }[...])
     }
+
+    var count: Int { words.count }
 
     /// The arguments without the first one.
-    var shifted: Self { Self(count: count - 1, pointers: pointers + 1) }
+    var shifted: Self { Self(words: words.dropFirst()) }
 
-    /// For `getopt_long`, which sorts the pointers.
-    var argc: Int32 { Int32(truncatingIfNeeded: count) }
-    var argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> { pointers }
-
-    subscript(index: Int) -> Bytes {
-        guard index < count, let pointer = pointers[index] else { return [] }
-        return Bytes(cString: pointer)
-    }
+    subscript(index: Int) -> Bytes { index < count ? words[words.startIndex + index] : [] }
 
     /// The arguments from `index` on.
-    subscript(from range: PartialRangeFrom<Int>) -> [Bytes] {
-        range.lowerBound < count ? (range.lowerBound..<count).map { self[$0] } : []
-    }
+    subscript(from range: PartialRangeFrom<Int>) -> [Bytes] { Array(words.dropFirst(range.lowerBound)) }
 }
 
 extension Bytes {
@@ -41,6 +34,4 @@ extension Bytes {
         let text = map { CChar(bitPattern: $0) } + [0]
         return Int32(truncatingIfNeeded: strtol(text, nil, 10))
     }
-
-    func appending(_ text: some Sequence<UInt8>) -> Bytes { self + Bytes(text) }
 }

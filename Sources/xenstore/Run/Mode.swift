@@ -6,7 +6,9 @@ protocol Mode {
     static var name: StaticString { get }
     /// The part of the usage line after the name.
     static var usage: StaticString { get }
-    static var accepts: Options { get }
+    /// What it does, for the help.
+    static var summary: String { get }
+    static var accepts: ExplainedOptions { get }
     /// Whether the number of operands is right.
     static func isUsable(_ operands: [Bytes]) -> Bool
     /// Does the work; returns the exit status.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-@preconcurrency import CLinux
+import CommandLineOptions
+import Glibc
 import XenStoreWire
 
 /// The options that a tool may take.
@@ -17,44 +18,41 @@ struct Options: OptionSet {
     static let json = Options(rawValue: 1 << 7)
     static let values = Options(rawValue: 1 << 8)
     static let depth = Options(rawValue: 1 << 9)
+    static let help = Options(rawValue: 1 << 10)
+    /// It once meant to use the socket, and means nothing any more.
+    static let socket = Options(rawValue: 1 << 11)
+}
 
-    /// One option's names: `value` is its letter, or beyond all letters if it has none.
-    fileprivate struct Name {
-        var option: Options
-        var text: StaticString
-        var value: Int32
+/// An option of a tool.
+typealias ToolOption = Option<Options>
 
-        init(_ option: Options, _ text: StaticString, _ letter: UInt8) {
-            self.option = option
-            self.text = text
-            value = Int32(letter)
-        }
-    }
-
+extension ToolOption {
     /// Xen's tools know these options in all modes, and then refuse those that the mode does not use. A message about an
     /// ambiguous abbreviation lists them in this order.
-    private static let common = [
-        Name([], "help", UInt8(ascii: "h")), Name(.flat, "flat", UInt8(ascii: "f")),
-        Name(.prefix, "prefix", UInt8(ascii: "p")), Name(.tidy, "tidy", UInt8(ascii: "t")),
-        Name(.upto, "upto", UInt8(ascii: "u")), Name(.recurse, "recurse", UInt8(ascii: "r")),
-        Name(.number, "number", UInt8(ascii: "n")), Name(.raw, "raw", UInt8(ascii: "R")),
+    private static let common: [ToolOption] = [
+        .init("h", "help", does: .help), .init("f", "flat", does: .flat), .init("p", "prefix", does: .prefix),
+        .init("t", "tidy", does: .tidy), .init("u", "upto", does: .upto), .init("r", "recurse", does: .recurse),
+        .init("n", "number", .required("count"), does: .number), .init("R", "raw", does: .raw),
+        .init("s", nil, does: .socket),
     ]
     /// Our own options. Only the modes that use them know them, so that all other modes behave like Xen's.
-    private static let additional = [
-        Name(.json, "json", 128), Name(.values, "values", 129), Name(.depth, "depth", 130),
+    private static let additional: [ToolOption] = [
+        .init(nil, "json", does: .json), .init(nil, "values", does: .values),
+        .init(nil, "depth", .required("levels"), does: .depth),
     ]
 
-    fileprivate static func names(_ accepted: Options) -> [Name] {
-        common + additional.filter { accepted.contains($0.option) }
+    /// All options that a mode knows, with what they do there. It takes those with an explanation.
+    static func all(_ explained: ExplainedOptions) -> [ToolOption] {
+        let own = additional.filter { option in explained.contains { $0.key == option.meaning } }
+        return (common + own).map { option in
+            let help = explained.first { $0.key == option.meaning }?.value
+            return ToolOption(option.letter, option.name, option.argument, does: option.meaning, help: help)
+        }
     }
-
-    /// The option that `getopt_long` has found; nil for the one that asks for help.
-    fileprivate static func option(_ value: Int32) -> Options? {
-        (common + additional).first { $0.value == value && !$0.option.isEmpty }?.option
-    }
-
-    fileprivate var takesArgument: Bool { self == .number || self == .depth }
 }
+
+/// The options that a mode takes, and what they do there.
+typealias ExplainedOptions = KeyValuePairs<Options, String>
 
 /// The options and operands of a command line.
 struct ParsedOptions {
@@ -66,30 +64,29 @@ struct ParsedOptions {
     /// The arguments that are not options.
     var operands: [Bytes] = []
 
-    /// Parses by `getopt_long`, so that permutation, abbreviations and messages are those of Xen's tools. Like them it goes
-    /// on after an unknown option. Nil if the user asks for help, or if the mode does not take one of the options.
-    init?(_ arguments: CommandLineArguments, accepting accepted: Options) {
-        let names = Options.names(accepted)
-        let table = names.map { name in
-            option(
-                name: UnsafeRawPointer(name.text.utf8Start).assumingMemoryBound(to: CChar.self),
-                has_arg: name.option.takesArgument ? required_argument : no_argument,
-                flag: nil, val: name.value)
+    /// Reads them as C's `getopt_long` does, so that order, abbreviations and messages are those of Xen's tools. Like
+    /// them it goes on after an unknown option. Nil if the user asks for help, or if the mode does not take one of the
+    /// options.
+    init?(_ arguments: CommandLineArguments, accepting explained: ExplainedOptions) {
+        let reader = OptionReader(
+            ToolOption.all(explained), arguments[from: 1...], abbreviates: true,
+            operandsEndOptions: getenv("POSIXLY_CORRECT") != nil)
+        for item in reader {
+            switch item {
+            case .mistake(let mistake):
+                Messages(program: arguments[0]).warn(mistake.wordsOfC)
+            case .operand(let word):
+                operands.append(word)
+            case .option(let option, _, let argument):
+                if option.meaning == .socket { continue }
+                guard option.help != nil else { return nil }
+                given.insert(option.meaning)
+                if option.meaning == .number { number = (argument ?? []).leadingInt32 }
+                if option.meaning == .depth {
+                    depth = argument?.withUnsafeBytes { UInt32(decimal: $0) }
+                    if depth == nil { return nil }
+                }
+            }
         }
-        let end = option(name: nil, has_arg: 0, flag: nil, val: 0)
-        let all = table + [end]
-        while true {
-            let value = getopt_long(arguments.argc, arguments.argv, "hfspturn:R", all, nil)
-            if value == -1 { break }
-            // An unknown option, which `getopt_long` has reported; or -s, which once meant to use the socket.
-            if value == Int32(UInt8(ascii: "?")) || value == Int32(UInt8(ascii: "s")) { continue }
-            guard let option = Options.option(value), accepted.contains(option) else { return nil }
-            given.insert(option)
-            let argument = optarg.map { Bytes(cString: $0) } ?? []
-            if option == .number { number = argument.leadingInt32 }
-            if option == .depth { depth = argument.withUnsafeBytes { UInt32(decimal: $0) } }
-            if option == .depth, depth == nil { return nil }
-        }
-        operands = arguments[from: Int(optind)...]
     }
 }
