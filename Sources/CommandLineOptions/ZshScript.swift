@@ -29,9 +29,9 @@ extension CompletedProgram {
     private static var zshStorePaths: String {
         #"""
         _xenstore_paths() {
-            local folder=${PREFIX%/*}/
+            local parent=${PREFIX%/*}
             [[ -z $PREFIX || $PREFIX == /* ]] || return 1
-            compadd -S '' -p "$folder" -- ${(f)"$(timeout 1 xenstore list "$folder" 2> /dev/null)"}
+            compadd -S '' -p "$parent/" -- ${(f)"$(timeout 1 xenstore list "${parent:-/}" 2> /dev/null)"}
         }
 
 

@@ -38,7 +38,8 @@ import Testing
         #expect(daemon.log.contains("transports.unix-socket@admin.mode: 0600 -> 0666; this needs a restart\n"))
 
         unlink(folder.file("admin"))
-        try daemon.waitForLog("unix-socket@admin: somebody has removed \(folder.file("admin")); the daemon has made it again\n")
+        try daemon.waitForLog(
+            "unix-socket@admin: somebody has removed \(folder.file("admin")); the daemon has made it again\n")
         #expect(try daemon.stop() == 0)
         #expect(access(folder.file("admin"), F_OK) != 0)
     }

@@ -2,10 +2,11 @@
 # Made from the options of xenstore by `make completions`.
 
 _xenstore_paths() {
+    local parent=${1%/*}
     case $1 in
     '' | /*)
-        timeout 1 xenstore list "${1%/*}/" 2> /dev/null | while read -r name; do
-            case ${1%/*}/$name in "$1"*) echo "${1%/*}/$name" ;; esac
+        timeout 1 xenstore list "${parent:-/}" 2> /dev/null | while read -r name; do
+            case $parent/$name in "$1"*) echo "$parent/$name" ;; esac
         done
         ;;
     esac

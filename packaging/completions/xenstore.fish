@@ -5,7 +5,8 @@ function __xenstore_paths
     set -l folder (string replace -r '[^/]*$' '' -- (commandline -ct))
     test -n "$folder"; or set folder /
     string match -q '/*' -- $folder; or return
-    for name in (timeout 1 xenstore list $folder 2> /dev/null)
+    set -l parent (string replace -r '(.)/$' '$1' -- $folder)
+    for name in (timeout 1 xenstore list $parent 2> /dev/null)
         echo $folder$name
     end
 end
