@@ -18,20 +18,26 @@ extension EffectiveConfiguration {
     public func changes(to other: EffectiveConfiguration) -> [ConfigurationChange] {
         let old = values(of: other)
         let new = other.values(of: self)
-        let olds = Dictionary(old) { $1 }
-        let news = Dictionary(new) { $1 }
-        let keys = new.map(\.0) + old.map(\.0).filter { news[$0] == nil }
-        return keys.compactMap { key in
-            let change = ConfigurationChange(key: key, old: olds[key], new: news[key])
-            return change.old == change.new ? nil : change
-        }
+        let olds = Dictionary(old.map { ($0.key, $0) }) { $1 }
+        let news = Dictionary(new.map { ($0.key, $0) }) { $1 }
+        let keys = new.map(\.key) + old.map(\.key).filter { news[$0] == nil }
+        return keys.filter { olds[$0] != news[$0] }
+            .map { ConfigurationChange(key: $0, old: olds[$0]?.text, new: news[$0]?.text) }
+    }
+
+    /// A key with its value. Two secrets differ although their texts do not.
+    fileprivate struct Shown: Equatable {
+        let key: String
+        let text: String
+        var secret: Secret?
     }
 
     /// All keys with a value, except those of plugins that `other` does not have.
-    private func values(of other: EffectiveConfiguration) -> [(String, String)] {
+    private func values(of other: EffectiveConfiguration) -> [Shown] {
         var values = daemon.shown(Self.daemonKeys, in: "daemon")
         func add(_ choices: [Choice], _ others: [Choice], _ section: String) {
-            values.append((section, choices.isEmpty ? "[]" : choices.map(\.name).joined(separator: ", ")))
+            let names = choices.isEmpty ? "[]" : choices.map(\.name).joined(separator: ", ")
+            values.append(Shown(key: section, text: names))
             for choice in choices where others.contains(where: { $0.name == choice.name }) {
                 values += choice.block.shown(choice.keys, in: "\(section).\(choice.name)")
             }
@@ -45,11 +51,12 @@ extension EffectiveConfiguration {
 
 extension ConfigurationBlock {
     /// All keys with a value, as a file would have them.
-    fileprivate func shown(_ keys: [ConfigurationKey], in path: String) -> [(String, String)] {
-        keys.flatMap { key -> [(String, String)] in
+    fileprivate func shown(_ keys: [ConfigurationKey], in path: String) -> [EffectiveConfiguration.Shown] {
+        keys.flatMap { key -> [EffectiveConfiguration.Shown] in
             let path = "\(path).\(key.name)"
             guard case .perDomain(let own) = key.kind else {
-                return values[key.name].map { [(path, $0.yaml(key.kind))] } ?? []
+                if let secret = secret(key.name) { return [.init(key: path, text: "\(secret)", secret: secret)] }
+                return values[key.name].map { [.init(key: path, text: $0.yaml(key.kind))] } ?? []
             }
             return domains(key.name).flatMap { $0.block.shown(own, in: "\(path).\($0.domain)") }
         }

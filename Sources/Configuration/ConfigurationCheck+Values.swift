@@ -6,24 +6,37 @@ extension ConfigurationCheck {
     /// The checked values of a block. Missing keys get their defaults, except in the block of a domain, where a missing
     /// key means the value for all domains.
     mutating func block(
-        _ node: DocumentNode?, _ keys: [ConfigurationKey], path: String, fillsIn: Bool = true
+        _ node: DocumentNode?, _ keys: [ConfigurationKey], path: String, at place: ConfigurationPlace? = nil,
+        fillsIn: Bool = true
     ) -> ConfigurationBlock {
         var values: [String: ConfigurationValue] = [:]
         var places: [String: ConfigurationPlace] = [:]
+        var misspelt: Set<String> = []
         if let node {
             for entry in entries(of: node, path: path, keys) {
                 guard let key = keys.first(where: { $0.name == entry.key }) else {
-                    refuseUnknown(entry, in: path, known: keys.map(\.name))
+                    if let meant = refuseUnknown(entry, in: path, known: keys.map(\.name)) { misspelt.insert(meant) }
                     continue
                 }
-                values[key.name] = value(entry.value, key.kind, path: dotted(path, key.name))
                 places[key.name] = entry.value.place
+                if key.isRequired, entry.value.isAbsent {
+                    refuseMissing(key, in: path, entry.value.place)
+                } else {
+                    values[key.name] = value(entry.value, key.kind, path: dotted(path, key.name))
+                }
             }
         }
         for key in keys where fillsIn && values[key.name] == nil {
             values[key.name] = defaultValue(of: key)
+            // One error is enough for a key that is misspelt, or has a wrong value.
+            guard key.isRequired, places[key.name] == nil, !misspelt.contains(key.name) else { continue }
+            refuseMissing(key, in: path, place ?? node?.place)
         }
-        return ConfigurationBlock(values, path: path, place: node?.place, places: places)
+        return ConfigurationBlock(values, path: path, place: place ?? node?.place, places: places)
+    }
+
+    private mutating func refuseMissing(_ key: ConfigurationKey, in path: String, _ place: ConfigurationPlace?) {
+        refuse("must be given: \(key.kind.whatItTakes)", dotted(path, key.name), place)
     }
 
     private mutating func entries(
@@ -42,11 +55,14 @@ extension ConfigurationCheck {
         case (.path, .text(let path)?), (.device, .text(let path)?): .text(substituted(path))
         case (.mode, .text(let digits)?): Int(digits, radix: 8).map { .number($0) }
         case (.perDomain, nil): .domains([])
+        case (.secret, _): nil
         default: key.defaultValue
         }
     }
 
     private func substituted(_ path: String) -> String { replaceRunDirectory(in: path, by: runDirectory) }
+
+    private static let absence = "has no value; leave the key out for its default"
 
     /// The value if it is of the right kind. Otherwise nil, and there is one more error.
     private mutating func value(
@@ -54,8 +70,9 @@ extension ConfigurationCheck {
     ) -> ConfigurationValue? {
         if case .refused = node.content { return nil }
         if case .perDomain(let keys) = kind { return domains(node, keys, path: path) }
+        if case .list(let kind) = kind { return list(node, of: kind, path: path) }
         guard !node.isAbsent else {
-            refuse("has no value; leave the key out for its default", path, node.place)
+            refuse(Self.absence, path, node.place)
             return nil
         }
         guard case .scalar(let text, let isPlain) = node.content else {
@@ -75,7 +92,10 @@ extension ConfigurationCheck {
         case .number(let range): return number(scalar, range)
         case .mode: return mode(scalar)
         case .choice(let words): return choice(scalar, of: words)
-        case .perDomain: return nil
+        case .duration(let range): return duration(scalar, range)
+        case .size(let range): return size(scalar, range)
+        case .secret: return secret(scalar)
+        case .list, .perDomain: return nil
         }
     }
 
@@ -171,6 +191,78 @@ extension ConfigurationCheck {
         return .text(scalar.text)
     }
 
+    private mutating func duration(_ scalar: Scalar, _ range: ClosedRange<Duration>) -> ConfigurationValue? {
+        let microseconds = amount(scalar, .duration, .duration(range)) { range.contains(.microseconds($0)) }
+        return microseconds.map { .duration(.microseconds($0)) }
+    }
+
+    private mutating func size(_ scalar: Scalar, _ range: ClosedRange<Int>) -> ConfigurationValue? {
+        amount(scalar, .size, .size(range), range.contains).map { .number($0) }
+    }
+
+    /// A number with a unit.
+    private mutating func amount(
+        _ scalar: Scalar, _ units: Units, _ kind: ConfigurationKey.Kind, _ isInRange: (Int) -> Bool
+    ) -> Int? {
+        switch units.read(scalar.text) {
+        case .number(let number) where isInRange(number): return number
+        case .number, .tooLarge:
+            refuse("\(scalar.text.prefix(40)) is out of range; must be \(kind.whatItTakes)", scalar)
+        case .none(let meant):
+            refuse("must be \(kind.whatItTakes), not \(quoted(scalar.text))", scalar, suggestion: meant)
+        }
+        return nil
+    }
+
+    private mutating func secret(_ scalar: Scalar) -> ConfigurationValue? {
+        let path = substituted(scalar.text)
+        guard path.hasPrefix("/") else {
+            refuse("must be \(ConfigurationKey.Kind.secret.whatItTakes), not what the file holds", scalar)
+            return nil
+        }
+        do throws(SecretFile.Problem) {
+            return .secret(try SecretFile(path: path).read())
+        } catch {
+            refuse(error.text, scalar)
+            return nil
+        }
+    }
+
+    /// The items that are right. An item has the place of its own, and the key of the list.
+    private mutating func list(
+        _ node: DocumentNode, of kind: ConfigurationKey.Kind, path: String
+    ) -> ConfigurationValue? {
+        switch node.content {
+        case .list(let items): return .list(items.compactMap { item($0, of: kind, path: path) })
+        // An option of the command line has no brackets.
+        case .scalar(let text, _) where node.place.line == 0:
+            let items = text.split(separator: ",").map {
+                DocumentNode(content: .scalar(String($0), isPlain: true), place: node.place)
+            }
+            return .list(items.compactMap { value($0, kind, path: path) })
+        case .refused: return nil
+        case .scalar where node.isAbsent:
+            refuse(Self.absence, path, node.place)
+            return nil
+        default:
+            let meant: String? = if case .scalar(let text, _) = node.content { "[\(text)]" } else { nil }
+            refuse(
+                "must be \(ConfigurationKey.Kind.list(kind).whatItTakes), not \(node.whatItIs)", path, node.place,
+                suggestion: meant)
+            return nil
+        }
+    }
+
+    private mutating func item(
+        _ node: DocumentNode, of kind: ConfigurationKey.Kind, path: String
+    ) -> ConfigurationValue? {
+        if node.isAbsent {
+            refuse("has an item without a value", path, node.place)
+            return nil
+        }
+        return value(node, kind, path: path)
+    }
+
     private mutating func domains(
         _ node: DocumentNode, _ keys: [ConfigurationKey], path: String
     ) -> ConfigurationValue? {
@@ -206,6 +298,14 @@ extension ConfigurationKey.Kind {
         case .number(let range): range.whatItTakes
         case .mode: "permission bits such as 0600"
         case .choice(let words): "one of \(words.joined(separator: ", "))"
+        case .duration(let range):
+            "a duration from \(range.lowerBound.written) to \(range.upperBound.written), such as 500ms, 2s or 5m"
+        case .size(let range) where range.upperBound == .max:
+            "a size of at least \(Units.size.written(range.lowerBound)), such as 64KiB"
+        case .size(let range):
+            "a size from \(Units.size.written(range.lowerBound)) to \(Units.size.written(range.upperBound)), such as 64KiB"
+        case .list(let kind): "a list, of which each item is \(kind.whatItTakes)"
+        case .secret: "the path of a file that only its owner may read"
         case .perDomain: "a block of domain ids"
         }
     }

@@ -47,13 +47,16 @@ struct ConfigurationCheck {
         errors.append(ConfigurationError(problem, key: key, at: place, suggestion: suggestion))
     }
 
-    mutating func refuseUnknown(_ entry: DocumentNode.Entry, in path: String, known: [String]) {
+    /// Returns the known key that was meant, if one is near.
+    @discardableResult
+    mutating func refuseUnknown(_ entry: DocumentNode.Entry, in path: String, known: [String]) -> String? {
         let suggestion = nearest(to: entry.key, among: known)
         var problem = "unknown key"
         if suggestion == nil {
             problem += known.isEmpty ? "; there are no keys here" : "; there are: " + known.joined(separator: ", ")
         }
         refuse(problem, dotted(path, entry.key), entry.keyPlace, suggestion: suggestion)
+        return suggestion
     }
 }
 
@@ -80,35 +83,13 @@ extension ConfigurationCheck {
         var choices: [EffectiveConfiguration.Choice] = []
         for item in items {
             guard let choice = plugin(item, kind) else { continue }
-            if let problem = problem(of: choice, beside: choices, kind) {
+            if let problem = Neighbours(choices, registry.plugins(of: kind)).problem(of: choice) {
                 refuse(problem, choice.block.path, choice.block.place)
             } else {
                 choices.append(choice)
             }
         }
         return choices
-    }
-
-    /// Why a plugin cannot run beside those before it in the list.
-    private func problem(
-        of choice: EffectiveConfiguration.Choice, beside others: [EffectiveConfiguration.Choice], _ kind: PluginKind
-    ) -> String? {
-        func line(_ other: EffectiveConfiguration.Choice) -> String {
-            other.block.place.map { $0.line > 0 ? " in line \($0.line)" : "" } ?? ""
-        }
-        if let first = others.first(where: { $0.name == choice.name }) {
-            return "listed twice; it already stands\(line(first)); a second one needs a name: '\(choice.plugin)@other'"
-        }
-        guard let role = role(of: choice, kind), let first = others.first(where: { self.role(of: $0, kind) == role })
-        else { return nil }
-        return "only one plugin can \(role), and \(first.name)\(line(first)) already does"
-    }
-
-    /// What only one plugin can do.
-    private func role(of choice: EffectiveConfiguration.Choice, _ kind: PluginKind) -> String? {
-        let type = registry.plugins(of: kind).first { $0.name == choice.plugin }
-        if type is any DomainTransport.Type { return "reach domains" }
-        return type is any LimitTable.Type ? "have limits that are set at run time" : nil
     }
 
     private mutating func refuseNonList(_ node: DocumentNode, _ kind: PluginKind) {
@@ -199,8 +180,7 @@ extension ConfigurationCheck {
             refuse("there is one storage, so it has no name of its own", path, place, suggestion: type.name)
             return nil
         }
-        var block = block(node, type.keys, path: path)
-        block.place = place
+        let block = block(node, type.keys, path: path, at: place)
         return .init(name: name, block: block, keys: type.keys)
     }
 

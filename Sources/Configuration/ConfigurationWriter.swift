@@ -50,6 +50,8 @@ private struct YamlWriter {
                     line(block.values.isEmpty ? "\(domain): {}" : "\(domain):", indent + 1)
                     self.block(block, domainKeys, indent: indent + 2, showsUnset: false)
                 }
+            case (.secret(let secret)?, let kind):
+                line("\(key.name): \(ConfigurationValue.secret(secret).yaml(kind)) # \(secret)", indent)
             case (let value?, let kind):
                 line("\(key.name): \(value.yaml(kind))", indent)
             }
@@ -63,12 +65,23 @@ extension ConfigurationValue {
         switch self {
         case .flag(let flag): "\(flag)"
         case .number(let bits) where kind == .mode: octal(bits)
+        case .number(let bytes) where kind.isSize: Units.size.written(bytes)
         case .number(let number): "\(number)"
         case .text(let digits) where kind == .mode: digits
         case .text(let text): isSafePlain(text) ? text : doubleQuoted(text)
+        case .duration(let duration): duration.written
+        case .list(let items): "[\(items.map { $0.yaml(kind.ofItems) }.joined(separator: ", "))]"
+        // The file's name is no secret.
+        case .secret(let secret): ConfigurationValue.text(secret.file).yaml(.text)
         case .domains: "{}"
         }
     }
+}
+
+extension ConfigurationKey.Kind {
+    fileprivate var isSize: Bool { if case .size = self { true } else { false } }
+    /// What the items of a list are.
+    fileprivate var ofItems: ConfigurationKey.Kind { if case .list(let kind) = self { kind } else { self } }
 }
 
 private func octal(_ bits: Int) -> String {

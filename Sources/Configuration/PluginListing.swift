@@ -27,6 +27,7 @@ extension PluginRegistry {
 
     private func defaultNote(_ key: ConfigurationKey) -> String {
         if case .perDomain = key.kind { return "" }
+        if key.isRequired { return "; must be given" }
         if key.kind == .path, case .text(let path)? = key.defaultValue { return "; default \(path)" }
         return key.defaultValue.map { "; default \($0.yaml(key.kind))" } ?? "; not set by default"
     }

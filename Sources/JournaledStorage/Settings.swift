@@ -25,8 +25,8 @@ struct Settings {
                 "What an acknowledged change survives: none, the daemon's death; commit, also a power cut."),
         ] + Table.keys + [
             ConfigurationKey(
-                "size-max", .number(0...Table.sizeMax), default: .number(1_073_741_824),
-                "Size limit of the file plus journals, in bytes. Above it, only removals work. 0 means \(Table.ownBound)."
+                "size-max", .size(0...Table.sizeMax), default: .number(1 << 30),
+                "Size limit of the file plus journals. Above it, only removals work. 0 means \(Table.ownBound)."
             ),
             ConfigurationKey(
                 "when-unwritable", .choice(["refuse", "go-on"]), default: .text("refuse"),

@@ -13,7 +13,7 @@ extension ClientLimits {
             "transaction-requests", .number(0...1_000_000_000), default: .number(8192),
             "Requests in one transaction."),
         ConfigurationKey(
-            "memory", .number(0...1_000_000_000_000), default: .number(1_048_576),
+            "memory", .size(0...1 << 40), default: .number(1 << 20),
             "Bytes that the daemon holds for one client: watches, transactions and their old values, unread messages."),
     ]
 

@@ -19,6 +19,17 @@ public struct ConfigurationKey: Sendable, Equatable {
         case mode
         /// One of a few words.
         case choice([String])
+        /// A whole number with a unit, such as `500ms`, `2s` or `5m`, within bounds, both included. The finest unit is
+        /// `us`.
+        case duration(ClosedRange<Duration>)
+        /// Bytes within bounds, both included: a whole number with a unit, such as `64KiB` or `1MiB`, or without one.
+        /// The checked value is a number.
+        case size(ClosedRange<Int>)
+        /// A list of texts, of numbers, or of another kind that is a single value in the file.
+        case list(Kind)
+        /// The path of a file that only its owner may read. The checked value is what the file holds. It is read with
+        /// the configuration, and never shown. The key has no default.
+        case secret
         /// A mapping from domain ids to mappings with these keys. A key that is missing in a domain's block is also
         /// missing in its checked values. No default is filled in, so the value for all domains can apply.
         case perDomain([ConfigurationKey])
@@ -33,16 +44,19 @@ public struct ConfigurationKey: Sendable, Equatable {
     /// Whether the plugin runs without the file that the key names, though not as well. If that file cannot be made,
     /// the daemon only warns.
     public var isDispensable: Bool
+    /// A block without the key is an error. The key has no default.
+    public var isRequired: Bool
 
     public init(
         _ name: String, _ kind: Kind, default defaultValue: ConfigurationValue?, _ summary: String,
-        isDispensable: Bool = false
+        isDispensable: Bool = false, isRequired: Bool = false
     ) {
         self.name = name
         self.kind = kind
         self.defaultValue = defaultValue
         self.summary = summary
         self.isDispensable = isDispensable
+        self.isRequired = isRequired
     }
 }
 
@@ -51,6 +65,9 @@ public enum ConfigurationValue: Sendable, Equatable {
     case text(String)
     case flag(Bool)
     case number(Int)
+    case duration(Duration)
+    case list([ConfigurationValue])
+    case secret(Secret)
     /// Per-domain blocks by domain id, in the order of the file.
     case domains([(domain: Int, block: ConfigurationBlock)])
 
@@ -59,6 +76,9 @@ public enum ConfigurationValue: Sendable, Equatable {
         case (.text(let x), .text(let y)): x == y
         case (.flag(let x), .flag(let y)): x == y
         case (.number(let x), .number(let y)): x == y
+        case (.duration(let x), .duration(let y)): x == y
+        case (.list(let x), .list(let y)): x == y
+        case (.secret(let x), .secret(let y)): x == y
         case (.domains(let x), .domains(let y)):
             x.elementsEqual(y) { $0.domain == $1.domain && $0.block == $1.block }
         default: false
@@ -110,6 +130,24 @@ public struct ConfigurationBlock: Sendable, Equatable {
     }
     public func flag(_ key: String) -> Bool {
         if case .flag(let value)? = values[key] { value } else { false }
+    }
+    public func duration(_ key: String) -> Duration? {
+        if case .duration(let value)? = values[key] { value } else { nil }
+    }
+    /// The items of a list of texts.
+    public func texts(_ key: String) -> [String] {
+        items(key).compactMap { if case .text(let value) = $0 { value } else { nil } }
+    }
+    /// The items of a list of numbers.
+    public func numbers(_ key: String) -> [Int] {
+        items(key).compactMap { if case .number(let value) = $0 { value } else { nil } }
+    }
+    /// The items of a list of any kind.
+    public func items(_ key: String) -> [ConfigurationValue] {
+        if case .list(let value)? = values[key] { value } else { [] }
+    }
+    public func secret(_ key: String) -> Secret? {
+        if case .secret(let value)? = values[key] { value } else { nil }
     }
     public func domains(_ key: String) -> [(domain: Int, block: ConfigurationBlock)] {
         if case .domains(let value)? = values[key] { value } else { [] }

@@ -36,6 +36,25 @@ final class SampleReadOnlySocket: Transport {
     func stop() {}
 }
 
+/// Keys of the kinds that no other sample has.
+final class SampleKinds: Transport {
+    static let name = "kinds"
+    static let summary = "Every kind of key."
+    static let keys = [
+        ConfigurationKey("label", .text, default: nil, "What it is called.", isRequired: true),
+        ConfigurationKey("ports", .list(.number(1...65535)), default: .list([.number(80), .number(443)]), "Ports."),
+        ConfigurationKey("users", .list(.text), default: nil, "Who may connect."),
+        ConfigurationKey(
+            "timeout", .duration(.milliseconds(1) ... .seconds(3600)), default: .duration(.milliseconds(1500)),
+            "How long it waits."),
+        ConfigurationKey("room", .size(1...1 << 40), default: .number(65536), "Memory."),
+        ConfigurationKey("token", .secret, default: nil, "What a client must say."),
+    ]
+    init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
+    func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {}
+    func stop() {}
+}
+
 class SampleStorage: Storage {
     class var name: String { "memory" }
     class var summary: String { "Keeps nothing." }
@@ -92,7 +111,7 @@ final class SampleQuotas: Policy {
 extension PluginRegistry {
     static var samples: PluginRegistry {
         PluginRegistry(
-            transports: [SampleSocket.self, SampleReadOnlySocket.self],
+            transports: [SampleSocket.self, SampleReadOnlySocket.self, SampleKinds.self],
             storages: [SampleStorage.self, SampleFileStorage.self],
             policies: [SamplePermissions.self, SampleQuotas.self])
     }

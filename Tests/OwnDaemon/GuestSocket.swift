@@ -9,16 +9,15 @@ final class GuestSocket: UnixSocketTransport {
     static let summary = "A unix socket whose clients have the rights of one guest."
     static let keys =
         SocketSettings.keys(path: "${rundir}/guest", mode: 0o600, connections: 0) + [
-            ConfigurationKey("domain", .number(1...32_751), default: nil, "The guest that the clients are.")
+            ConfigurationKey(
+                "domain", .number(1...32_751), default: nil, "The guest that the clients are.", isRequired: true)
         ]
 
     let door: UnixDoor
 
     init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
-        guard let domain = configuration.number("domain") else {
-            throw configuration.error("is missing: say which guest the clients are", key: "domain")
-        }
-        let peer = Peer(domain: DomainID(UInt16(domain)), isPrivileged: false, transport: "guest-socket")
+        let domain = DomainID(UInt16(configuration.number("domain") ?? 0))
+        let peer = Peer(domain: domain, isPrivileged: false, transport: "guest-socket")
         door = try UnixDoor(configuration, for: peer)
     }
 }

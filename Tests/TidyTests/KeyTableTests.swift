@@ -98,6 +98,12 @@ import XenStorePlugin
         static let keys = [
             ConfigurationKey("port", .number(1...65535), default: .number(7), "Port that it listens on."),
             ConfigurationKey("token", .text, default: nil, "Word that a client must say first."),
+            ConfigurationKey("realm", .text, default: nil, "Where it is.", isRequired: true),
+            ConfigurationKey("hosts", .list(.text), default: .list([.text("a"), .text("b c")]), "Who may connect."),
+            ConfigurationKey(
+                "patience", .duration(.seconds(1) ... .seconds(60)), default: .duration(.seconds(2)), "Time to wait."),
+            ConfigurationKey("room", .size(0...1 << 30), default: .number(1 << 16), "Memory."),
+            ConfigurationKey("key", .secret, default: nil, "The key."),
         ]
         init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {}
     }
@@ -107,12 +113,18 @@ import XenStorePlugin
         let readme = table.completed(readme: ["# new-transport", "", "## Keys", "", "## Example", ""])
         #expect(readme.contains("| `port` | `7` | Port that it listens on. |"))
         #expect(readme.contains("| `token` | | Word that a client must say first. |"))
+        #expect(readme.contains("| `realm` | must be given | Where it is. |"))
+        #expect(readme.contains("| `hosts` | `[a, \"b c\"]` | Who may connect. |"))
+        #expect(readme.contains("| `patience` | `2s` | Time to wait. |"))
+        #expect(readme.contains("| `room` | `64KiB` | Memory. |"))
+        #expect(readme.contains("| `key` | | The key. |"))
         #expect(table.problems(inReadme: readme).isEmpty)
         #expect(table.isListed(inOverview: table.completed(overview: Self.lines(of: Self.files.overview))))
 
         let manual = table.completed(manual: Self.lines(of: Self.files.manual))
         let section = try #require(manual.firstIndex(of: ".Ss new-transport"))
         #expect(manual[section...].dropFirst(3).prefix(2) == [".It Cm port : 7", "Port that it listens on."])
+        #expect(manual[section...].contains("This key must be given."))
         #expect(manual[..<section].last { $0.hasPrefix(".Sh ") } == ".Sh TRANSPORTS")
 
         let host = table.completed(hostFile: Self.lines(of: Self.files.host))
@@ -129,6 +141,6 @@ import XenStorePlugin
     @Test func aTableThatIsWrongIsNoticed() {
         let table = KeyTables(kind: .transport, plugin: NewTransport.self, folder: "Plugins/Transports/New")
         let rows: [Substring] = ["## Keys", "", "| `port` | `8` | |", "| `gone` | | |"]
-        #expect(table.problems(inReadme: rows).count == 3)
+        #expect(table.problems(inReadme: rows).count == 8)
     }
 }

@@ -36,7 +36,7 @@ struct KeyTables {
     }
 
     private static func rowStart(_ key: ConfigurationKey) -> String {
-        "| `\(key.name)` |\(key.shownDefault.map { " `\($0)`" } ?? "") | "
+        "| `\(key.name)` |\(key.shownDefault.map { " `\($0)`" } ?? (key.isRequired ? " must be given" : "")) | "
     }
 
     private static func row(_ key: ConfigurationKey) -> String { "\(rowStart(key))\(key.summary) |" }
@@ -65,7 +65,9 @@ struct KeyTables {
     }
 
     var manualSection: [String] {
-        let items = plugin.keys.flatMap { [Self.manualItem($0), $0.summary] }
+        let items = plugin.keys.flatMap {
+            [Self.manualItem($0), $0.summary] + ($0.isRequired ? ["This key must be given."] : [])
+        }
         return [manualHeading, plugin.summary] + (items.isEmpty ? [] : [".Bl -tag -width Ds"] + items + [".El"])
     }
 
