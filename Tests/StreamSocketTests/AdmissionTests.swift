@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import Reactor
+import TestSupport
 import Testing
 import XenStorePlugin
 import XenStoreTestKit
@@ -15,13 +15,18 @@ import XenStoreTestKit
     /// What the transport has logged.
     private let log = LogLines()
 
-    /// A daemon with the transport only. Its clients have so many milliseconds for the token.
-    private func start(patience: Int = 10_000) throws -> (SocketHost, LoopbackTCP) {
+    /// The transport's clients have so many milliseconds for the token.
+    private func block(patience: Int) -> ConfigurationBlock {
         var block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys)
             .with("token", .text(String(decoding: Self.token, as: UTF8.self))).with("patience", .number(patience))
         block.log = log.log
+        return block
+    }
+
+    /// A daemon with the transport only.
+    private func start() throws -> (SocketHost, LoopbackTCP) {
         let host = try SocketHost()
-        let transport = LoopbackTCP(block)
+        let transport = LoopbackTCP(block(patience: 10_000))
         try transport.start(on: host.reactor, host: host.engine)
         return (host, transport)
     }
@@ -62,38 +67,36 @@ import XenStoreTestKit
         }
     }
 
+    // MARK: Time
+
     @Test func endsAClientThatNeverSendsItsToken() throws {
-        let (host, transport) = try start(patience: 30)
-        defer { transport.stop() }
-        let client = try Reader(port: transport.port)
-        // It has said something, but not enough, and goes on saying it: that buys it no time.
+        let tcp = try HandTCP(block(patience: 30))
+        let client = try tcp.connect()
         client.send(Self.token.prefix(3))
-        let start = Reactor.now()
-        var turns = 0
-        try host.run(sleeping: true) {
-            turns += 1
-            client.receive()
-            return client.hasEnded
-        }
-        #expect(Reactor.now() >= start.advanced(byMilliseconds: 20))
-        #expect(turns < 20, "waiting must not make the loop spin")
+        try tcp.hear()
+        tcp.loop.advance(milliseconds: 29)
+        // It has said something, but not enough, and goes on saying it: that buys it no time.
+        client.send(Self.token.dropFirst(3).prefix(1))
+        try tcp.hear()
+        #expect(tcp.transport.server?.connectionCount == 1)
+        tcp.loop.advance(milliseconds: 1)
+        #expect(tcp.transport.server?.connectionCount == 0)
+        try client.receiveToTheEnd()
         #expect(client.replies == 0)
-        #expect(transport.server?.connectionCount == 0)
         #expect(log.contain("warning: a client is turned away, the last one because it did not say in time who it is"))
+        #expect(tcp.loop.nextWake == nil)
     }
 
     @Test func aClientIsNotTimedOutOnceItIsKnown() throws {
-        let (host, transport) = try start(patience: 30)
-        defer { transport.stop() }
-        let client = try Reader(port: transport.port)
+        let tcp = try HandTCP(block(patience: 30))
+        let client = try tcp.connect()
         client.send(Self.token)
-        let end = Reactor.now().advanced(byMilliseconds: 60)
-        try host.run { Reactor.now() >= end }
+        try tcp.hear()
+        #expect(tcp.loop.nextWake == nil)
+        tcp.loop.advance(milliseconds: 1000)
         client.send(Reader.request)
-        try host.run {
-            client.receive()
-            return client.replies == 1
-        }
+        try tcp.hear()
+        try client.receive(replies: 1)
     }
 
     @Test func turnsAwayAClientWithAWrongToken() throws {
@@ -149,6 +152,41 @@ import XenStoreTestKit
             return client.hasEnded
         }
         #expect(most == Arrival.bytesMax)
+    }
+}
+
+/// The transport on a loop that the test cranks: it hears of clients, and time passes, when the test says so.
+private final class HandTCP {
+    let loop = HandLoop()
+    let host: EmbeddedHost
+    let transport: LoopbackTCP
+    private let listening: Int32
+    private var accepted: Int32 = -1
+
+    init(_ block: ConfigurationBlock) throws {
+        host = try EmbeddedHost(storage: FailingStorage())
+        transport = LoopbackTCP(block)
+        try transport.start(on: loop, host: host.engine)
+        listening = try #require(loop.watched.keys.first)
+    }
+
+    deinit { transport.stop() }
+
+    /// A client that the transport has accepted.
+    func connect() throws -> Reader {
+        let client = try Reader(port: transport.port)
+        try hear(listening)
+        accepted = try #require(loop.watched.keys.first { $0 != listening })
+        return client
+    }
+
+    /// The transport hears what the client has sent.
+    func hear() throws { try hear(accepted) }
+
+    private func hear(_ descriptor: Int32) throws {
+        try #require(try !waitUntilReady([(descriptor, POLLIN)], Deadline()).isEmpty)
+        #expect(loop.makeReady(descriptor, for: .readable))
+        host.settle()
     }
 }
 

@@ -27,6 +27,15 @@ final class Reader {
         do { replies += try client.receiveNow().count } catch { Issue.record(error) }
     }
 
+    /// Waits until there are so many replies in all.
+    func receive(replies count: Int) throws {
+        let deadline = Deadline()
+        while replies < count {
+            try #require(try !waitUntilReady([(client.descriptor, POLLIN)], deadline).isEmpty)
+            receive()
+        }
+    }
+
     /// Receives until the connection has ended. It may take a moment: a process that another test has just forked has
     /// a copy of every descriptor until it executes its program.
     func receiveToTheEnd() throws {
