@@ -45,17 +45,20 @@ import Testing
     }
 
     /// A folder uses another one if a file of it names a type that a file of the other one declares, outside of comments
-    /// and of text in quotes.
-    @Test func foldersOfTheKernelUseNoneInACircle() {
+    /// and of text in quotes. The architecture's page lists the folders in an order, and each uses only those before it:
+    /// so none use each other in a circle.
+    @Test func foldersOfTheKernelUseOnlyThoseBeforeThem() throws {
         let folders = Dictionary(grouping: SourceTree.files(in: "Sources/XenStoreKernel")) { file in
             let parts = file.path.split(separator: "/")
             return parts.count > 3 ? String(parts[2]) : ""
         }.filter { !$0.key.isEmpty }
+        let order = try Self.orderInArchitecture()
+        #expect(folders.count >= 8)
+        #expect(order.sorted() == folders.keys.sorted(), "the page lists each folder once")
         var home: [String: String] = [:]
         for (folder, files) in folders {
             for block in files.flatMap(Self.blocks(of:)) where block.isDeclaration { home[block.name] = folder }
         }
-        #expect(folders.count >= 8)
         #expect(home.count > 60)
         var uses: [String: Set<String>] = [:]
         for (folder, files) in folders {
@@ -63,27 +66,21 @@ import Testing
             uses[folder] = Set(named).subtracting([folder])
         }
         #expect(uses.values.contains { !$0.isEmpty })
-        if let circle = Self.circle(in: uses) {
-            Issue.record("these folders use each other in a circle: \(circle.joined(separator: " -> "))\n\(uses)")
+        for (index, folder) in order.enumerated() {
+            let above = (uses[folder] ?? []).subtracting(order[..<index])
+            #expect(above.isEmpty, "\(folder) uses \(above), which come after it")
         }
+    }
+
+    /// The folders in the line `A < B < C` of the architecture's page.
+    private static func orderInArchitecture() throws -> [String] {
+        let page = try #require(SourceTree.file("Sources/XenStoreKernel/XenStoreKernel.docc/Architecture.md"))
+        return page.lines.filter { $0.hasPrefix("    ") && $0.contains(" < ") }
+            .flatMap { $0.matches(of: /[A-Z]\w*/).map { String($0.output) } }
     }
 
     private static func typeNames(in line: Substring) -> [String] {
         let code = line.replacing(/\/\/.*/, with: "").replacing(/"[^"]*"/, with: "")
         return code.matches(of: /\b[A-Z]\w*/).map { String($0.output) }
-    }
-
-    /// Takes away, again and again, the folders that use none of those that are left. What stays is in a circle or uses
-    /// one.
-    private static func circle(in uses: [String: Set<String>]) -> [String]? {
-        var left = uses
-        while let free = left.first(where: { $0.value.isDisjoint(with: left.keys) })?.key { left[free] = nil }
-        guard var folder = left.keys.min() else { return nil }
-        var way: [String] = []
-        while !way.contains(folder) {
-            way.append(folder)
-            folder = left[folder]?.intersection(left.keys).min() ?? folder
-        }
-        return Array(way[(way.firstIndex(of: folder) ?? 0)...]) + [folder]
     }
 }
