@@ -142,7 +142,8 @@ let package = Package(
         .testTarget(name: "XenStoreWireTests", dependencies: ["XenStoreWire"]),
         // As an author outside of this package tests a plugin, with what is public.
         .testTarget(
-            name: "XenStorePluginTests", dependencies: ["XenStorePlugin", "XenStoreWire"], packageAccess: false),
+            name: "XenStorePluginTests", dependencies: ["XenStorePlugin", "XenStoreWire", "XenStoreTestKit"],
+            packageAccess: false),
         .testTarget(
             name: "XenStoreKernelTests",
             dependencies: [
