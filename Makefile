@@ -110,11 +110,7 @@ tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about
 	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
 
 completions: ## Write packaging/completions from the options of the daemon and of the tools
-	@packaging/debian-packages build $(LIBRARIES)
-	$(BUILD)
-	for program in sxenstored xenstore; do for shell in bash zsh fish; do \
-		.build/debug/$$program --generate-completion-script $$shell > packaging/completions/$$program.$$shell || exit; \
-		done; done
+	WRITE_COMPLETIONS=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter CompletionTests
 
 docs: ## Build the documentation in .build/docs, one archive for each library in Sources
 	@packaging/debian-packages build $(LIBRARIES)

@@ -122,7 +122,7 @@ let package = Package(
 
         .testTarget(
             name: "CommandLineOptionsTests",
-            dependencies: ["CommandLineOptions", "TestSupport", "sxenstored", "xenstore"]),
+            dependencies: ["CommandLineOptions", "SXenstored", "TestSupport", "sxenstored", "xenstore"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(
             name: "StreamSocketTests",

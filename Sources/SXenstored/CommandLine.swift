@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CommandLineOptions
 import Configuration
 import XenStorePlugin
 
@@ -38,11 +37,6 @@ extension CommandLineReading {
         case .help: return .say(Help.text())
         case .version: return .say("sxenstored \(version)")
         case .plugins: return .say(plugins.listing)
-        case .completionScript(let shell):
-            guard let script = CompletedProgram("sxenstored", DaemonOption.own).script(for: shell) else {
-                throw UsageError("completions are for bash, zsh and fish, not for '\(shell)'")
-            }
-            return .say(script)
         case .checkConfig, .printConfig, nil: break
         }
         if let file = checkStore ?? repairStore {

@@ -13,7 +13,6 @@ struct CommandLineReading {
     /// The daemon answers one of these and exits.
     enum Question: Equatable {
         case help, version
-        case completionScript(shell: String)
         case checkConfig, printConfig, plugins
     }
 
@@ -58,7 +57,6 @@ struct CommandLineReading {
         switch meaning {
         case .help: try ask(.help, name)
         case .version: try ask(.version, name)
-        case .completionScript: try ask(.completionScript(shell: argument), name)
         case .checkConfig: try ask(.checkConfig, name)
         case .printConfig: try ask(.printConfig, name)
         case .plugins: try ask(.plugins, name)

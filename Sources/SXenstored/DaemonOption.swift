@@ -6,7 +6,7 @@ typealias DaemonOption = Option<OptionMeaning>
 
 /// What the daemon does with an option.
 enum OptionMeaning: Sendable {
-    case help, version, completionScript
+    case help, version
     case noFork, outputPid
     case checkConfig, printConfig, plugins
     case config, set, pidFile, traceFile, checkStore, repairStore
@@ -43,8 +43,6 @@ extension DaemonOption {
             help: "Repair a damaged store, set the old file aside, and exit."),
         .init(nil, "version", does: .version, help: "Print the version, and exit."),
         .init("h", "help", does: .help, help: "Print this help, and exit."),
-        // For packagers. It has no help, so that the help does not show it.
-        .init(nil, "generate-completion-script", .required("bash|zsh|fish"), does: .completionScript),
     ]
 
     /// All options that the daemon accepts.

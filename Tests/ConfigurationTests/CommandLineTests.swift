@@ -208,7 +208,6 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(try said("--plugins") == PluginRegistry.builtIn.listing)
         #expect(try said("--print-config") == running("").0.yaml)
         #expect(usageError("--check-config --plugins") == "--check-config and --plugins exclude each other")
-        #expect(usageError("--generate-completion-script csh")?.contains("not for 'csh'") == true)
     }
 
     /// Who asks for help has often made a mistake before.

@@ -2,12 +2,13 @@
 # Made from the options of xenstore by `make completions`.
 
 function __xenstore_paths
-    set -l folder (string replace -r '[^/]*$' '' -- (commandline -ct))
-    test -n "$folder"; or set folder /
-    string match -q '/*' -- $folder; or return
-    set -l parent (string replace -r '(.)/$' '$1' -- $folder)
+    set -l typed (commandline -ct)
+    test -z "$typed"; or string match -q '/*' -- $typed; or return
+    set -l folder (string replace -r '/[^/]*$' '' -- "$typed")
+    set -l parent $folder
+    test -n "$parent"; or set parent /
     for name in (timeout 1 xenstore list $parent 2> /dev/null)
-        echo $folder$name
+        echo $folder/$name
     end
 end
 

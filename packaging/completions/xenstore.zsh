@@ -3,9 +3,9 @@
 # Made from the options of xenstore by `make completions`.
 
 _xenstore_paths() {
-    local parent=${PREFIX%/*}
+    local folder=${PREFIX%/*}
     [[ -z $PREFIX || $PREFIX == /* ]] || return 1
-    compadd -S '' -p "$parent/" -- ${(f)"$(timeout 1 xenstore list "${parent:-/}" 2> /dev/null)"}
+    compadd -S '' -p "$folder/" -- ${(f)"$(timeout 1 xenstore list "${folder:-/}" 2> /dev/null)"}
 }
 
 local mode=${service#xenstore-}

@@ -32,9 +32,6 @@ enum Invocation {
         if help.contains(where: { $0.elementsEqual(name) }) {
             return Help.run(program: program, messages)
         }
-        if "--generate-completion-script".wireBytes == name {
-            return Completions.run(shell: arguments[2], messages)
-        }
         return run(name, arguments.shifted, prefix: name + " ".utf8, messages)
     }
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+import CommandLineOptions
 
 /// What a shell can complete of a program's command line. Each shell's script is made from it.
-package struct CompletedProgram {
+struct CompletedProgram {
     /// What the words that are not options are.
-    package enum Operands { case none, storePaths }
+    enum Operands { case none, storePaths }
 
     /// A program or, where a program does several things, one of them.
-    package struct Mode {
+    struct Mode {
         let name: String
         let options: [CompletedOption]
         let operands: Operands
 
-        package init<Meaning>(_ name: String, _ options: [Option<Meaning>], _ operands: Operands = .none) {
+        init<Meaning>(_ name: String, _ options: [Option<Meaning>], _ operands: Operands = .none) {
             self.name = name
             self.options = options.compactMap(CompletedOption.init)
             self.operands = operands
@@ -26,21 +27,21 @@ package struct CompletedProgram {
     let aliases: [(name: String, mode: String)]
 
     /// The program as a whole.
-    package init<Meaning>(_ name: String, _ options: [Option<Meaning>]) {
+    init<Meaning>(_ name: String, _ options: [Option<Meaning>]) {
         self.name = name
         modes = [Mode("", options)]
         aliases = []
     }
 
     /// A program whose first word selects what it does.
-    package init(_ name: String, modes: [Mode], aliases: [(name: String, mode: String)]) {
+    init(_ name: String, modes: [Mode], aliases: [(name: String, mode: String)]) {
         self.name = name
         self.modes = modes
         self.aliases = aliases
     }
 
     /// The script for `bash`, `zsh` or `fish`; nil for another shell.
-    package func script(for shell: String) -> String? {
+    func script(for shell: String) -> String? {
         switch shell {
         case "bash": bashScript
         case "zsh": zshScript

@@ -29,9 +29,9 @@ extension CompletedProgram {
     private static var zshStorePaths: String {
         #"""
         _xenstore_paths() {
-            local parent=${PREFIX%/*}
+            local folder=${PREFIX%/*}
             [[ -z $PREFIX || $PREFIX == /* ]] || return 1
-            compadd -S '' -p "$parent/" -- ${(f)"$(timeout 1 xenstore list "${parent:-/}" 2> /dev/null)"}
+            compadd -S '' -p "$folder/" -- ${(f)"$(timeout 1 xenstore list "${folder:-/}" 2> /dev/null)"}
         }
 
 

@@ -47,14 +47,11 @@ extension CompletedProgram {
     private static var bashStorePaths: String {
         #"""
         _xenstore_paths() {
-            local parent=${1%/*}
-            case $1 in
-            '' | /*)
-                timeout 1 xenstore list "${parent:-/}" 2> /dev/null | while read -r name; do
-                    case $parent/$name in "$1"*) echo "$parent/$name" ;; esac
-                done
-                ;;
-            esac
+            local folder=${1%/*} name
+            [ -z "$1" ] || [ "${1:0:1}" = / ] || return
+            timeout 1 xenstore list "${folder:-/}" 2> /dev/null | while read -r name; do
+                case $folder/$name in "$1"*) echo "$folder/$name" ;; esac
+            done
         }
 
 
