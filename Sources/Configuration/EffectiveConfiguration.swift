@@ -140,7 +140,7 @@ extension EffectiveConfiguration.Choice {
 
 extension LogLevel {
     static let all: [LogLevel] = [.debug, .info, .notice, .warning, .error]
-    static let names = all.map { "\($0)" }
+    static let names = all.map(\.description)
 
     init?(name: String) {
         guard let index = Self.names.firstIndex(of: name) else { return nil }

@@ -27,10 +27,11 @@ public struct PluginRegistry {
 
     /// All plugins of one kind, in the order of registration.
     public func plugins(of kind: PluginKind) -> [any Plugin.Type] {
+        // One by one: a conversion of the whole list would look up the protocol of each plugin when the program runs.
         switch kind {
-        case .transport: transports
-        case .storage: storages
-        case .policy: policies
+        case .transport: transports.map { $0 }
+        case .storage: storages.map { $0 }
+        case .policy: policies.map { $0 }
         }
     }
 }
