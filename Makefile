@@ -42,12 +42,19 @@ LIBRARIES = $(if $(findstring --disable-default-traits,$(TRAITS)),\
 BUILD = swift build $(TRAITS) $(SWIFTFLAGS)
 # An executable must not search for libraries in the builder's toolchain or in its own folder.
 LINK = --disable-local-rpath -Xlinker -z -Xlinker now
+# Nobody links against the executables, so the linker may drop what nothing in them uses, and keep one of equal functions.
+LINK += -Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xfrontend -Xswiftc -internalize-at-link
+LINK += -Xlinker --no-export-dynamic -Xlinker --icf=safe
 # Dynamic checks of exclusive access take half of a request's instructions, as transports hold sessions too, which
 # are objects. One thread serves, and all tests run with the checks.
 UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
 # Builds with different flags need different folders. In one folder each would undo the other.
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
+# Swift's runtime is C++. Linking the C++ library in as well saves a quarter of the daemon's start. The linker takes the
+# static library from a folder that has nothing else.
+CXX_FOLDER = $(CURDIR)/$(DAEMON_FOLDER)/cxx
+STATIC = -Xswiftc -static-stdlib -Xswiftc -L$(CXX_FOLDER) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 # The tests of these start no daemon, or hardly any.
 UNIT = XenStoreWire|XenStorePlugin|XenStoreKernel|XenStoreClient|CommandLineOptions|Configuration|Reactor|StreamSocket|Tidy
 SOURCES = Package.swift Sources Plugins Tests
@@ -78,7 +85,9 @@ build: ## Build everything for debugging
 
 release: ## Build what `make install` installs: the daemon with Swift linked in, the tools fully static
 	@packaging/debian-packages build $(LIBRARIES)
-	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) -Xswiftc -static-stdlib $(UNCHECKED) $(LINK)
+	mkdir -p $(CXX_FOLDER)
+	ln -sf "$$(clang -print-file-name=libstdc++.a)" $(CXX_FOLDER)
+	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) $(STATIC) $(UNCHECKED) $(LINK)
 	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
 
 unit: ## Run the tests that need no daemon, in some seconds
