@@ -46,6 +46,14 @@ import Testing
         }
     }
 
+    /// Foundation would double the daemon and its start. The package needs no other package either.
+    @Test func nothingImportsFoundation() throws {
+        let wrong = code.filter { !$0.imports.filter { $0.hasPrefix("Foundation") }.isEmpty }
+        expectNone(wrong.map(\.path), "imports Foundation")
+        let manifest = try #require(SourceTree.file("Package.swift"))
+        expectNone(manifest.places { $0.contains(".package(") }, "depends on another package")
+    }
+
     /// Plugins and the rooms that they share do with what an author of a plugin has.
     @Test func onlyTheDaemonImportsTheKernel() {
         let above = ["XenStoreKernel", "XenStoreEngine", "XenStoreTestKit", "SXenstored"].map { "Sources/\($0)/" }
