@@ -65,7 +65,7 @@ public final class HandLoop: EventLoop {
     /// What is watched, and for what.
     public var watched: [Int32: Readiness] { watches.mapValues(\.interest) }
 
-    /// The first moment at which a handler is to be called; nil if none is.
+    /// The first moment at which the loop calls a handler; nil if no handler waits for one.
     public var nextWake: Moment? { timers.values.map(\.moment).min() }
 
     /// A descriptor is ready: calls its handler if that waits for it. `hungUp` is told in any case. Returns whether the
