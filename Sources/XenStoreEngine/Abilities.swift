@@ -2,7 +2,7 @@
 import XenStoreKernel
 import XenStorePlugin
 
-/// The plugins that the engine calls for what they can beyond their kind.
+/// The plugins with abilities beside their kind, which the engine uses.
 struct Abilities {
     private var observers: [any RequestObserver] = []
     private var measurable: [(name: String, plugin: any Measurable)] = []
@@ -12,10 +12,10 @@ struct Abilities {
         measurable = plugins.compactMap { named in (named.plugin as? any Measurable).map { (named.name, $0) } }
     }
 
-    /// Whether somebody wants to see requests.
+    /// Whether some plugin observes requests.
     var haveObservers: Bool { !observers.isEmpty }
 
-    /// Observers see requests in the order in which the configuration lists the observers.
+    /// Shows requests to the observers, in the order in which the configuration lists the observers.
     func show(_ finished: FinishedRequests) {
         finished.forEach { request in for observer in observers { observer.finished(request) } }
     }
@@ -23,7 +23,7 @@ struct Abilities {
     var measurements: [MeasuredPart] { measurable.map { MeasuredPart($0.name, $0.plugin.measurements) } }
 }
 
-/// What became of the turns that have changed something.
+/// The numbers of turns that storage has taken and refused.
 struct CommitCounts {
     private(set) var done: UInt64 = 0
     private(set) var failed: UInt64 = 0

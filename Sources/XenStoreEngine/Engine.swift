@@ -16,7 +16,7 @@ public final class Engine {
     /// Whether the kernel is at work.
     private var isBusy = false
     private var abilities = Abilities()
-    /// Some plugin is an observer.
+    /// Whether some plugin is an observer.
     private var isObserved = false
     private var commits = CommitCounts()
 
@@ -42,8 +42,9 @@ public final class Engine {
         }
     }
 
-    /// Uses what these plugins can beyond their kinds: a `RequestObserver` sees each request, and the counters of a
-    /// `Measurable` are in ``measurements()``. To be called with all plugins that run, before the first client comes.
+    /// Uses the abilities of these plugins beside their kinds: a `RequestObserver` sees each request, and
+    /// ``measurements()`` has the counters of a `Measurable`. To be called with all plugins that run, before the first
+    /// client connects.
     public func useAbilities(of plugins: [NamedPlugin]) {
         abilities = Abilities(of: plugins)
         isObserved = abilities.haveObservers
@@ -106,7 +107,7 @@ public final class Engine {
         flush()
     }
 
-    /// Observers see a request before its client sees the answer.
+    /// Shows requests to observers before their clients see the replies.
     @inline(never)
     private func showFinished() {
         if let finished = kernel.takeFinished() { abilities.show(finished) }

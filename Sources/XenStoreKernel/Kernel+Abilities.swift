@@ -6,10 +6,10 @@ import XenStorePlugin
 extension Kernel {
     private var router: Router { intake.router }
 
-    /// Keeps all requests until ``takeFinished()`` hands them over. To be called before the first client comes.
+    /// Keeps all requests until ``takeFinished()`` hands them over. To be called before the first client connects.
     package func observe() { router.observation = router.observation ?? Observation() }
 
-    /// The requests whose answers stand. To be called when no turn is open.
+    /// The requests whose replies are final. To be called when no turn is open.
     package func takeFinished() -> FinishedRequests? {
         guard let observation = router.observation, !observation.isEmpty else { return nil }
         return observation.end(at: accounts.now)

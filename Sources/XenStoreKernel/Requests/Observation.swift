@@ -2,19 +2,19 @@
 import XenStorePlugin
 import XenStoreWire
 
-/// The requests that observers have yet to see: those of the turn in hand, each with what it was answered.
+/// The requests that observers must still see: those of the current turn, each with its outcome.
 ///
-/// It exists only if there is an observer. An observer learns of a request when its answer stands, which is when
-/// storage has taken the turn or has failed to.
+/// It exists only if there is an observer. An observer sees a request when its reply is final: storage has taken the
+/// turn, or has failed.
 final class Observation {
     private var requests: [ObservedRequest] = []
-    /// The paths of the requests, one after the other.
+    /// The paths of the requests, in sequence.
     private var paths: [UInt8] = []
 
     var isEmpty: Bool { requests.isEmpty }
 
-    /// A request was handled.
-    func note(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, _ error: WireError?) {
+    /// Adds a request that was handled.
+    func add(_ header: Header, _ payload: UnsafeRawBufferPointer, of session: Session, _ error: WireError?) {
         let start = paths.count
         let operation = Operation(rawValue: header.type)
         if operation?.namesPath == true { paths.append(contentsOf: payload.prefix { $0 != 0 }) }
@@ -23,15 +23,16 @@ final class Observation {
                 header: header, operation: operation, session: session, path: start..<paths.count, error: error))
     }
 
-    /// Returns the last `count` requests: their turn is undone. Nobody sees them unless they are noted again.
-    func takeBack(_ count: Int) -> ArraySlice<ObservedRequest> {
+    /// Removes the last `count` requests, whose replies a rollback drops, and returns them. Nobody sees them unless
+    /// they are added again.
+    func removeLast(_ count: Int) -> ArraySlice<ObservedRequest> {
         let taken = requests.suffix(count)
         requests.removeLast(taken.count)
         return taken
     }
 
-    /// The request has got another answer than the one it was noted with, or the same one again.
-    func noteAgain(_ request: ObservedRequest, _ error: WireError?) {
+    /// Adds a request again after a rollback, with its new outcome.
+    func addAgain(_ request: ObservedRequest, _ error: WireError?) {
         var request = request
         request.error = error
         requests.append(request)
@@ -59,12 +60,12 @@ package struct FinishedRequests {
     }
 }
 
-/// A request that waits for its answer to stand.
+/// A request whose reply is not final yet.
 struct ObservedRequest {
     let header: Header
     let operation: Operation?
     let session: Session
-    /// Where its path lies.
+    /// The place of its path.
     let path: Range<Int>
     var error: WireError?
 
@@ -76,6 +77,6 @@ struct ObservedRequest {
 }
 
 extension Operation {
-    /// Whether the payload begins with the path of a node, or with a special node.
+    /// Whether the payload begins with the path of a node, or with the name of a special node.
     fileprivate var namesPath: Bool { isOfTree || self == .watch || self == .unwatch }
 }

@@ -12,11 +12,11 @@ final class Router {
     private let transactions: Transactions
     private let handlers: Handlers
     private let reading: Reading
-    /// What observers are to see; nil if there are none.
+    /// The requests for observers; nil if there are none.
     var observation: Observation?
-    /// How many requests were handled.
+    /// The number of requests that were handled.
     private(set) var handledCount: UInt64 = 0
-    /// How many of them with an error.
+    /// The number of those that got an error.
     var errorCount: UInt64 { replies.errorCount }
 
     init(
@@ -61,19 +61,19 @@ final class Router {
         }
     }
 
-    /// Apart, so that a daemon without observers pays for one question only.
+    /// A function of its own, so that a daemon without observers pays for one question only.
     @inline(never)
     private func observe(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
-        observation?.note(header, payload, of: session, answer(header, payload, session))
+        observation?.add(header, payload, of: session, answer(header, payload, session))
     }
 
-    /// Answers a request again, whose turn was undone.
+    /// Handles a request again, after a rollback has dropped its reply.
     func handleAgain(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) {
         handledCount &-= 1
         handle(header, payload, session)
     }
 
-    /// Sends the answer. Returns its error, if it is one.
+    /// Sends the reply. Returns its error, if it is one.
     private func answer(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) -> WireError? {
         guard let operation = Operation(rawValue: header.type) else {
             replies.send(.ENOSYS, to: header, session, nil)

@@ -43,20 +43,20 @@ final class Rollback {
         for (transaction, session) in lost { transactions.lose(transaction, of: session) }
         // A dead domain stays dead, whatever storage does. The events about its end are true in any case.
         for domain in turn.dead { domains.clear(domain) }
-        var observed = router.observation?.takeBack(turn.entries.count).makeIterator()
+        var observed = router.observation?.removeLast(turn.entries.count).makeIterator()
         for (entry, fate) in zip(turn.entries, fates) {
             if entry.session.isOpen { answerAgain(entry, of: turn, fate) }
-            if let request = observed?.next() { noteAgain(request, fate) }
+            if let request = observed?.next() { addAgain(request, fate) }
         }
         journal.goOn(after: turn)
     }
 
-    /// Observers see what has become of a request. One that is carried out again was noted with that.
-    private func noteAgain(_ request: ObservedRequest, _ fate: Fate) {
+    /// Observers see the final outcome of a request. A request that was handled again has already been added with it.
+    private func addAgain(_ request: ObservedRequest, _ fate: Fate) {
         switch fate {
-        case .refused: router.observation?.noteAgain(request, .EIO)
+        case .refused: router.observation?.addAgain(request, .EIO)
         case .repeated where request.session.isOpen: break
-        case .repeated, .kept: router.observation?.noteAgain(request, request.error)
+        case .repeated, .kept: router.observation?.addAgain(request, request.error)
         }
     }
 
