@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-/// How large types are, and who uses whom.
+/// The size of types, and the order of the kernel's folders.
 @Suite struct StructureTests {
     /// A type's declaration or extension at the outermost level of a file, to the brace that closes it.
     private struct Block {

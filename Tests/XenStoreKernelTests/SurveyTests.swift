@@ -82,6 +82,19 @@ import XenStoreWire
             ])
     }
 
+    /// Two guests who work together: one has made a deep path, the other one owns a node at each level of it.
+    @Test func nodesAtEachLevelOfADeepPathGoInTheOrderOfTheTree() {
+        introduce([5])
+        let levels = (1...200).map { "/deep" + String(repeating: "/d", count: $0) }
+        for level in levels { dom0.write(level + "/of-5") }
+        for level in levels.shuffled() { dom0.setPermissions(level + "/of-5", "n5") }
+        dom0.listen("/deep", "all")
+        domains.states[DomainID(5)] = nil
+        look()
+        #expect(dom0.takeEvents() == levels.map { $0 + "/of-5|all|" })
+        house.expectSound()
+    }
+
     /// A guest that owns nodes in a thousand homes of others.
     @Test func whatADomainOwnsInManyPlacesGoesWithIt() {
         introduce([5])

@@ -32,7 +32,10 @@ struct DomainTable {
             let (old, new) = (domains[id]?.target, newValue?.target)
             domains[id] = newValue
             if old == new { return }
-            if let old { emulators[old]?.remove(id) }
+            if let old {
+                emulators[old]?.remove(id)
+                if emulators[old]?.isEmpty == true { emulators[old] = nil }
+            }
             if let new { emulators[new, default: []].insert(id) }
         }
     }

@@ -30,23 +30,14 @@ final class Estates {
     private func removeNodes(of id: DomainID, _ mustTell: Bool) {
         let owned = store.permissions.lists(naming: id).filter { store.permissions.owner(of: $0) == id }
             .flatMap(store.nodes.nodes(with:))
-        for top in TreeOrder(of: store).sorted(owned.filter { isTop($0, of: id) }) { removeSubtree(top, mustTell) }
+        var ways = WaysToNodes(in: store)
+        for node in owned where !isFixed(node) { ways.add(node) }
+        for top in ways.firstNodes(where: { store.owner(of: $0) == id }) { removeSubtree(top, mustTell) }
         // The root and special nodes cannot be removed, so they go to dom0.
         for fixed in owned where isFixed(fixed) { setPermissions(of: fixed) { $0.owned(by: .control) } }
     }
 
     private func isFixed(_ node: NodeID) -> Bool { !store.parent(of: node).exists }
-
-    /// Whether the domain owns no node between this one and the root.
-    private func isTop(_ node: NodeID, of id: DomainID) -> Bool {
-        if isFixed(node) { return false }
-        var ancestor = store.parent(of: node)
-        while ancestor != store.root {
-            if store.owner(of: ancestor) == id { return false }
-            ancestor = store.parent(of: ancestor)
-        }
-        return true
-    }
 
     private func removeSubtree(_ top: NodeID, _ mustTell: Bool) {
         var cause = Cause.nobody
@@ -71,48 +62,41 @@ final class Estates {
     }
 }
 
-/// The order of a walk over the whole tree: each node before its children, and the children in the order of their
-/// creation.
-private struct TreeOrder {
+/// Some nodes of the tree and their ancestors. To build it and to walk over it takes a few steps for each of these,
+/// since guests choose how deep nodes are and how many lie below one another.
+private struct WaysToNodes {
     private let store: Store
+    private var known: Set<NodeID> = []
+    /// The children of each node that lead to the nodes that were added.
+    private var children: [NodeID: [NodeID]] = [:]
 
-    init(of store: Store) { self.store = store }
+    init(in store: Store) { self.store = store }
 
-    /// The generations at which a node's ancestors and the node itself were created, from the root down. They order
-    /// nodes as the walk does. Nodes with the same parent share one list.
-    private struct Place {
-        let parent: NodeID
-        let ancestors: [UInt64]
-        let created: UInt64
-
-        static func < (a: Place, b: Place) -> Bool {
-            if a.parent == b.parent { return a.created < b.created }
-            return (a.ancestors + CollectionOfOne(a.created)).lexicographicallyPrecedes(
-                b.ancestors + CollectionOfOne(b.created))
-        }
-    }
-
-    func sorted(_ nodes: [NodeID]) -> [NodeID] {
-        if nodes.count < 2 { return nodes }
-        var known: [NodeID: [UInt64]] = [:]
-        let places = nodes.map { node in
-            let parent = store.parent(of: node)
-            let ancestors = known[parent] ?? created(from: parent)
-            known[parent] = ancestors
-            return (node, Place(parent: parent, ancestors: ancestors, created: store.pointer(node).pointee.created))
-        }
-        return places.sorted { $0.1 < $1.1 }.map(\.0)
-    }
-
-    private func created(from node: NodeID) -> [UInt64] {
-        var created: [UInt64] = []
+    mutating func add(_ node: NodeID) {
         var node = node
-        while node.exists, node != store.root {
-            created.append(store.pointer(node).pointee.created)
-            node = store.parent(of: node)
+        while node != store.root, known.insert(node).inserted {
+            let parent = store.parent(of: node)
+            children[parent, default: []].append(node)
+            node = parent
         }
-        return created.reversed()
     }
+
+    /// The first such node on each way down from the root, in the order of a walk over the tree: children stand in the
+    /// order of their creation.
+    func firstNodes(where isMeant: (NodeID) -> Bool) -> [NodeID] {
+        var found: [NodeID] = []
+        var waiting = [store.root]
+        while let node = waiting.popLast() {
+            if node != store.root, isMeant(node) {
+                found.append(node)
+            } else {
+                waiting += (children[node] ?? []).sorted { created($0) > created($1) }
+            }
+        }
+        return found
+    }
+
+    private func created(_ node: NodeID) -> UInt64 { store.pointer(node).pointee.created }
 }
 
 extension PermissionList {

@@ -200,8 +200,7 @@ final class PathScanner {
             previous = byte
         }
         if previous == UInt8(ascii: "/") { throw .EINVAL }
-        // `hashes[0]` holds the special name's hash for now. `path(_:depth:)` restores the root's hash before the next
-        // path needs it.
+        // A special name has its hash where other paths have that of the root. `path(_:depth:)` writes the root's again.
         hashes[0] = hashing.child(text, of: hashing.special)
         return Path(bytes: text, depth: 0, isSpecial: true, hashes: hashes, ends: ends, serial: hashes[-1])
     }
