@@ -42,8 +42,11 @@ let package = Package(
             name: "StreamSocket",
             dependencies: ["XenStorePlugin", "CLinux"]),
 
+        // Threads beside the daemon's own: one writes the log, one folds journals.
+        .target(name: "Threads"),
+
         // A journal for any table: the code that storages in a file share.
-        .target(name: "JournaledStorage", dependencies: ["XenStorePlugin", "XenStoreWire", "CLinux"]),
+        .target(name: "JournaledStorage", dependencies: ["XenStorePlugin", "XenStoreWire", "Threads", "CLinux"]),
 
         // Xen. XenDomains may depend on the hypervisor's version, so it is a target of its own: for another Xen only
         // this target must be rebuilt. Without the trait the build needs no header of Xen.
@@ -86,7 +89,8 @@ let package = Package(
         .target(
             name: "SXenstored",
             dependencies: [
-                "XenStorePlugin", "XenStoreEngine", "Reactor", "CommandLineOptions", "Configuration", "CLinux",
+                "XenStorePlugin", "XenStoreEngine", "Reactor", "CommandLineOptions", "Configuration", "Threads",
+                "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),

@@ -2,6 +2,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threads
 
 /// Calls a function when names in a folder change. It has a thread of its own, which costs nothing while nothing
 /// happens. It does not see writes to a file that stays open.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Synchronization
+import Threads
 import XenStorePlugin
 
 /// Folds the journals into the table, on a thread of its own. To change a table takes longer than a whole turn of the
@@ -89,11 +90,7 @@ final class Folding: @unchecked Sendable {
 
     private func startWatch() {
         // A weak reference here would make the references of each commit slower.
-        watch = FolderWatch(files.folder, files.names) { [monitor] in
-            monitor.lock()
-            monitor.tellChange()
-            monitor.unlock()
-        }
+        watch = FolderWatch(files.folder, files.names) { [monitor] in monitor.locked { monitor.tellChange() } }
     }
 
     /// Whether something has happened to the names of the files.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import Threads
 import XenStorePlugin
 
 /// One line of the log.
@@ -24,9 +25,8 @@ final class LineWriter: @unchecked Sendable {
 
     private let output: Output
     private let bytesMax: Int
-    // The mutex guards everything below.
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    // It guards everything below.
+    private let monitor = Monitor()
     private var waiting: [LogLine] = []
     private var waitingBytes = 0
     /// The number of lines that were dropped, as the memory was full.
@@ -37,20 +37,6 @@ final class LineWriter: @unchecked Sendable {
     init(bytesMax: Int, _ output: @escaping Output) {
         self.bytesMax = bytesMax
         self.output = output
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(change, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    /// Runs only if there is no thread, since the thread holds a reference to the writer.
-    deinit {
-        pthread_cond_destroy(change)
-        pthread_mutex_destroy(mutex)
-        change.deallocate()
-        mutex.deallocate()
     }
 
     /// Adds a line to those that the thread writes. Never waits. Before ``start()`` the lines only wait.
@@ -62,7 +48,7 @@ final class LineWriter: @unchecked Sendable {
                 waiting.append(line)
                 waitingBytes += line.bytes
             }
-            pthread_cond_broadcast(change)
+            monitor.tellChange()
         }
     }
 
@@ -91,38 +77,18 @@ final class LineWriter: @unchecked Sendable {
         deadline.tv_sec += seconds
         locked {
             while hasThread, !waiting.isEmpty || dropped > 0 || isWriting {
-                if pthread_cond_timedwait(change, mutex, &deadline) == ETIMEDOUT { return }
+                if !monitor.awaitChange(until: deadline) { return }
             }
         }
     }
 
-    private func locked<Value>(_ body: () -> Value) -> Value {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return body()
-    }
+    private func locked<Value>(_ body: () -> Value) -> Value { monitor.locked(body) }
 
     // MARK: The thread
 
-    /// Starts the thread with all signals blocked: they go to the daemon's own thread. If it cannot start, lines wait
-    /// until the memory is full.
+    /// Starts the thread, which keeps the writer. If it cannot start, lines wait until the memory is full.
     private func startThread() -> Bool {
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { writer in
-                if let writer { Unmanaged<LineWriter>.fromOpaque(writer).takeRetainedValue().run() }
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        guard code == 0 else {
-            Unmanaged.passUnretained(self).release()
-            return false
-        }
+        guard let thread = Thread.start({ self.run() }) else { return false }
         pthread_detach(thread)
         return true
     }
@@ -140,8 +106,8 @@ final class LineWriter: @unchecked Sendable {
     private func takeAll() -> (lines: [LogLine], dropped: Int) {
         locked {
             isWriting = false
-            pthread_cond_broadcast(change)
-            while waiting.isEmpty, dropped == 0 { pthread_cond_wait(change, mutex) }
+            monitor.tellChange()
+            while waiting.isEmpty, dropped == 0 { monitor.awaitChange() }
             isWriting = true
             defer {
                 waiting = []

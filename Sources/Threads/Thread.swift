@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Starts threads of the storage. They get no signals.
-enum Thread {
+/// Starts threads. They get no signals: those go to the daemon's own thread.
+package enum Thread {
     /// Returns nil with `errno` set if there can be no thread.
-    static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+    package static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)

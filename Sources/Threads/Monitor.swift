@@ -2,11 +2,11 @@
 import Glibc
 
 /// A mutex with one condition. A thread that holds the mutex may wait until another thread has changed something.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init() {
+    package init() {
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -22,18 +22,25 @@ final class Monitor: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
+    package func lock() { pthread_mutex_lock(mutex) }
+    package func unlock() { pthread_mutex_unlock(mutex) }
+
+    /// Calls `body` while no other thread holds the mutex.
+    package func locked<Value>(_ body: () -> Value) -> Value {
+        lock()
+        defer { unlock() }
+        return body()
+    }
 
     /// Wakes all threads that wait for a change.
-    func tellChange() { pthread_cond_broadcast(change) }
+    package func tellChange() { pthread_cond_broadcast(change) }
 
     /// Waits for a change. Other threads may lock meanwhile.
-    func awaitChange() { pthread_cond_wait(change, mutex) }
+    package func awaitChange() { pthread_cond_wait(change, mutex) }
 
     /// Waits for a change until a time of the monotonic clock. False if that time has come.
     @discardableResult
-    func awaitChange(until moment: timespec) -> Bool {
+    package func awaitChange(until moment: timespec) -> Bool {
         var moment = moment
         return pthread_cond_timedwait(change, mutex, &moment) != ETIMEDOUT
     }
