@@ -3,7 +3,7 @@ import XenStoreWire
 
 /// One request, as its handler sees it, and the client that pays for it.
 struct RequestContext {
-    unowned(unsafe) let session: Session
+    let session: Session
     let operation: Operation
     /// The transaction to which the request belongs, or 0.
     let transaction: UInt32
