@@ -59,7 +59,8 @@ extension UnsafeRawPointer {
         var place = start
         while place &+ 8 <= end {
             // Such a byte becomes 0. The lowest 0 borrows from its highest bit, and no byte below it does.
-            let word = loadUnaligned(fromByteOffset: place, as: UInt64.self) ^ (ones &* UInt64(byte))
+            let word =
+                UInt64(littleEndian: loadUnaligned(fromByteOffset: place, as: UInt64.self)) ^ (ones &* UInt64(byte))
             let zeros = (word &- ones) & ~word & (ones &<< 7)
             if zeros != 0 { return place &+ zeros.trailingZeroBitCount &>> 3 }
             place &+= 8

@@ -160,19 +160,20 @@ final class PathScanner {
     @inline(__always)
     private func countShared(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
         let most = min(count, lastCount)
-        var shared = 0
-        while shared &+ 8 <= most {
-            let new = bytes.loadUnaligned(fromByteOffset: shared, as: UInt64.self)
-            let difference = new ^ last.load(fromByteOffset: shared, as: UInt64.self)
-            if difference != 0 { return shared &+ difference.trailingZeroBitCount &>> 3 }
-            shared &+= 8
+        if most < 8 { return 0 }
+        func difference(at place: Int) -> UInt64 {
+            UInt64(
+                littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                    ^ last.loadUnaligned(fromByteOffset: place, as: UInt64.self))
         }
-        while shared < most,
-            bytes.load(fromByteOffset: shared, as: UInt8.self) == last.load(fromByteOffset: shared, as: UInt8.self)
-        {
-            shared &+= 1
+        var place = 0
+        while true {
+            let difference = difference(at: place)
+            if difference != 0 { return place &+ difference.trailingZeroBitCount &>> 3 }
+            if place == most &- 8 { return most }
+            // The last word overlaps the one before: a loop over single bytes would end where nobody can predict.
+            place = min(place &+ 8, most &- 8)
         }
-        return shared
     }
 
     /// The number of whole components that the text shares with the last path, if the first `shared` bytes are the
