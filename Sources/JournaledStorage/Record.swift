@@ -20,7 +20,32 @@ public struct Bytes: Hashable {
     }
 
     @inlinable
-    public func hash(into hasher: inout Hasher) { hasher.combine(bytes: raw) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(mixed) }
+
+    /// A number of all bytes. The hasher's own way takes some times as long, and guests' paths are long. The seed is
+    /// random, so that no guest can choose keys that collide.
+    @inlinable
+    var mixed: UInt64 {
+        let seed = Bytes.seed
+        func mix(_ sum: UInt64, _ word: UInt64) -> UInt64 {
+            let product = (sum ^ word).multipliedFullWidth(by: seed | 1)
+            return product.low ^ product.high
+        }
+        var sum = seed ^ UInt64(truncatingIfNeeded: raw.count)
+        var at = 0
+        while at &+ 8 <= raw.count {
+            sum = mix(sum, raw.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+            at &+= 8
+        }
+        var last: UInt64 = 0
+        while at < raw.count {
+            last = last &<< 8 | UInt64(raw[at])
+            at &+= 1
+        }
+        return mix(sum, last)
+    }
+
+    @usableFromInline static let seed = UInt64.random(in: .min ... .max)
 
     /// The bytes as text, for an operator.
     var text: String { String(decoding: raw, as: UTF8.self) }

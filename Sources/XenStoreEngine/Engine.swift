@@ -69,11 +69,11 @@ public final class Engine {
         isBusy = true
     }
 
-    /// Ends the kernel's work, and tells links whether they may read.
+    /// Ends the kernel's work, and tells links whether they may read, if there are `news`.
     @inline(__always)
-    private func leave() {
+    private func leave(news: Bool = true) {
         isBusy = false
-        tellReadingChanges()
+        if news { tellReadingChanges() }
     }
 
     @inline(__always)
@@ -194,16 +194,14 @@ extension Engine: PluginHost {
 
     public func receive(_ bytes: UnsafeRawBufferPointer, on connection: Connection) {
         enter()
-        kernel.receive(bytes, on: session(of: connection))
-        leave()
+        leave(news: kernel.receive(bytes, on: session(of: connection)))
     }
 
     public func receivedEnd(on connection: Connection) { kernel.receivedEnd(on: session(of: connection)) }
 
     public func sent(_ count: Int, on connection: Connection) {
         enter()
-        kernel.sent(count, on: session(of: connection))
-        leave()
+        leave(news: kernel.sent(count, on: session(of: connection)))
     }
 
     public func resumeSending(on connection: Connection) { kernel.resumeSending(on: session(of: connection)) }

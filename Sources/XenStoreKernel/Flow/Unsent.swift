@@ -172,6 +172,9 @@ final class Unsent {
 
     // MARK: Expiry
 
+    /// Whether events must be dropped if they are not read in time.
+    @inline(__always) var awaitsDeadlines: Bool { nextExpiry != nil }
+
     /// Remembers that events of this session must be dropped if it does not read them in time.
     @inline(__always)
     func awaitDeadlines(of session: Session) {

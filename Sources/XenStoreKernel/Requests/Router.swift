@@ -91,6 +91,7 @@ final class Router {
         }
     }
 
+    @inline(__always)
     private func route(_ request: inout RequestContext) throws(WireError) -> Answer {
         try checkRights(of: request)
         // Only here the kernel asks the hypervisor. Later look-ups of domains change nothing.
@@ -101,6 +102,7 @@ final class Router {
         return try route(&request, in: transaction)
     }
 
+    @inline(__always)
     private func checkRights(of request: RequestContext) throws(WireError) {
         let peer = request.session.peer
         switch request.operation {
@@ -117,6 +119,7 @@ final class Router {
     }
 
     /// The transaction that the request names. WATCH and UNWATCH ignore it.
+    @inline(__always)
     private func transaction(of request: RequestContext) throws(WireError) -> Transaction? {
         if request.transaction == 0 || request.operation == .watch || request.operation == .unwatch {
             return nil
@@ -135,6 +138,7 @@ final class Router {
         }
     }
 
+    @inline(__always)
     private func routeToStore(_ request: inout RequestContext) throws(WireError) -> Answer {
         if request.operation.changesTree { journal.openTurn() }
         return request.operation.isOfTree

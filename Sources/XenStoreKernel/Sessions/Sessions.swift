@@ -120,6 +120,9 @@ final class Sessions {
         readingChanges.append(session)
     }
 
+    /// Whether some transport must still learn that it may read, or may not.
+    @inline(__always) var haveReadingChanges: Bool { !readingChanges.isEmpty }
+
     /// The next session whose transport must learn that it may read, or may not.
     @inline(__always)
     func nextReadingChange() -> Session? { readingChanges.isEmpty ? nil : takeReadingChange() }

@@ -10,6 +10,8 @@ final class Store {
     let history: History
     /// Puts the paths of the nodes together that a turn has changed.
     let walk = PathWalk()
+    /// Finds the nodes that a turn has changed.
+    let changed = ChangedNodes()
     /// The number of drafts so far.
     private var draftSerial: UInt64 = 0
 
