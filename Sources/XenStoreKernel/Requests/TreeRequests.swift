@@ -4,7 +4,7 @@ import XenStoreWire
 /// The operations on a tree: the store, or a transaction's draft of it.
 final class TreeRequests {
     let reading: Reading
-    private let writing: Writing
+    let writing: Writing
 
     init(reading: Reading, writing: Writing) {
         self.reading = reading
@@ -17,7 +17,7 @@ final class TreeRequests {
         case .directory: try reading.directory(request, tree)
         case .directoryPart: try reading.directoryPart(request, tree)
         case .getPermissions: try reading.getPermissions(request, tree)
-        case .write: try writing.write(&request, tree)
+        case .write: try writing.write(request.payload, of: request.session, tree, &request.cause)
         case .makeDirectory: try writing.makeDirectory(&request, tree)
         case .remove: try writing.remove(&request, tree)
         case .setPermissions: try writing.setPermissions(&request, tree)

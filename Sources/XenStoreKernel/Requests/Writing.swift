@@ -30,9 +30,10 @@ final class Writing {
         permissions = store.permissions
     }
 
-    func write<T: Tree>(_ request: inout RequestContext, _ tree: T) throws(WireError) -> Answer {
-        guard let (text, value) = request.payload.splitAtNul() else { throw .EINVAL }
-        let session = request.session
+    func write<T: Tree>(
+        _ payload: UnsafeRawBufferPointer, of session: Session, _ tree: T, _ cause: inout Cause
+    ) throws(WireError) -> Answer {
+        guard let (text, value) = payload.splitAtNul() else { throw .EINVAL }
         let path = try arguments.trustedPath(text, of: session)
         let id = tree.find(path)
         if id.exists {
@@ -40,10 +41,10 @@ final class Writing {
             guard access.isAllowed(content.permissions, .write, session) else { throw .EACCES }
             try allowValue(value, growth: value.count - content.value.count, content.permissions, session)
             tree.setValue(of: id, to: value)
-            if T.isLive { changes.announceChange(of: id, path, &request.cause) }
+            if T.isLive { changes.announceChange(of: id, path, &cause) }
         } else {
             try arguments.check(path)
-            try make(path, value, &request, tree)
+            try make(path, value, session, tree, &cause)
         }
         return .ok
     }
@@ -54,16 +55,16 @@ final class Writing {
         if id.exists {
             guard access.isAllowed(tree.content(of: id).permissions, .write, request.session) else { throw .EACCES }
         } else {
-            try make(path, UnsafeRawBufferPointer(start: nil, count: 0), &request, tree)
+            try make(
+                path, UnsafeRawBufferPointer(start: nil, count: 0), request.session, tree, &request.cause)
         }
         return .ok
     }
 
     /// Makes a node and its missing ancestors, or nothing at all (XSA-414, XSA-415).
     private func make<T: Tree>(
-        _ path: Path, _ value: UnsafeRawBufferPointer, _ request: inout RequestContext, _ tree: T
+        _ path: Path, _ value: UnsafeRawBufferPointer, _ session: Session, _ tree: T, _ cause: inout Cause
     ) throws(WireError) {
-        let session = request.session
         var (parent, depth) = tree.nearestAncestor(of: path)
         let inherited = tree.content(of: parent).permissions
         guard access.isAllowed(inherited, .write, session) else { throw .EACCES }
@@ -74,7 +75,7 @@ final class Writing {
         if areStored, path.depth > depth + 1 {
             schedule.spend(growth(of: path, from: depth, inherited) >> Work.recordShift)
         }
-        let creator = request.isPrivileged ? nil : session.domain
+        let creator = session.isPrivileged ? nil : session.domain
         while depth < path.depth {
             depth += 1
             let list = permissions.retainInherited(
@@ -84,7 +85,7 @@ final class Writing {
                 path.prefix(depth), parent: parent, permissions: list,
                 value: isLast ? value : UnsafeRawBufferPointer(start: nil, count: 0))
         }
-        if T.isLive { changes.announceChange(of: parent, path, &request.cause) }
+        if T.isLive { changes.announceChange(of: parent, path, &cause) }
     }
 
     /// The bytes of memory that the nodes of `path` below `depth` levels will count.
