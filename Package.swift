@@ -13,6 +13,7 @@ let package = Package(
         .library(name: "SXenstored", targets: ["SXenstored"]),
         .library(name: "XenStorePlugin", targets: ["XenStorePlugin", "XenStoreWire"]),
         .library(name: "StreamSocket", targets: ["StreamSocket"]),
+        .library(name: "JournaledStorage", targets: ["JournaledStorage"]),
         .library(name: "XenStoreClient", targets: ["XenStoreClient"]),
         .library(name: "XenStoreTestKit", targets: ["XenStoreTestKit"]),
     ],
@@ -154,10 +155,11 @@ let package = Package(
                 "XenStoreKernel", "XenStoreEngine", "XenStorePlugin", "XenStoreWire", "XenStoreTestKit", "TestSupport",
                 "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
             ]),
-        // The journal with another table, the smallest that there can be.
+        // The journal with another table, the smallest that there can be, written with what is public.
         .testTarget(
             name: "JournaledStorageTests",
-            dependencies: ["JournaledStorage", "XenStorePlugin", "XenStoreTestKit", "TestSupport"]),
+            dependencies: ["JournaledStorage", "XenStorePlugin", "XenStoreTestKit", "TestSupport"],
+            packageAccess: false),
         // The store in a file, and every fault that the file and the daemon can have.
         .testTarget(
             name: "TDBStorageTests",
