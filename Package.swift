@@ -82,6 +82,12 @@ let package = Package(
             name: "QuotasPolicy", dependencies: ["XenStorePlugin"],
             path: "Plugins/Policies/Quotas", exclude: ["README.md"]),
 
+        // Plugins that are shared objects. CPlugin is their interface, a header that is installed.
+        .target(name: "CPlugin"),
+        .target(
+            name: "SharedObjects",
+            dependencies: ["XenStorePlugin", "XenStoreWire", "Configuration", "CPlugin", "CLinux"]),
+
         // Clients.
         .target(name: "XenStoreClient", dependencies: ["XenStoreWire"]),
         .executableTarget(name: "xenstore", dependencies: ["XenStoreClient", "CommandLineOptions"]),
@@ -91,7 +97,7 @@ let package = Package(
             name: "SXenstored",
             dependencies: [
                 "XenStorePlugin", "XenStoreEngine", "Reactor", "CommandLineOptions", "Configuration", "Threads",
-                "CLinux",
+                "SharedObjects", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
@@ -120,6 +126,11 @@ let package = Package(
             name: "own-daemon", dependencies: ["SXenstored", "StreamSocket", "XenStorePlugin", "XenStoreWire"],
             path: "Tests/OwnDaemon", packageAccess: false),
         .testTarget(name: "OwnDaemonTests", dependencies: ["own-daemon", "TestSupport"]),
+
+        // Plugins that are shared objects, right and wrong ones, in the built daemon. The tests compile them.
+        .testTarget(
+            name: "SharedObjectsTests",
+            dependencies: ["SharedObjects", "XenStorePlugin", "TestSupport", "sxenstored"], exclude: ["Plugins"]),
 
         // The ring's own code in the built daemon, on a simulated Xen. The tests build the simulation in Tests/FakeXen
         // themselves, as they load it below the daemon.

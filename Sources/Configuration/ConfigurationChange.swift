@@ -42,6 +42,9 @@ extension EffectiveConfiguration {
                 values += choice.block.shown(choice.keys, in: "\(section).\(choice.name)")
             }
         }
+        if pluginFiles != other.pluginFiles {
+            values.append(Shown(key: "plugins", text: "[\(pluginFiles.joined(separator: ", "))]"))
+        }
         add(transports, other.transports, "transports")
         add([storage], [other.storage], "storage")
         add(policies, other.policies, "policies")

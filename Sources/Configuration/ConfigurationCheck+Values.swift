@@ -65,7 +65,7 @@ extension ConfigurationCheck {
     private static let absence = "has no value; leave the key out for its default"
 
     /// The value if it is of the right kind. Otherwise nil, and there is one more error.
-    private mutating func value(
+    mutating func value(
         _ node: DocumentNode, _ kind: ConfigurationKey.Kind, path: String
     ) -> ConfigurationValue? {
         if case .refused = node.content { return nil }
@@ -280,6 +280,21 @@ extension ConfigurationCheck {
                 }
                 return (domain, block(entry.value, keys, path: path, fillsIn: false))
             })
+    }
+}
+
+extension ConfigurationValue {
+    /// A default as the file would have it; nil if a key of this kind cannot have it. Paths stay as they are, with
+    /// `${rundir}`.
+    package init?(default text: String, of kind: ConfigurationKey.Kind) {
+        var check = ConfigurationCheck(registry: PluginRegistry(), runDirectory: "/")
+        let node = DocumentNode(content: .scalar(text, isPlain: true), place: ConfigurationPlace("default"))
+        guard let value = check.value(node, kind, path: "") else { return nil }
+        switch kind {
+        case .path, .device: self = .text(text)
+        case .secret: return nil
+        default: self = value
+        }
     }
 }
 

@@ -4,16 +4,18 @@ import XenStorePlugin
 
 /// Checks a document against the plugins and their keys, and collects all errors.
 struct ConfigurationCheck {
-    let registry: PluginRegistry
+    var registry: PluginRegistry
     let runDirectory: String
+    let load: PluginLoader?
     var errors: [ConfigurationError] = []
 
-    init(registry: PluginRegistry, runDirectory: String) {
+    init(registry: PluginRegistry, runDirectory: String, load: PluginLoader? = nil) {
         self.registry = registry
         self.runDirectory = runDirectory
+        self.load = load
     }
 
-    static let sections = ["daemon", "transports", "storage", "policies", "log"]
+    static let sections = ["plugins", "daemon", "transports", "storage", "policies", "log"]
 
     /// The checked configuration; nil if there is an error that prevents it.
     mutating func configuration(from document: DocumentNode) -> EffectiveConfiguration? {
@@ -28,6 +30,7 @@ struct ConfigurationCheck {
         }
         func section(_ name: String) -> DocumentNode? { entries.first { $0.key == name }?.value }
 
+        let files = pluginFiles(section("plugins"))
         let daemon = block(section("daemon"), EffectiveConfiguration.daemonKeys, path: "daemon")
         let transports = list(of: .transport, section("transports"), in: document)
         let storage = storage(section("storage"), in: document)
@@ -36,7 +39,7 @@ struct ConfigurationCheck {
 
         guard let storage else { return nil }
         let configuration = EffectiveConfiguration(
-            transports: transports, storage: storage, policies: policies, daemon: daemon, log: log)
+            pluginFiles: files, transports: transports, storage: storage, policies: policies, daemon: daemon, log: log)
         refuseSharedFiles(configuration.files)
         return configuration
     }
@@ -106,7 +109,7 @@ extension ConfigurationCheck {
     private mutating func storage(
         _ node: DocumentNode?, in document: DocumentNode
     ) -> EffectiveConfiguration.Choice? {
-        let names = registry.storages.map { $0.name }.joined(separator: ", ")
+        let names = registry.plugins(of: .storage).map(\.name).joined(separator: ", ")
         guard let node else {
             refuse("missing; choose one of: \(names)", "storage", document.place)
             return nil

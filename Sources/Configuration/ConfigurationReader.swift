@@ -5,13 +5,16 @@ import XenStorePlugin
 public struct ConfigurationReader {
     private let registry: PluginRegistry
     private let runDirectory: String
+    private let load: PluginLoader?
 
     /// - Parameters:
-    ///   - registry: the plugins that a configuration may name.
+    ///   - registry: the plugins of this program that a configuration may name.
     ///   - runDirectory: the value of `${rundir}`.
-    public init(registry: PluginRegistry, runDirectory: String) {
+    ///   - load: registers the plugin of a shared object; nil if the program uses none.
+    public init(registry: PluginRegistry, runDirectory: String, load: PluginLoader? = nil) {
         self.registry = registry
         self.runDirectory = runDirectory
+        self.load = load
     }
 
     /// - Parameters:
@@ -20,6 +23,14 @@ public struct ConfigurationReader {
     public func read(
         _ text: ConfigurationText, overlays: [Overlay] = []
     ) throws(ConfigurationErrors) -> EffectiveConfiguration {
+        try readWithPlugins(text, overlays: overlays).configuration
+    }
+
+    /// The same, and all plugins that the configuration may name: those of this program, and those of the shared objects
+    /// that the configuration lists.
+    public func readWithPlugins(
+        _ text: ConfigurationText, overlays: [Overlay] = []
+    ) throws(ConfigurationErrors) -> (configuration: EffectiveConfiguration, plugins: PluginRegistry) {
         var (document, errors) = try parse(text)
         for overlay in overlays {
             do {
@@ -28,11 +39,20 @@ public struct ConfigurationReader {
                 errors.append(error)
             }
         }
-        var check = ConfigurationCheck(registry: registry, runDirectory: runDirectory)
+        var check = ConfigurationCheck(registry: registry, runDirectory: runDirectory, load: load)
         let configuration = check.configuration(from: document)
         errors += check.errors
         guard errors.isEmpty, let configuration else { throw ConfigurationErrors(errors) }
-        return configuration
+        return (configuration, check.registry)
+    }
+
+    /// All plugins that a configuration may name. What else is wrong with it does not matter.
+    public func plugins(of text: ConfigurationText) throws(ConfigurationErrors) -> PluginRegistry {
+        let (document, _) = try parse(text)
+        var check = ConfigurationCheck(registry: registry, runDirectory: runDirectory, load: load)
+        _ = check.pluginFiles(document.entries?.first { $0.key == "plugins" }?.value)
+        if !check.errors.isEmpty { throw ConfigurationErrors(check.errors) }
+        return check.registry
     }
 
     /// The document as a tree, and those errors in it that leave the rest readable.

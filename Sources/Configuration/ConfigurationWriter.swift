@@ -6,6 +6,10 @@ extension EffectiveConfiguration {
     /// comments in it, so that it shows every key.
     public var yaml: String {
         var writer = YamlWriter()
+        if !pluginFiles.isEmpty {
+            writer.line("plugins:", 0)
+            for file in pluginFiles { writer.line("- \(ConfigurationValue.text(file).yaml(.text))", 1) }
+        }
         writer.line("daemon:", 0)
         writer.block(daemon, Self.daemonKeys, indent: 1)
         writer.line("transports:", 0)

@@ -14,6 +14,8 @@ public struct EffectiveConfiguration: Sendable, Equatable {
         public var keys: [ConfigurationKey]
     }
 
+    /// The shared objects whose plugins the configuration may name.
+    public var pluginFiles: [String]
     public var transports: [Choice]
     public var storage: Choice
     public var policies: [Choice]
@@ -51,19 +53,9 @@ extension EffectiveConfiguration {
         from registry: PluginRegistry, log: PluginLog = .silent
     ) throws(ConfigurationErrors) -> PluginSet {
         var errors: [ConfigurationError] = []
-        let transports = transports.compactMap { choice in
-            make(choice, registry.transports.first { $0.name == choice.plugin }, log, &errors) {
-                type, block throws(ConfigurationError) -> any Transport in try type.init(block)
-            }
-        }
-        let storage = make(storage, registry.storages.first { $0.name == self.storage.plugin }, log, &errors) {
-            type, block throws(ConfigurationError) -> any Storage in try type.init(block)
-        }
-        let policies = policies.compactMap { choice in
-            make(choice, registry.policies.first { $0.name == choice.plugin }, log, &errors) {
-                type, block throws(ConfigurationError) -> any Policy in try type.init(block)
-            }
-        }
+        let transports = transports.compactMap { make($0, registry.transports, log, &errors) }
+        let storage = make(storage, registry.storages, log, &errors)
+        let policies = policies.compactMap { make($0, registry.policies, log, &errors) }
         guard errors.isEmpty, let storage else { throw ConfigurationErrors(errors) }
         return PluginSet(transports: transports, storage: storage, policies: policies, names: choices.map(\.name))
     }
@@ -107,17 +99,17 @@ extension EffectiveConfiguration {
         return warnings
     }
 
-    private func make<Type, Instance>(
-        _ choice: Choice, _ type: Type?, _ log: PluginLog, _ errors: inout [ConfigurationError],
-        _ makeOne: (Type, ConfigurationBlock) throws(ConfigurationError) -> Instance
-    ) -> Instance? {
+    private func make<Kind>(
+        _ choice: Choice, _ registered: [RegisteredPlugin<Kind>], _ log: PluginLog,
+        _ errors: inout [ConfigurationError]
+    ) -> Kind? {
         do throws(ConfigurationError) {
-            guard let type else {
+            guard let plugin = registered.first(where: { $0.description.name == choice.plugin }) else {
                 throw ConfigurationError("not in this build", key: choice.block.path, at: choice.block.place)
             }
             var block = choice.block
             block.log = log.named(choice.name)
-            return try makeOne(type, block)
+            return try plugin.make(block)
         } catch {
             errors.append(choice.located(error))
             return nil

@@ -5,9 +5,9 @@ import XenStorePlugin
 struct Neighbours {
     private let choices: [EffectiveConfiguration.Choice]
     /// All plugins of the list's kind.
-    private let types: [any Plugin.Type]
+    private let types: [PluginDescription]
 
-    init(_ choices: [EffectiveConfiguration.Choice], _ types: [any Plugin.Type]) {
+    init(_ choices: [EffectiveConfiguration.Choice], _ types: [PluginDescription]) {
         self.choices = choices
         self.types = types
     }
@@ -29,8 +29,10 @@ struct Neighbours {
 
     /// What only one plugin can do.
     private func role(of choice: EffectiveConfiguration.Choice) -> String? {
-        let type = types.first { $0.name == choice.plugin }
-        if type is any DomainTransport.Type { return "reach domains" }
-        return type is any LimitTable.Type ? "have limits that are set at run time" : nil
+        switch types.first(where: { $0.name == choice.plugin })?.role {
+        case .reachesDomains: "reach domains"
+        case .hasLimits: "have limits that are set at run time"
+        case nil: nil
+        }
     }
 }

@@ -6,7 +6,8 @@ extension PluginRegistry {
     public var listing: String {
         PluginKind.allCases.map { kind in
             let plugins = plugins(of: kind).map { plugin in
-                "  \(plugin.name)\n      \(plugin.summary)\n" + keys(plugin.keys, indent: 6)
+                "  \(plugin.name)\n      \(plugin.summary)\n"
+                    + (plugin.file.map { "      From \($0).\n" } ?? "") + keys(plugin.keys, indent: 6)
             }
             return "\(kind.section):\n" + plugins.joined(separator: "\n")
         }.joined(separator: "\n")

@@ -36,8 +36,7 @@ extension CommandLineReading {
         switch question {
         case .help: return .say(Help.text())
         case .version: return .say("sxenstored \(version)")
-        case .plugins: return .say(plugins.listing)
-        case .checkConfig, .printConfig, nil: break
+        case .plugins, .checkConfig, .printConfig, nil: break
         }
         if let file = checkStore ?? repairStore {
             let inspection = try plugins.inspect(surroundings.absolute(file), checkStore == nil ? .repair : .check)
@@ -51,22 +50,23 @@ extension CommandLineReading {
     }
 
     private func action(with source: ConfigurationSource) throws -> Invocation.Action {
-        let (configuration, origin) = try source.read()
+        if question == .plugins { return .say(try source.readPlugins().listing) }
+        let read = try source.read()
+        let (configuration, origin) = (read.configuration, read.origin)
         let traceFile = traceFile.map(source.surroundings.absolute)
         switch question {
         case .checkConfig:
             let warnings = try configuration.survey(
-                configuration.makePlugins(from: source.plugins), traceFile: traceFile)
+                configuration.makePlugins(from: read.plugins), traceFile: traceFile)
             let lines = warnings.map { "warning: \($0)" }
             return .say((lines + ["\(origin): the configuration is good"]).joined(separator: "\n"))
         case .printConfig:
-            _ = try configuration.makePlugins(from: source.plugins)
+            _ = try configuration.makePlugins(from: read.plugins)
             return .say(configuration.yaml)
         default:
             let options = RunOptions(
                 forks: forks, pidFile: configuration.pidFile, traceFile: traceFile, printsPid: printsPid,
-                source: source,
-                origin: origin)
+                source: source, plugins: read.plugins, origin: origin)
             return .run(configuration, options)
         }
     }

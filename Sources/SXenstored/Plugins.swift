@@ -29,10 +29,10 @@ extension PluginRegistry {
                 Quotas.self,
             ])
         #if EventChannelRing
-            registry.transports.append(EventChannelRing.self)
+            registry.transports.append(RegisteredPlugin(EventChannelRing.self))
         #endif
         #if TDB
-            registry.storages.append(TDBStorage.TDB.self)
+            registry.storages.append(RegisteredPlugin(TDBStorage.TDB.self))
         #endif
         return registry
     }

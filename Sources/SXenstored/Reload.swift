@@ -24,9 +24,10 @@ final class RunningConfiguration {
     /// whether its change was applied or needs a restart. If the new configuration has an error, the method throws it
     /// before it changes anything.
     func reload(_ engine: Engine) throws {
-        let (new, origin) = try source.read()
+        let read = try source.read()
+        let (new, origin) = (read.configuration, read.origin)
         // Made once more for what only a plugin itself can find wrong, and dropped.
-        for warning in try new.survey(new.makePlugins(from: source.plugins)) { log.write(.warning, "\(warning)") }
+        for warning in try new.survey(new.makePlugins(from: read.plugins)) { log.write(.warning, "\(warning)") }
         let changes = running.changes(to: new)
         try engine.reloadPolicies { try takeOver(new) }
         running.log = new.log
@@ -55,7 +56,7 @@ final class RunningConfiguration {
         var done: [Reloading] = []
         for (index, named) in plugins.all.enumerated() {
             let choice = running.choices[index]
-            guard let plugin = named.plugin as? any Reloadable, var block = new.block(for: choice) else { continue }
+            guard let plugin = named.reloadable, var block = new.block(for: choice) else { continue }
             block.log = log.forPlugins.named(choice.name)
             let reloading = Reloading(plugin, from: choice.block)
             do {

@@ -5,8 +5,9 @@ import XenStorePlugin
 /// Makes the plugins that the configuration names, and runs the daemon with them until a signal ends it. Returns the
 /// exit status.
 func serve(_ configuration: EffectiveConfiguration, _ options: RunOptions) throws -> Int32 {
-    let plugins = try configuration.makePlugins(from: options.source.plugins, log: DaemonLog.shared.forPlugins)
+    let plugins = try configuration.makePlugins(from: options.plugins, log: DaemonLog.shared.forPlugins)
     let warnings = try configuration.survey(plugins, traceFile: options.traceFile)
+    do throws(ConfigurationError) { try plugins.prepare() } catch { throw ConfigurationErrors([error]) }
     let isUnreachable =
         options.source.surroundings.isXenHost()
         && !configuration.transports.contains { $0.plugin == "event-channel-ring" }

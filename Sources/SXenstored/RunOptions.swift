@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Configuration
+import SharedObjects
 import XenStorePlugin
 
 /// What the command line says about the process, beside the configuration.
@@ -14,6 +15,8 @@ struct RunOptions {
     var printsPid = false
     /// Where the configuration came from. SIGHUP reads it again.
     var source: ConfigurationSource
+    /// All plugins that the configuration may name.
+    var plugins = PluginRegistry()
     /// The same, in the words of a message.
     var origin = ""
 }
@@ -34,7 +37,7 @@ struct ConfigurationSource {
 
     /// Reads the configuration, with the command line's values over it. `origin` says in the words of a message where
     /// it comes from.
-    func read() throws(ConfigurationErrors) -> (EffectiveConfiguration, origin: String) {
+    func read() throws(ConfigurationErrors) -> ReadConfiguration {
         let text: ConfigurationText
         let origin: String
         if let file {
@@ -44,8 +47,26 @@ struct ConfigurationSource {
             text = .builtIn(isXenHost: surroundings.isXenHost(), registry: plugins)
             origin = "\(text.name), as there is no \(surroundings.standardFile)"
         }
-        let configuration = try ConfigurationReader(registry: plugins, runDirectory: runDirectory)
-            .read(text, overlays: overlays)
-        return (configuration, origin)
+        let (configuration, plugins) = try reader.readWithPlugins(text, overlays: overlays)
+        return ReadConfiguration(configuration: configuration, plugins: plugins, origin: origin)
     }
+
+    /// All plugins that the configuration may name, whatever else is wrong with it.
+    func readPlugins() throws(ConfigurationErrors) -> PluginRegistry {
+        guard let file else { return plugins }
+        return try reader.plugins(of: try ConfigurationText(file: file))
+    }
+
+    private var reader: ConfigurationReader {
+        ConfigurationReader(registry: plugins, runDirectory: runDirectory, load: SharedObject.register)
+    }
+}
+
+/// A configuration that was read.
+struct ReadConfiguration {
+    let configuration: EffectiveConfiguration
+    /// All plugins that it may name.
+    let plugins: PluginRegistry
+    /// In the words of a message: where it comes from.
+    let origin: String
 }

@@ -4,7 +4,7 @@ import XenStorePlugin
 extension PluginRegistry {
     /// Checks or repairs a file, for the command line. The first plugin does it that makes such files.
     func inspect(_ file: String, _ purpose: InspectionPurpose) throws -> Inspection {
-        let inspectable = PluginKind.allCases.flatMap(plugins(of:)).compactMap { $0 as? any Inspectable.Type }
+        let inspectable = PluginKind.allCases.flatMap(plugins(of:)).filter(\.isInspectable)
         if inspectable.isEmpty { throw UsageError("no plugin of this build keeps a store in a file") }
         for plugin in inspectable {
             if let inspection = try plugin.inspect(file, purpose) { return inspection }

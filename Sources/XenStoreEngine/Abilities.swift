@@ -8,8 +8,8 @@ struct Abilities {
     private var measurable: [(name: String, plugin: any Measurable)] = []
 
     init(of plugins: [NamedPlugin] = []) {
-        observers = plugins.compactMap { $0.plugin as? any RequestObserver }
-        measurable = plugins.compactMap { named in (named.plugin as? any Measurable).map { (named.name, $0) } }
+        observers = plugins.compactMap(\.observer)
+        measurable = plugins.compactMap { named in named.measurable.map { (named.name, $0) } }
     }
 
     /// Whether some plugin observes requests.

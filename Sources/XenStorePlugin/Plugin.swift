@@ -38,6 +38,14 @@ public protocol Restoring: Plugin {
     func restore()
 }
 
+/// A plugin that does something just before the daemon runs, and not for `--check-config`: one of a shared object is
+/// loaded then.
+public protocol Preparable: Plugin {
+    /// Makes the plugin ready to run. The daemon calls it once, before it starts, while an operator still reads its
+    /// standard error. It must not open files that the daemon serves yet, nor start a thread.
+    func prepare() throws(ConfigurationError)
+}
+
 /// A plugin of any kind that accepts changed values while it runs (SIGHUP).
 public protocol Reloadable: Plugin {
     /// Accepts all values that can change in a running daemon. The daemon has checked `configuration` as for `init`. If

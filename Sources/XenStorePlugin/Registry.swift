@@ -1,38 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The plugins in a build of the daemon. The configuration chooses which ones run.
+/// The plugins that a configuration may name: those in a build of the daemon, and those of shared objects. The
+/// configuration chooses which ones run.
 public struct PluginRegistry {
-    public var transports: [any Transport.Type]
-    public var storages: [any Storage.Type]
-    public var policies: [any Policy.Type]
+    public var transports: [RegisteredPlugin<any Transport>]
+    public var storages: [RegisteredPlugin<any Storage>]
+    public var policies: [RegisteredPlugin<any Policy>]
 
+    /// A registry of compiled-in plugins.
     public init(
         transports: [any Transport.Type] = [], storages: [any Storage.Type] = [], policies: [any Policy.Type] = []
     ) {
-        self.transports = transports
-        self.storages = storages
-        self.policies = policies
+        self.transports = transports.map { RegisteredPlugin($0) }
+        self.storages = storages.map { RegisteredPlugin($0) }
+        self.policies = policies.map { RegisteredPlugin($0) }
     }
 
     /// The plugins of both. A plugin of `own` replaces one of the same kind and name.
     public static func + (others: PluginRegistry, own: PluginRegistry) -> PluginRegistry {
-        PluginRegistry(
-            transports: others.transports.filter { other in !own.transports.contains { $0.name == other.name } }
-                + own.transports,
-            storages: others.storages.filter { other in !own.storages.contains { $0.name == other.name } }
-                + own.storages,
-            policies: others.policies.filter { other in !own.policies.contains { $0.name == other.name } }
-                + own.policies)
+        var sum = own
+        sum.transports = others.transports.without(own.transports) + own.transports
+        sum.storages = others.storages.without(own.storages) + own.storages
+        sum.policies = others.policies.without(own.policies) + own.policies
+        return sum
     }
 
-    /// All plugins of one kind, in the order of registration.
-    public func plugins(of kind: PluginKind) -> [any Plugin.Type] {
-        // One by one: a conversion of the whole list would look up the protocol of each plugin when the program runs.
+    /// What is known of all plugins of one kind, in the order of registration.
+    public func plugins(of kind: PluginKind) -> [PluginDescription] {
         switch kind {
-        case .transport: transports.map { $0 }
-        case .storage: storages.map { $0 }
-        case .policy: policies.map { $0 }
+        case .transport: transports.map(\.description)
+        case .storage: storages.map(\.description)
+        case .policy: policies.map(\.description)
         }
+    }
+}
+
+extension Array {
+    fileprivate func without<Kind>(_ others: [RegisteredPlugin<Kind>]) -> [RegisteredPlugin<Kind>]
+    where Element == RegisteredPlugin<Kind> {
+        filter { plugin in !others.contains { $0.description.name == plugin.description.name } }
     }
 }
 
@@ -68,6 +74,13 @@ public struct PluginSet {
         self.policies = policies
         let all: [any Plugin] = transports + [storage] + policies
         self.all = zip(all, names ?? all.map { type(of: $0).name }).map { NamedPlugin($0, as: $1) }
+    }
+}
+
+extension PluginSet {
+    /// Makes all plugins ready to run that are ``Preparable``.
+    public func prepare() throws(ConfigurationError) {
+        for named in all { try (named.plugin as? any Preparable)?.prepare() }
     }
 }
 

@@ -141,7 +141,7 @@ private func configurationErrors(_ line: String) -> [String] {
         #expect(configuration.policies[1].block.number("nodes") == 7)
         #expect(configuration.logLevel == .debug)
         // SIGHUP reads the file again; what the command line said must still hold.
-        #expect(try options.source.read().0 == configuration)
+        #expect(try options.source.read().configuration == configuration)
     }
 
     @Test func badValuesOfAllOptionsAreReportedTogether() {

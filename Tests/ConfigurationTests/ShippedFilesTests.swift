@@ -36,13 +36,13 @@ import XenStorePlugin
         #expect(storage.block.text("path") == "/run/xenstored/tdb")
         #expect(storage.block.text("when-unwritable") == "go-on")
         var registry = PluginRegistry.builtIn
-        registry.storages.removeAll { $0.name == "tdb" }
+        registry.storages.removeAll { $0.description.name == "tdb" }
         #expect(try reader.read(.builtIn(isXenHost: true, registry: registry)).storage.name == "memory")
     }
 
     @Test func withoutTheRingPluginAHostIsServedBySockets() throws {
         var registry = PluginRegistry.builtIn
-        registry.transports.removeAll { $0.name == "event-channel-ring" }
+        registry.transports.removeAll { $0.description.name == "event-channel-ring" }
         let text = ConfigurationText.builtIn(isXenHost: true, registry: registry)
         #expect(try reader.read(text).transports.map(\.name) == ["unix-socket", "read-only-socket"])
         #expect(try reader.read(text).storage.name == "memory")

@@ -18,6 +18,11 @@ public final class TemporaryFolder {
         try TemporaryFolder(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")
     }
 
+    /// A folder that only this user can write, as are all folders above it.
+    public static func trusted() throws -> TemporaryFolder {
+        try TemporaryFolder(in: geteuid() == 0 ? "/run" : getenv("HOME").map { String(cString: $0) } ?? "/nowhere")
+    }
+
     deinit { TemporaryFolder.remove(path) }
 
     public func file(_ name: String) -> String { path + "/" + name }

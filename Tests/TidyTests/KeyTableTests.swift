@@ -22,7 +22,7 @@ import XenStorePlugin
     }
 
     /// The folder whose README is headed by the plugin's name.
-    private static func folder(of plugin: any Plugin.Type) -> String? {
+    private static func folder(of plugin: PluginDescription) -> String? {
         SourceTree.pluginFolders.first { lines(of: "\($0)/README.md").first == "# \(plugin.name)" }
     }
 
@@ -109,7 +109,8 @@ import XenStorePlugin
     }
 
     @Test func aNewPluginIsWrittenEverywhere() throws {
-        let table = KeyTables(kind: .transport, plugin: NewTransport.self, folder: "Plugins/Transports/New")
+        let table = KeyTables(
+            kind: .transport, plugin: PluginDescription(NewTransport.self), folder: "Plugins/Transports/New")
         let readme = table.completed(readme: ["# new-transport", "", "## Keys", "", "## Example", ""])
         #expect(readme.contains("| `port` | `7` | Port that it listens on. |"))
         #expect(readme.contains("| `token` | | Word that a client must say first. |"))
@@ -139,7 +140,8 @@ import XenStorePlugin
 
     /// A default that has changed, a key that is new, a key that is gone.
     @Test func aTableThatIsWrongIsNoticed() {
-        let table = KeyTables(kind: .transport, plugin: NewTransport.self, folder: "Plugins/Transports/New")
+        let table = KeyTables(
+            kind: .transport, plugin: PluginDescription(NewTransport.self), folder: "Plugins/Transports/New")
         let rows: [Substring] = ["## Keys", "", "| `port` | `8` | |", "| `gone` | | |"]
         #expect(table.problems(inReadme: rows).count == 8)
     }

@@ -7,7 +7,7 @@ import XenStorePlugin
 /// `etc/sxenstored.yaml`, a row of README.md. All of it follows from the plugin's name, summary and keys.
 struct KeyTables {
     let kind: PluginKind
-    let plugin: any Plugin.Type
+    let plugin: PluginDescription
     /// The plugin's folder, from the package's.
     let folder: String
 

@@ -41,6 +41,8 @@ static const int linux_msg_dontwait = MSG_DONTWAIT;
 
 // F_OFD_SETLK, also only for GNU sources.
 static const int linux_ofd_setlk = 37;
+// O_PATH
+static const int linux_o_path = 010000000;
 // MFD_CLOEXEC
 static const unsigned linux_mfd_cloexec = 1;
 
@@ -71,4 +73,7 @@ static inline int linux_epoll_wait(int epoll, struct epoll_event *events, int mo
 // Swift marks fork unavailable, as it is unsafe in a process with threads. The daemon has none yet
 // when it goes to the background.
 static inline pid_t linux_fork(void) { return fork(); }
+// The size of the symbol at this address, as its shared object has it; 0 if there is none.
+size_t linux_symbol_size(const void *address);
+
 #endif
