@@ -84,7 +84,8 @@ private final class Service {
         Process.raiseDescriptorLimit()
         reactor = try Reactor()
         engine = try Engine(
-            storage: plugins.storage, policies: plugins.policies, seed: .random(in: 0...(.max)), log: log.write)
+            storage: plugins.storage, named: plugins.storageName, policies: plugins.policies,
+            seed: .random(in: 0...(.max)), log: log.write)
         engine.useAbilities(of: plugins.all)
         self.plugins = plugins
     }

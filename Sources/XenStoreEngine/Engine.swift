@@ -8,6 +8,7 @@ import XenStorePlugin
 /// One thread drives it. Transports see it as their `PluginHost`.
 public final class Engine {
     private let storage: any Storage
+    private let storageName: String
     private let keepsBatches: Bool
     let kernel: Kernel
     private let log: (LogLevel, String) -> Void
@@ -23,19 +24,21 @@ public final class Engine {
     /// Makes an engine over an empty store, or over the content of `storage`. Throws the storage's error if it cannot
     /// load its content.
     ///
+    /// `name` is the storage's in the log; by default that of its type.
     /// `seed` should be unpredictable, so that guests cannot choose names whose hashes collide. `log` gets messages for
     /// the operator.
     public init(
-        storage: any Storage, policies: [any Policy], seed: UInt64,
+        storage: any Storage, named name: String? = nil, policies: [any Policy], seed: UInt64,
         log: @escaping (LogLevel, String) -> Void
     ) throws(StorageError) {
         self.storage = storage
+        storageName = name ?? type(of: storage).name
         self.log = log
         keepsBatches = storage.wantsBatches
         kernel = Kernel(keepsBatches: keepsBatches, policies: policies, seed: seed, log: log)
         let loader = kernel.makeLoader()
         try storage.load(into: loader)
-        if loader.count > 0 { log(.info, "storage \(type(of: storage).name): \(loader.count) nodes") }
+        if loader.count > 0 { log(.info, "storage \(storageName): \(loader.count) nodes") }
         if let made = kernel.begin(with: loader) {
             try storage.commit(kernel.batch(of: made))
             kernel.committed(made)
@@ -120,12 +123,12 @@ public final class Engine {
             commits.count(isDone: true)
             kernel.committed(closed)
             if isStorageFailing, !storage.lacksRoom {
-                log(.notice, "storage \(type(of: storage).name) works again")
+                log(.notice, "storage \(storageName) works again")
                 isStorageFailing = false
             }
         } catch {
             if !isStorageFailing {
-                log(.error, "storage \(type(of: storage).name): \(error); changes are refused with EIO until it works")
+                log(.error, "storage \(storageName): \(error); changes are refused with EIO until it works")
             }
             isStorageFailing = true
             commits.count(isDone: false)

@@ -66,6 +66,9 @@ public struct PluginSet {
     /// Plugins of all kinds: the transports, the storage, the policies.
     public let all: [NamedPlugin]
 
+    /// The storage's name in the configuration.
+    public var storageName: String { all[transports.count].name }
+
     /// Makes a set. `names` are the names of the plugins in the configuration, in the order of ``all``. By default each
     /// plugin has the name of its type.
     public init(transports: [any Transport], storage: any Storage, policies: [any Policy], names: [String]? = nil) {

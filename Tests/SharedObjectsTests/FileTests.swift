@@ -32,7 +32,8 @@ import Testing
         let printed = try workshop.ask("--print-config", "--config", workshop.place.file("c.yaml"))
         #expect(printed.output.hasPrefix("plugins:\n  - \(file)\n"))
         #expect(
-            printed.output.contains("  - gate:\n      path: /run/xenstored/gate\n      token: abcd\n      domain: 5\n"))
+            printed.output.contains(
+                "  - gate:\n      path: \(workshop.place.file("gate"))\n      token: abcd\n      domain: 5\n"))
         let listing = try workshop.ask("--plugins", "--config", workshop.place.file("c.yaml"))
         #expect(listing.output.contains("  gate\n      A socket that opens for a token.\n      From \(file).\n"))
         #expect(listing.output.contains("      token: text; must be given\n"))

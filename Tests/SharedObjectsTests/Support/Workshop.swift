@@ -52,5 +52,7 @@ final class Workshop {
     }
 
     /// What the daemon says to these arguments, without being started.
-    func ask(_ arguments: String...) throws -> Outcome { try run([Daemon.binary] + arguments) }
+    func ask(_ arguments: String...) throws -> Outcome {
+        try run([Daemon.binary] + arguments, environment: ["XENSTORED_RUNDIR": place.path])
+    }
 }
