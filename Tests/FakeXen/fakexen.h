@@ -43,7 +43,13 @@
  *                                       are set, for a daemon with a built-in path
  *   setrlimit(RLIMIT_NOFILE)            falls back to the hard limit on EPERM
  *
- * FAKEXEN_REFUSE makes libxenctrl fail as with a hypervisor of another version.
+ *   dlopen("libxen...")                 loads this library in place of Xen's stable ones; there is no
+ *                                       libxenmanage without FAKEXEN_MANAGE, and none of those that
+ *                                       FAKEXEN_WITHOUT names
+ *   open("/sys/hypervisor/version/..")  shows FAKEXEN_VERSION, by default 4.17
+ *
+ * FAKEXEN_REFUSE makes libxenctrl fail as with a hypervisor of another version, FAKEXEN_MANAGE=refused
+ * makes libxenmanage fail as with one before Xen 4.21.
  * FAKEXEN_TRACE=1 logs each of these calls to stderr. For tests only: nothing protects the domains
  * from each other.
  */

@@ -2,6 +2,23 @@
 // The functions of the C library that a daemon calls for things that only a Xen host has.
 #include "fakexen.h"
 
+/* A file with one number of the version of Xen. */
+static int version_number(const char *which)
+{
+    const char *version = getenv("FAKEXEN_VERSION"), *dot;
+    if (!version)
+        version = "4.17";
+    dot = strchr(version, '.');
+    if (!dot || (strcmp(which, "major") && strcmp(which, "minor"))) {
+        errno = ENOENT;
+        return -1;
+    }
+    int fd = memfd_create("version", MFD_CLOEXEC);
+    dprintf(fd, "%d\n", atoi(strcmp(which, "major") ? dot + 1 : version));
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 static int redirected_open(const char *path, int flags, mode_t mode)
 {
     char buf[256];
@@ -13,6 +30,8 @@ static int redirected_open(const char *path, int flags, mode_t mode)
         TRACE("open_xsd_port");
         make_dom0();
         path = in_dom(buf, sizeof buf, 0, "xsd_port");
+    } else if (path && !strncmp(path, "/sys/hypervisor/version/", 24)) {
+        return version_number(path + 24);
     } else if (path && !strcmp(path, "/proc/xen/capabilities")) {
         snprintf(buf, sizeof buf, "%s/capabilities", world());
         int fd = real_open(buf, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -92,4 +111,29 @@ EXPORT int setrlimit(__rlimit_resource_t what, const struct rlimit *r)
         return -1;
     have.rlim_cur = have.rlim_max;
     return prlimit(0, what, &have, NULL);
+}
+
+/*
+ * A daemon loads Xen's stable libraries when it runs. It gets this one, since the loader would look for a symbol in the
+ * library's own file first. Anything else is loaded as usual, such as the glue for libxenctrl: its calls come here.
+ */
+EXPORT void *dlopen(const char *name, int flags)
+{
+    static void *(*real)(const char *, int);
+    Dl_info self;
+    const char *missing = getenv("FAKEXEN_WITHOUT");
+    if (!real)
+        real = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    if (!name || strncmp(name, "libxen", 6))
+        return real(name, flags);
+    int is_missing = missing && strstr(missing, name);
+    if (!strncmp(name, "libxenmanage.", 13) && !getenv("FAKEXEN_MANAGE"))
+        is_missing = 1;
+    TRACE("dlopen %s%s", name, is_missing ? " fails" : "");
+    if (is_missing || !dladdr((void *)version_number, &self)) {
+        char none[100];
+        snprintf(none, sizeof none, "%s (not in this simulation)", name);
+        return real(none, flags);
+    }
+    return real(self.dli_fname, flags);
 }

@@ -37,6 +37,14 @@ EXPORT int xenmanage_get_domain_info(void *h, unsigned dom, unsigned *state, uns
 {
     (void)h;
     TRACE("xenmanage_get_domain_info dom=%u", dom);
+    if (dom >= 0x7ff0) { /* no number of a domain */
+        errno = EINVAL;
+        return -1;
+    }
+    if (!strcmp(getenv("FAKEXEN_MANAGE"), "refused")) { /* as a hypervisor before Xen 4.21 does */
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     if (manage_info(dom, state, caps, uid)) {
         errno = ENOENT;
         return -1;
