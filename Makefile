@@ -11,6 +11,8 @@ zshcompletiondir ?= $(prefix)/share/zsh/vendor-completions
 fishcompletiondir ?= $(prefix)/share/fish/vendor_completions.d
 unitdir ?= $(prefix)/lib/systemd/system
 presetdir ?= $(prefix)/lib/systemd/system-preset
+# The daemon looks for the glue there, beside the folder of its own executable.
+gluedir = $(abspath $(sbindir)/..)/lib/sxenstored/xen
 # The daemon reads $(sysconfdir)/xen/sxenstored.yaml. The prefix does not change that.
 sysconfdir ?= /etc
 
@@ -51,6 +53,8 @@ UNCHECKED = -Xswiftc -enforce-exclusivity=unchecked
 # Builds with different flags need different folders. In one folder each would undo the other.
 DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
+# The glue, one file for each version of Xen that it was built for.
+GLUE_FOLDER = .build_glue
 # Swift's runtime is C++. Linking the C++ library in as well saves a quarter of the daemon's start. The linker takes the
 # static library from a folder that has nothing else.
 CXX_FOLDER = $(CURDIR)/$(DAEMON_FOLDER)/cxx
@@ -62,9 +66,9 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release unit test crash-test system-test hostile lint format check bench budget tables docs \
-	completions \
-	install install-units clean
+.PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench budget tables \
+	docs completions \
+	install install-glue install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -89,6 +93,14 @@ release: ## Build what `make install` installs: the daemon with Swift linked in,
 	ln -sf "$$(clang -print-file-name=libstdc++.a)" $(CXX_FOLDER)
 	$(BUILD) -c release --product sxenstored --scratch-path $(DAEMON_FOLDER) $(STATIC) $(UNCHECKED) $(LINK)
 	$(BUILD) -c release --product xenstore --scratch-path $(TOOL_FOLDER) -Xswiftc -static-executable $(LINK)
+	$(if $(filter EventChannelRing,$(LIBRARIES)),$(MAKE) xen-glue)
+	# Beside this daemon, as beside an installed one.
+	mkdir -p $(DAEMON_FOLDER)/release/../lib/sxenstored
+	ln -sfn $(CURDIR)/$(GLUE_FOLDER) $(DAEMON_FOLDER)/release/../lib/sxenstored/xen
+
+xen-glue: ## Build only the glue for the Xen of this machine's libxen-dev (another Xen: CFLAGS, LDFLAGS)
+	@packaging/debian-packages EventChannelRing
+	CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' packaging/xen-glue $(GLUE_FOLDER)
 
 unit: ## Run the tests that need no daemon, in some seconds
 	@packaging/debian-packages build $(LIBRARIES)
@@ -144,7 +156,7 @@ budget: release ## Hold what a request costs (instructions, allocations) against
 	@packaging/debian-packages budget
 	python3 -B Tests/Benchmarks/budget.py $(DAEMON_FOLDER)/release/sxenstored $(BUDGET)
 
-install: install-units ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
+install: install-units install-glue ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
 	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
 	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
@@ -168,6 +180,10 @@ install: install-units ## Install the results of `make release` (DESTDIR, prefix
 		ln -sf xenstore.fish "$(DESTDIR)$(fishcompletiondir)/xenstore-$$tool.fish"; done
 	ln -sf xenstore '$(DESTDIR)$(bashcompletiondir)/xsls'
 	ln -sf xenstore.fish '$(DESTDIR)$(fishcompletiondir)/xsls.fish'
+
+install-glue: ## Install only the results of `make xen-glue`, as for a package for each Xen
+	for glue in $(GLUE_FOLDER)/xenctrl-*.so; do if [ -e "$$glue" ]; then \
+		install -D --strip --mode 644 "$$glue" "$(DESTDIR)$(gluedir)/$${glue##*/}"; fi; done
 
 # Units do nothing before somebody enables them. The drop-in would, so it is an example.
 install-units:

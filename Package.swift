@@ -19,7 +19,7 @@ let package = Package(
     ],
     traits: [
         .trait(name: "TDB", description: "Keeps the store in one TDB file (needs libtdb)."),
-        .trait(name: "EventChannelRing", description: "Serves rings of guests and of dom0's kernel (needs libxen)."),
+        .trait(name: "EventChannelRing", description: "Serves rings of guests and of dom0's kernel (loads libxen)."),
         .default(enabledTraits: ["TDB", "EventChannelRing"]),
     ],
     targets: [
@@ -49,9 +49,9 @@ let package = Package(
         // A journal for any table: the code that storages in a file share.
         .target(name: "JournaledStorage", dependencies: ["XenStorePlugin", "XenStoreWire", "Threads", "CLinux"]),
 
-        // Xen. XenDomains may depend on the hypervisor's version, so it is a target of its own: for another Xen only
-        // this target must be rebuilt. Without the trait the build needs no header of Xen.
-        .systemLibrary(name: "CXen", providers: [.apt(["libxen-dev"])]),
+        // Xen's libraries, which the daemon loads when it runs. The build needs none of their headers. Sources/XenGlue has
+        // the glue for one version of Xen: `make xen-glue`.
+        .target(name: "CXen"),
         .target(name: "XenDomains", dependencies: ["XenStorePlugin", "XenStoreWire", "CXen"]),
 
         // Plugins, one target for each folder. SwiftPM looks for its own command plugins in Plugins/ by default, so

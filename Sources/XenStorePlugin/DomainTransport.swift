@@ -70,10 +70,29 @@ public struct DomainState: Sendable, Equatable {
     public var isShutdown: Bool
     /// Whether the domain dies or is dead. Other domains may still map some of its pages.
     public var isDead: Bool
+    /// What the domain may do for the host.
+    public var capabilities: DomainCapabilities
 
-    public init(uniqueID: UInt64, isShutdown: Bool = false, isDead: Bool = false) {
+    public init(
+        uniqueID: UInt64, isShutdown: Bool = false, isDead: Bool = false, capabilities: DomainCapabilities = []
+    ) {
         self.uniqueID = uniqueID
         self.isShutdown = isShutdown
         self.isDead = isDead
+        self.capabilities = capabilities
     }
+}
+
+/// What a domain may do for the host. On most hosts dom0 has all of these, and nobody else has any.
+public struct DomainCapabilities: OptionSet, Sendable {
+    public let rawValue: UInt32
+
+    /// The domain manages the others: its kernel has all rights in the store.
+    public static let control = DomainCapabilities(rawValue: 1)
+    /// The domain drives the hardware.
+    public static let hardware = DomainCapabilities(rawValue: 2)
+    /// A XenStore daemon may run in the domain.
+    public static let xenstore = DomainCapabilities(rawValue: 4)
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 }

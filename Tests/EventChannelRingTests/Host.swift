@@ -17,15 +17,16 @@
         /// On a host that is there already; `environment` wins over what the host needs.
         init(
             _ xen: FakeXen, map: String = "grant", indexFile: String? = nil, storage: String = "memory",
-            _ environment: [String: String] = [:]
+            glueFolder: String? = nil, _ environment: [String: String] = [:]
         ) throws {
             self.xen = xen
             let configuration = try TemporaryFolder()
+            let glue = glueFolder.map { ", glue-folder: \($0)" } ?? ""
             try configuration.write(
                 """
                 transports:
                   - unix-socket: {}
-                  - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings")) }
+                  - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings"))\(glue) }
                 storage:
                   \(storage): \(storage == "tdb" ? "{ path: \(xen.folder.file("tdb")) }" : "{}")
                 policies:

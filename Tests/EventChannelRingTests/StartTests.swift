@@ -82,22 +82,6 @@
             #expect(!guests.log.contains("Xen host"))
         }
 
-        @Test func reportsAHypervisorOfAnotherVersion() throws {
-            let trouble = #expect(throws: Trouble.self) { try Host(try FakeXen(), ["FAKEXEN_REFUSE": "1"]) }
-            let text = trouble?.description ?? ""
-            #expect(
-                text.contains("can't ask the hypervisor for its domains: Permission denied; sxenstored was built for"))
-            #expect(text.contains("rebuild its target XenDomains"))
-        }
-
-        @Test func reportsThatThereIsNoXen() throws {
-            let trouble = #expect(throws: Trouble.self) { try Host(try FakeXen(), ["LD_PRELOAD": ""]) }
-            let text = trouble?.description ?? ""
-            #expect(text.contains("error: can't reach the hypervisor through libxen"))
-            // Xen's libraries would write lines of their own, past the log.
-            #expect(text.split(separator: "\n").dropFirst().allSatisfy { $0.hasPrefix("sxenstored: ") }, "\(text)")
-        }
-
         @Test func makesMissingDeviceFiles() {
             let list = " 58 xen/gntdev\n 59 xen/evtchn\n  1 psaux\n 60 evtchn\n"
             #expect(XenDevice.minor(of: "evtchn", in: list) == 59)

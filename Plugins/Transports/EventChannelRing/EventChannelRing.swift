@@ -14,12 +14,13 @@
 
         private let settings: RingSettings
         private let log: PluginLog
-        private let domains = XenDomains()
+        private let domains: XenDomains
         private var server: RingServer?
 
         public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
             settings = RingSettings(configuration)
             log = configuration.log
+            domains = XenDomains(glueFolder: settings.glueFolder)
         }
 
         public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
@@ -29,7 +30,7 @@
             self.server = server
             host.serveDomains(by: self)
             try server.attach(control)
-            log.info("serving dom0's kernel; \(XenDomains.library) knows the domains")
+            log.info("serving dom0's kernel; \(domains.library) knows the domains")
         }
 
         public func stop() {

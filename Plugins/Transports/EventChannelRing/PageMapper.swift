@@ -2,6 +2,7 @@
 #if EventChannelRing
     import CXen
     import Glibc
+    import XenDomains
     import XenStorePlugin
     import XenStoreWire
 
@@ -15,12 +16,20 @@
     /// Maps the page that Xen grants to the daemon for each new guest. It gives no access to other pages.
     final class GrantMapper: PageMapper {
         private let handle: OpaquePointer
+        private let mapReference: xengnttab_map_grant_ref_call
+        private let unmapPages: xengnttab_unmap_call
+        private let closeHandle: xengnttab_close_call
         /// The entry of each guest's grant table that Xen reserves for the ring.
         private static let reservedReference: UInt32 = 1
 
         init() throws(SystemError) {
+            let library = try XenLibrary("libxengnttab.so.1", package: "libxengnttab1")
+            let openHandle: xengnttab_open_call = try library.function("xengnttab_open")
+            mapReference = try library.function("xengnttab_map_grant_ref")
+            unmapPages = try library.function("xengnttab_unmap")
+            closeHandle = try library.function("xengnttab_close")
             XenDevice.makeIfMissing("gntdev")
-            guard let handle = xengnttab_open(xen_silent_logger(), 0) else {
+            guard let handle = openHandle(xen_silent_logger(), 0) else {
                 throw SystemError(
                     errno, doing: "open /dev/xen/gntdev",
                     advice: "load the module xen-gntdev, or set 'map: foreign' for a kernel without it")
@@ -28,41 +37,49 @@
             self.handle = handle
         }
 
-        deinit { xengnttab_close(handle) }
+        deinit { _ = closeHandle(handle) }
 
         func map(_ domain: DomainID, gfn: UInt64) -> RingPage? {
-            xengnttab_map_grant_ref(handle, UInt32(domain.rawValue), Self.reservedReference, PROT_READ | PROT_WRITE)
+            mapReference(handle, UInt32(domain.rawValue), Self.reservedReference, PROT_READ | PROT_WRITE)
                 .map(RingPage.init)
         }
 
-        func unmap(_ page: RingPage) { xengnttab_unmap(handle, page.base, 1) }
+        func unmap(_ page: RingPage) { _ = unmapPages(handle, page.base, 1) }
     }
 
     /// Maps the page with the gfn that the toolstack names. It needs dom0's right to map any page of any guest.
     final class ForeignMapper: PageMapper {
         private let handle: OpaquePointer
+        private let mapPages: xenforeignmemory_map_call
+        private let unmapPages: xenforeignmemory_unmap_call
+        private let closeHandle: xenforeignmemory_close_call
 
         init() throws(SystemError) {
+            let library = try XenLibrary("libxenforeignmemory.so.1", package: "libxenforeignmemory1")
+            let openHandle: xenforeignmemory_open_call = try library.function("xenforeignmemory_open")
+            mapPages = try library.function("xenforeignmemory_map")
+            unmapPages = try library.function("xenforeignmemory_unmap")
+            closeHandle = try library.function("xenforeignmemory_close")
             XenDevice.makeIfMissing("privcmd")
-            guard let handle = xenforeignmemory_open(xen_silent_logger(), 0) else {
+            guard let handle = openHandle(xen_silent_logger(), 0) else {
                 throw SystemError(errno, doing: "open /dev/xen/privcmd")
             }
             self.handle = handle
         }
 
-        deinit { xenforeignmemory_close(handle) }
+        deinit { _ = closeHandle(handle) }
 
         func map(_ domain: DomainID, gfn: UInt64) -> RingPage? {
-            var number = xen_pfn_t(gfn)
+            var number = xen_page_number(gfn)
             var failure: Int32 = 0
-            let page = xenforeignmemory_map(
+            let page = mapPages(
                 handle, UInt32(domain.rawValue), PROT_READ | PROT_WRITE, 1, &number, &failure)
             guard let page else { return nil }
             if failure == 0 { return RingPage(base: page) }
-            xenforeignmemory_unmap(handle, page, 1)
+            _ = unmapPages(handle, page, 1)
             return nil
         }
 
-        func unmap(_ page: RingPage) { xenforeignmemory_unmap(handle, page.base, 1) }
+        func unmap(_ page: RingPage) { _ = unmapPages(handle, page.base, 1) }
     }
 #endif

@@ -9,8 +9,9 @@
         var portFile: String
         var pageFile: String
         var backendDevice: String
-
         var indexFile: String
+        /// Nil for the folder beside the daemon's own.
+        var glueFolder: String?
 
         static let keys = [
             ConfigurationKey(
@@ -29,6 +30,10 @@
                 "index-file", .path, default: .text("${rundir}/rings"),
                 "The file for the position in each ring, for the next daemon after a kill; best in memory, as /run is.",
                 isDispensable: true),
+            ConfigurationKey(
+                "glue-folder", .device, default: nil,
+                "The folder with the glue for each Xen before 4.21; by default ../lib/sxenstored/xen beside the daemon's."
+            ),
         ]
 
         init(_ block: ConfigurationBlock) {
@@ -37,6 +42,7 @@
             pageFile = block.text("xsd-kva") ?? ""
             backendDevice = block.text("backend-device") ?? ""
             indexFile = block.text("index-file") ?? ""
+            glueFolder = block.text("glue-folder")
         }
     }
 #endif

@@ -13,7 +13,8 @@ public final class FakeXen {
 
     /// The environment for the daemon.
     public func environment() throws -> [String: String] {
-        ["FAKEXEN_DIR": folder.path, "LD_PRELOAD": try FakeXen.library.get()]
+        try FakeXen.glue.get()
+        return ["FAKEXEN_DIR": folder.path, "LD_PRELOAD": try FakeXen.library.get()]
     }
 
     // MARK: Domains
@@ -85,6 +86,28 @@ public final class FakeXen {
     /// The simulated hypervisor, as a library to preload.
     public static let library = Result { () throws -> String in
         try Preloaded.library(of: "FakeXen", as: "libfakexen.so")
+    }
+}
+
+extension FakeXen {
+    /// The glue for Debian's libxenctrl, where the daemon looks for it: beside the daemon's own folder. The calls of the
+    /// glue come to the simulated hypervisor.
+    static let glue = Result { () throws -> Void in
+        let daemon = try real(Daemon.binary).split(separator: "/").dropLast(2).map { "/" + $0 }.joined()
+        try buildGlue(in: "\(daemon)/lib/sxenstored/xen")
+    }
+
+    /// Builds the glue as `make xen-glue` does.
+    public static func buildGlue(in folder: String) throws {
+        let sources = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
+        let result = try run(["/bin/sh", "-c", "mkdir -p \(folder) && \(sources)/packaging/xen-glue \(folder)"])
+        guard result.status == 0 else { throw Trouble("the glue does not compile: \(result.errors)") }
+    }
+
+    private static func real(_ path: String) throws -> String {
+        guard let resolved = realpath(path, nil) else { throw Trouble.system("find \(path)") }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 }
 

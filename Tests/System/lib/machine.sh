@@ -15,6 +15,18 @@ install_daemon() {
     while read -r library; do
         cp -L "$library" "$tree/usr/lib/x86_64-linux-gnu/"
     done < <(ldd "$binary" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
+    install_glue "$tree"
+}
+
+# install_glue TREE: what the daemon loads by name, if it serves rings. Xen's libraries are those of dom0's packages.
+install_glue() {
+    local tree=$1 glue library
+    glue=$(dirname "$(readlink -f "$binary")")/../lib/sxenstored/xen/xenctrl-4.17.so
+    [ -f "$glue" ] || return 0
+    install -D -m 644 "$glue" "$tree/usr/lib/sxenstored/xen/xenctrl-4.17.so"
+    for library in libxenevtchn libxengnttab libxenforeignmemory libxenctrl; do
+        cp -L "$root/usr/lib/x86_64-linux-gnu/$library".so.[0-9]* "$tree/usr/lib/x86_64-linux-gnu/"
+    done
 }
 
 # build_initrd SCENARIO WORK: dom0's tree and what differs from run to run.
