@@ -48,6 +48,9 @@
  *                                       FAKEXEN_WITHOUT names
  *   open("/sys/hypervisor/version/..")  shows FAKEXEN_VERSION, by default 4.17
  *
+ * The daemon runs in domain $FAKEXEN_LOCAL instead of 0: what is said of dom0/ then holds for that
+ * domain's folder.
+ *
  * FAKEXEN_REFUSE makes libxenctrl fail as with a hypervisor of another version, FAKEXEN_MANAGE=refused
  * makes libxenmanage fail as with one before Xen 4.21.
  * FAKEXEN_TRACE=1 logs each of these calls to stderr. For tests only: nothing protects the domains
@@ -127,7 +130,8 @@ int write_state(uint32_t id, const struct fx_state *s);
 uint8_t *changed_map(void);
 uint32_t *all_domains(unsigned *n); /* ids, ascending; the caller frees them */
 void make_domain(uint32_t id, unsigned long uid, unsigned caps);
-void make_dom0(void);
+uint32_t local_domain(void); /* in which the daemon runs */
+void make_dom0(void);        /* or the local domain */
 void raise_virq(void);
 
 /* channels.c */

@@ -25,11 +25,11 @@ static int redirected_open(const char *path, int flags, mode_t mode)
     if (path && !strcmp(path, "/proc/xen/xsd_kva")) {
         TRACE("open_xsd_kva");
         make_dom0();
-        path = in_dom(buf, sizeof buf, 0, "page");
+        path = in_dom(buf, sizeof buf, local_domain(), "page");
     } else if (path && !strcmp(path, "/proc/xen/xsd_port")) {
         TRACE("open_xsd_port");
         make_dom0();
-        path = in_dom(buf, sizeof buf, 0, "xsd_port");
+        path = in_dom(buf, sizeof buf, local_domain(), "xsd_port");
     } else if (path && !strncmp(path, "/sys/hypervisor/version/", 24)) {
         return version_number(path + 24);
     } else if (path && !strcmp(path, "/proc/xen/capabilities")) {

@@ -84,6 +84,12 @@ uint8_t *changed_map(void)
     return m;
 }
 
+uint32_t local_domain(void)
+{
+    const char *e = getenv("FAKEXEN_LOCAL");
+    return e ? atoi(e) : 0;
+}
+
 /* Ids of all existing domains, ascending; caller frees. */
 uint32_t *all_domains(unsigned *n)
 {
@@ -122,11 +128,12 @@ void make_dom0(void)
 {
     char path[256];
     struct fx_state s;
-    if (read_state(0, &s))
-        make_domain(0, 1, 7);
-    in_dom(path, sizeof path, 0, "xsd_port");
+    uint32_t local = local_domain();
+    if (read_state(local, &s))
+        make_domain(local, 1, 7);
+    in_dom(path, sizeof path, local, "xsd_port");
     if (access(path, F_OK)) {
-        struct fx_end *e = end_open(0, 0);
+        struct fx_end *e = end_open(local, 0);
         int port = e ? alloc_port(e, FX_UNBOUND, 0, 0) : 1;
         if (e)
             end_close(e);
