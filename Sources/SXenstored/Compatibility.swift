@@ -35,6 +35,8 @@ extension DaemonOption {
         .init(
             "q", "quota-soft", .required("memory=n"), does: .assignsOnly("memory", to: "policies.quotas.soft-memory")),
 
+        .init("m", "master-domid", .required("domid"), does: .sets("transports.event-channel-ring.master-domid")),
+        .init("p", "priv-domid", .required("domid"), does: .sets("transports.event-channel-ring.priv-domid")),
         .init("U", "live-update", does: .refused(noLiveUpdate)),
         .init(nil, "live", does: .refused(noLiveUpdate)),
 
@@ -43,8 +45,6 @@ extension DaemonOption {
         .init("K", "keep-orphans", does: .ignored("no nodes are ever orphaned")),
         .init("R", "no-recovery", does: .ignored("the storage always recovers the store")),
         .init("e", "event", .required("port"), does: .ignored("the daemon runs in dom0")),
-        .init("m", "master-domid", .required("domid"), does: .ignored("the daemon runs in dom0")),
-        .init("p", "priv-domid", .required("domid"), does: .ignored("dom0 is the privileged domain")),
         .init(
             "w", "timeout", .required("watch-event=s"),
             does: .ignored("policies.quotas.event-timeout limits how long guests wait for a slow reader of events")),

@@ -12,7 +12,7 @@
         private let table: xen_glue
         private let handle: UnsafeMutableRawPointer
         /// Where the glue lists domains.
-        private let list = UnsafeMutableBufferPointer<xen_glue_domain>.allocate(capacity: 1024)
+        private let found = UnsafeMutableBufferPointer<xen_glue_domain>.allocate(capacity: 1024)
 
         /// Loads the glue, connects to the hypervisor, and checks that it answers.
         ///
@@ -26,8 +26,8 @@
                     advice: XenDomains.noHypervisor)
             }
             self.handle = handle
-            list.initialize(repeating: xen_glue_domain())
-            guard table.list(handle, 0, 1, list.baseAddress) < 0 else { return }
+            found.initialize(repeating: xen_glue_domain())
+            guard table.list(handle, 0, 1, found.baseAddress) < 0 else { return }
             let code = errno
             throw SystemError(
                 code, doing: "ask the hypervisor for its domains",
@@ -36,7 +36,7 @@
 
         deinit {
             table.close(handle)
-            list.deallocate()
+            found.deallocate()
         }
 
         /// The table, if it is one that this daemon can use.
@@ -55,11 +55,11 @@
                         "its table has version \(table.pointee.abi) and \(table.pointee.size) bytes, the daemon wants "
                         + "version \(XEN_GLUE_ABI) and \(MemoryLayout<xen_glue>.size) bytes; \(remedy)")
             }
-            let found = table.pointee.version.map { String(cString: $0) } ?? "unknown"
-            guard found == version else {
+            let built = table.pointee.version.map { String(cString: $0) } ?? "unknown"
+            guard built == version else {
                 throw SystemError(
                     ELIBBAD, doing: "use \(path)",
-                    advice: "it is for Xen \(found), and the name says \(version); \(remedy)")
+                    advice: "it is for Xen \(built), and the name says \(version); \(remedy)")
             }
             guard table.pointee.open != nil, table.pointee.close != nil, table.pointee.list != nil else {
                 throw SystemError(ELIBBAD, doing: "use \(path)", advice: "its table lacks a function; \(remedy)")
@@ -70,10 +70,10 @@
         var summary: String { path }
 
         func state(of domain: DomainID) -> DomainState? {
-            guard table.list(handle, UInt32(domain.rawValue), 1, list.baseAddress) == 1,
-                list[0].domain == domain.rawValue
+            guard table.list(handle, UInt32(domain.rawValue), 1, found.baseAddress) == 1,
+                found[0].domain == domain.rawValue
             else { return nil }
-            return DomainState(list[0])
+            return DomainState(found[0])
         }
 
         /// libxenctrl cannot tell what has changed: all domains are listed, many with each call. Nil if that fails.
@@ -81,17 +81,19 @@
             var states: [(domain: DomainID, state: DomainState)] = []
             var first: UInt32 = 0
             while first <= UInt32(UInt16.max) {
-                let count = table.list(handle, first, UInt32(list.count), list.baseAddress)
+                let count = table.list(handle, first, UInt32(found.count), found.baseAddress)
                 guard count >= 0 else { return nil }
-                for found in list.prefix(Int(count)) {
-                    guard let number = UInt16(exactly: found.domain), let state = DomainState(found) else { continue }
+                for each in found.prefix(Int(count)) {
+                    guard let number = UInt16(exactly: each.domain), let state = DomainState(each) else { continue }
                     states.append((DomainID(number), state))
                 }
-                guard count == list.count, let last = list.last else { break }
+                guard count == found.count, let last = found.last else { break }
                 first = last.domain + 1
             }
             return .all(states)
         }
+
+        func list() -> [(domain: DomainID, state: DomainState)] { survey()?.existing ?? [] }
 
         private var mismatch: String {
             let running =

@@ -13,6 +13,8 @@
         private let domainInfo: xenmanage_get_domain_info_call
         private let pollChanged: xenmanage_poll_changed_domain_call
         private let handle: OpaquePointer
+        /// The domains that ``list()`` has found, which the first survey has to tell again.
+        private var listed: [(domain: DomainID, state: DomainState?)] = []
 
         /// Connects to the hypervisor, and checks that it answers. One before Xen 4.21 does not.
         init() throws(SystemError) {
@@ -46,8 +48,22 @@
             return DomainState(state, capabilities, uniqueID)
         }
 
-        /// Those that have changed since VIRQ_DOM_EXC was bound, one with each call; with the first survey all.
+        /// All count as changed when VIRQ_DOM_EXC is bound.
+        func list() -> [(domain: DomainID, state: DomainState)] {
+            listed = changed()
+            return listed.compactMap { id, state in state.map { (id, $0) } }
+        }
+
         func survey() -> DomainSurvey? {
+            let later = changed()
+            defer { listed = [] }
+            if listed.isEmpty { return .changed(later) }
+            let again = Set(later.map(\.domain))
+            return .changed(listed.filter { !again.contains($0.domain) } + later)
+        }
+
+        /// Those that have changed since this was called last, one with each call of the library.
+        private func changed() -> [(domain: DomainID, state: DomainState?)] {
             var changed: [(domain: DomainID, state: DomainState?)] = []
             var domain: UInt32 = 0
             var state: UInt32 = 0
@@ -57,7 +73,7 @@
                 guard let number = UInt16(exactly: domain) else { continue }
                 changed.append((DomainID(number), DomainState(state, capabilities, uniqueID)))
             }
-            return .changed(changed)
+            return changed
         }
     }
 #endif

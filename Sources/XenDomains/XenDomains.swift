@@ -7,6 +7,8 @@
     protocol DomainSource: Hypervisor {
         /// Its file, for the log.
         var summary: String { get }
+        /// All domains. To be called once, after VIRQ_DOM_EXC is bound and before the first survey.
+        func list() -> [(domain: DomainID, state: DomainState)]
     }
 
     /// The domains of this host, according to libxenmanage, or to the glue for an older Xen.
@@ -37,6 +39,9 @@
         public var library: String { source?.summary ?? "no library" }
 
         public func state(of domain: DomainID) -> DomainState? { source?.state(of: domain) }
+
+        /// All domains that exist. To be called once, after VIRQ_DOM_EXC is bound and before the first survey.
+        public func list() -> [(domain: DomainID, state: DomainState)] { source?.list() ?? [] }
 
         public func survey() -> DomainSurvey? { source?.survey() }
     }

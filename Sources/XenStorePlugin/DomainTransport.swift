@@ -4,10 +4,13 @@ import XenStoreWire
 /// A transport that reaches domains. INTRODUCE goes to it. At most one runs.
 ///
 /// The kernel decides which domains are introduced. The transport maps the ring and moves bytes. When it starts, it
-/// connects dom0's own kernel itself.
+/// connects the kernel of the daemon's own domain itself.
 public protocol DomainTransport: Transport {
     /// The source of facts about domains.
     var hypervisor: any Hypervisor { get }
+    /// The domain in which the daemon runs; dom0 by default. It is introduced from the start, and never ends. It is known
+    /// when the transport calls ``PluginHost/serveDomains(by:)``.
+    var ownDomain: DomainID { get }
     /// Maps the domain's ring, empties it, and binds its event channel `port`. The kernel then connects the returned
     /// wire and calls ``Link/connected(_:)``. Only after that the transport shows `features` to the domain and serves
     /// it. `gfn` is that of the ring. A transport that has a grant for the page does not need it.
@@ -22,8 +25,20 @@ public protocol DomainTransport: Transport {
     /// Serves a domain again that an earlier daemon has served. Unlike `introduce`, this keeps the content of the ring,
     /// and the requests in it get their replies.
     func resume(_ domain: DomainID, gfn: UInt64, port: UInt32, features: Feature) throws(WireError) -> DomainWire
+    /// Whether the kernel introduces this domain itself if the domain is older than the daemon. The default is no.
+    func mayAdopt(_ domain: DomainID) -> Bool
+    /// Serves a domain that is older than the daemon, and that no toolstack has introduced. The requests in its ring get
+    /// their replies, unless the domain waits for a new start. Throws if the domain has no ring, or if its page does not
+    /// name an event channel.
+    func adopt(_ domain: DomainID, features: Feature) throws(WireError) -> DomainWire
     /// Unbinds the channel and unmaps the ring of a domain. Its connection has already ended.
     func release(_ domain: DomainID)
+}
+
+extension DomainTransport {
+    public var ownDomain: DomainID { .control }
+    public func mayAdopt(_ domain: DomainID) -> Bool { false }
+    public func adopt(_ domain: DomainID, features: Feature) throws(WireError) -> DomainWire { throw .EINVAL }
 }
 
 /// The wire of a domain, which the kernel can connect.
@@ -32,11 +47,16 @@ public struct DomainWire {
     public var peer: Peer
     /// The positions in the streams of a domain that an earlier daemon has served.
     public var indexes: StreamIndexes
+    /// The event channel, if it is not the one that INTRODUCE has named.
+    public var port: UInt32?
 
-    public init(_ link: any Link, to peer: Peer, at indexes: StreamIndexes = StreamIndexes()) {
+    public init(
+        _ link: any Link, to peer: Peer, at indexes: StreamIndexes = StreamIndexes(), port: UInt32? = nil
+    ) {
         self.link = link
         self.peer = peer
         self.indexes = indexes
+        self.port = port
     }
 }
 
@@ -59,6 +79,14 @@ public enum DomainSurvey: Sendable {
     case changed([(domain: DomainID, state: DomainState?)])
     /// These are all domains that there are, each once.
     case all([(domain: DomainID, state: DomainState)])
+
+    /// Those that exist.
+    package var existing: [(domain: DomainID, state: DomainState)] {
+        switch self {
+        case .changed(let changed): changed.compactMap { id, state in state.map { (id, $0) } }
+        case .all(let all): all
+        }
+    }
 }
 
 /// A domain as the hypervisor sees it.

@@ -244,8 +244,8 @@ private func configurationErrors(_ line: String) -> [String] {
     @Test(arguments: [
         "-D", "--no-domain-init", "-I", "-I on", "-Ioff", "--internal-db", "--internal-db off", "--internal-db=off",
         "-K",
-        "--keep-orphans", "-R", "--no-recovery", "-e 3", "-e3", "--event=3", "-m 1", "--master-domid 1", "-p 1",
-        "--priv-domid=1", "-w watch-event=3", "--timeout watch-event=3", "--trace-control=+io", "--trace-control -io",
+        "--keep-orphans", "-R", "--no-recovery", "-e 3", "-e3", "--event=3",
+        "-w watch-event=3", "--timeout watch-event=3", "--trace-control=+io", "--trace-control -io",
         "--trace-control=-io", "--config-file /etc/xen/oxenstored.conf", "--disable-socket", "--no-access-log",
         "--reraise-top-level", "--restart",
     ])

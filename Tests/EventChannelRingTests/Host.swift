@@ -17,16 +17,16 @@
         /// On a host that is there already; `environment` wins over what the host needs.
         init(
             _ xen: FakeXen, map: String = "grant", indexFile: String? = nil, storage: String = "memory",
-            glueFolder: String? = nil, _ environment: [String: String] = [:]
+            keys: [String: String] = [:], options: [String] = [], _ environment: [String: String] = [:]
         ) throws {
             self.xen = xen
             let configuration = try TemporaryFolder()
-            let glue = glueFolder.map { ", glue-folder: \($0)" } ?? ""
+            let more = keys.map { ", \($0): \($1)" }.joined()
             try configuration.write(
                 """
                 transports:
                   - unix-socket: {}
-                  - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings"))\(glue) }
+                  - event-channel-ring: { map: \(map), index-file: \(indexFile ?? xen.folder.file("rings"))\(more) }
                 storage:
                   \(storage): \(storage == "tdb" ? "{ path: \(xen.folder.file("tdb")) }" : "{}")
                 policies:
@@ -35,7 +35,7 @@
 
                 """, to: "configuration")
             daemon = try Daemon(
-                ["--config", configuration.file("configuration")],
+                ["--config", configuration.file("configuration")] + options,
                 environment: try xen.environment().merging(environment) { $1 })
             tool = try daemon.connect()
         }

@@ -18,7 +18,9 @@
         private func failure(_ environment: [String: String] = [:], map: String = "grant", glue: String? = nil) throws
             -> String
         {
-            let trouble = #expect(throws: Trouble.self) { try Host(world, map: map, glueFolder: glue, environment) }
+            let trouble = #expect(throws: Trouble.self) {
+                try Host(world, map: map, keys: glue.map { ["glue-folder": $0] } ?? [:], environment)
+            }
             let text = trouble?.description ?? ""
             // Xen's libraries would write lines of their own, past the log.
             #expect(text.split(separator: "\n").dropFirst().allSatisfy { $0.hasPrefix("sxenstored: ") }, "\(text)")
@@ -105,7 +107,7 @@
         @Test func findsTheGlueWithoutTheVersion() throws {
             try FakeXen.buildGlue(in: folder.path)
             try compile("int x;", "xenctrl-4.18.so", linkedTo: "libxenctrl.so.4.18")
-            let host = try Host(world, glueFolder: folder.path, ["FAKEXEN_VERSION": "unknown"])
+            let host = try Host(world, keys: ["glue-folder": folder.path], ["FAKEXEN_VERSION": "unknown"])
             #expect(host.daemon.log.contains("\(folder.path)/xenctrl-4.17.so knows the domains"))
         }
 
@@ -170,7 +172,7 @@
         init() throws {
             let folder = try TemporaryFolder()
             host = try Host(
-                FakeXen(), glueFolder: folder.path, ["FAKEXEN_MANAGE": "1", "FAKEXEN_VERSION": "4.21"])
+                FakeXen(), keys: ["glue-folder": folder.path], ["FAKEXEN_MANAGE": "1", "FAKEXEN_VERSION": "4.21"])
         }
 
         @Test func libxenmanageIsTriedFirst() throws {
@@ -202,7 +204,7 @@
         @Test func itsAbsenceIsReportedOnXen421() throws {
             let folder = try TemporaryFolder()
             let trouble = #expect(throws: Trouble.self) {
-                try Host(FakeXen(), glueFolder: folder.path, ["FAKEXEN_VERSION": "4.21"])
+                try Host(FakeXen(), keys: ["glue-folder": folder.path], ["FAKEXEN_VERSION": "4.21"])
             }
             let text = trouble?.description ?? ""
             #expect(text.contains("can't load libxenmanage.so.1"), "\(text)")

@@ -11,6 +11,7 @@
         public static let keys = RingSettings.keys
 
         public var hypervisor: any Hypervisor { domains }
+        public var ownDomain: DomainID { server?.roles.own ?? .control }
 
         private let settings: RingSettings
         private let log: PluginLog
@@ -18,7 +19,7 @@
         private var server: RingServer?
 
         public init(_ configuration: ConfigurationBlock) throws(ConfigurationError) {
-            settings = RingSettings(configuration)
+            settings = try RingSettings(configuration)
             log = configuration.log
             domains = XenDomains(glueFolder: settings.glueFolder)
         }
@@ -26,11 +27,15 @@
         public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) {
             try domains.open()
             let control = try ControlRing(settings)
-            let server = try RingServer(settings, on: loop, host: host, log: log)
+            let server = try RingServer(settings, domains, on: loop, host: host, log: log)
             self.server = server
             host.serveDomains(by: self)
             try server.attach(control)
-            log.info("serving dom0's kernel; \(domains.library) knows the domains")
+            let roles = server.roles
+            log.info(
+                "serving the kernel of domain \(roles.own.rawValue)"
+                    + (roles.own == roles.privileged ? "" : "; domain \(roles.privileged.rawValue) has all rights")
+                    + "; \(domains.library) knows the domains")
         }
 
         public func stop() {
@@ -58,6 +63,15 @@
         ) throws(WireError) -> DomainWire {
             guard let server else { throw .EINVAL }
             return try server.resume(domain, gfn: gfn, port: port, features)
+        }
+
+        public func mayAdopt(_ domain: DomainID) -> Bool {
+            settings.introducesAll || domain == server?.roles.privileged
+        }
+
+        public func adopt(_ domain: DomainID, features: Feature) throws(WireError) -> DomainWire {
+            guard let server else { throw .EINVAL }
+            return try server.adopt(domain, features)
         }
 
         public func release(_ domain: DomainID) { server?.release(domain) }

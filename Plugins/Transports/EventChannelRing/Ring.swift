@@ -46,7 +46,7 @@
             stopWaiting()
             isKnownAsBroken = false
             isBeginning = true
-            return DomainWire(self, to: peer)
+            return DomainWire(self, to: peer, port: remotePort)
         }
 
         /// Prepares to serve a peer that is older than the daemon, such as dom0's own kernel. Requests that are already
@@ -55,7 +55,8 @@
             self.features = features
             guard let page else { return DomainWire(self, to: peer) }
             shown = page.indexes
-            return DomainWire(self, to: peer, at: server.record?.completed(shown, of: peer.domain) ?? shown)
+            let indexes = server.record?.completed(shown, of: peer.domain) ?? shown
+            return DomainWire(self, to: peer, at: indexes, port: remotePort)
         }
 
         func connected(_ connection: Connection) {
@@ -223,6 +224,9 @@
             guard let port = page?[.eventChannel], port != 0 else { return nil }
             return port
         }
+
+        /// Whether the domain waits for a new start.
+        var isAwaiting: Bool { page?[.connection] == RingPage.Connection.awaited }
 
         // MARK: -
 

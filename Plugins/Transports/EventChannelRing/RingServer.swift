@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import Glibc
+    import XenDomains
     import XenStorePlugin
     import XenStoreWire
 
@@ -16,6 +17,8 @@
         let record: IndexRecord?
 
         let loop: any EventLoop
+        let roles: HostRoles
+        private let domains: XenDomains
         private let mapper: any PageMapper
         private let afterwards: Wakeup
         private let domainExceptions: UInt32
@@ -29,9 +32,12 @@
         /// the next turn, so that a storm of events does not keep other clients waiting.
         private static let eventsPerTurn = 128
 
-        init(_ settings: RingSettings, on loop: any EventLoop, host: any PluginHost, log: PluginLog) throws(SystemError)
-        {
+        init(
+            _ settings: RingSettings, _ domains: XenDomains, on loop: any EventLoop, host: any PluginHost,
+            log: PluginLog
+        ) throws(SystemError) {
             self.loop = loop
+            self.domains = domains
             self.host = host
             self.log = log
             channels = try EventChannels()
@@ -44,6 +50,8 @@
                 )
             }
             domainExceptions = port
+            // Only now libxenmanage lists the domains.
+            roles = HostRoles(settings, among: domains.list())
             record = Self.openRecord(settings.indexFile, log)
             try loop.add(channels.descriptor, for: .readable, self)
             try loop.add(afterwards.descriptor, for: .readable, self)
@@ -75,16 +83,19 @@
 
         // MARK: Domains
 
-        /// Serves dom0's own kernel.
+        /// Serves the kernel of the daemon's own domain.
         func attach(_ control: ControlRing) throws(SystemError) {
-            let peer = Peer(domain: .control, isPrivileged: true, outlivesDaemon: true, transport: "ring")
+            let peer = peer(roles.own)
             let ring = Ring(peer, page: control.page, of: self)
             do throws(WireError) {
                 try bind(ring, control.port)
             } catch {
-                throw SystemError(errno, doing: "bind the event channel of dom0's kernel, its port \(control.port)")
+                throw SystemError(
+                    errno,
+                    doing: "bind the event channel of domain \(roles.own.rawValue)'s kernel, its port \(control.port)",
+                    advice: "if the daemon runs in another domain, set 'master-domid'")
             }
-            rings[.control] = ring
+            rings[roles.own] = ring
             let wire = ring.resume(.all)
             ring.connected(host.connect(ring, as: peer, at: wire.indexes))
         }
@@ -92,8 +103,22 @@
         func introduce(_ domain: DomainID, gfn: UInt64, port: UInt32, _ features: Feature) throws(WireError)
             -> DomainWire
         {
-            // Xen itself may have made the channel, for a domain that is older than any toolstack.
-            try map(domain, gfn: gfn) { $0.readyPort ?? port }.begin(features)
+            // Xen itself may have made the channel, for a domain that is older than any toolstack. Before Xen 4.21 the
+            // page may also have garbage there.
+            let ring = try map(domain, gfn: gfn) { ($0.readyPort.map { [$0] } ?? []) + [port] }
+            return ring.begin(features)
+        }
+
+        /// Serves a domain that is older than the daemon.
+        func adopt(_ domain: DomainID, _ features: Feature) throws(WireError) -> DomainWire {
+            let ring = try map(domain, gfn: 0) { $0.readyPort.map { [$0] } ?? [] }
+            return ring.isAwaiting ? ring.begin(features) : ring.resume(features)
+        }
+
+        private func peer(_ domain: DomainID) -> Peer {
+            Peer(
+                domain: domain, isPrivileged: roles.isPrivileged(domain, domains), outlivesDaemon: true,
+                transport: "ring")
         }
 
         /// Serves a domain whose ring another daemon has served before.
@@ -101,23 +126,20 @@
             -> DomainWire
         {
             // Not Xen's own port: the domain may have overwritten it in the page by now.
-            try map(domain, gfn: gfn) { _ in port }.resume(features)
+            try map(domain, gfn: gfn) { _ in [port] }.resume(features)
         }
 
-        /// Maps a domain's page and binds its event channel.
-        private func map(_ domain: DomainID, gfn: UInt64, port: (Ring) -> UInt32) throws(WireError) -> Ring {
+        /// Maps a domain's page and binds its event channel: the first of the ports that can be bound.
+        private func map(_ domain: DomainID, gfn: UInt64, ports: (Ring) -> [UInt32]) throws(WireError) -> Ring {
             guard let page = mapper.map(domain, gfn: gfn) else {
                 let failure = String(cString: strerror(errno))
                 log.debug("domain \(domain.rawValue): its ring cannot be mapped: \(failure)")
                 throw .EINVAL
             }
-            let peer = Peer(domain: domain, isPrivileged: false, outlivesDaemon: true, transport: "ring")
-            let ring = Ring(peer, page: page, of: self)
-            do throws(WireError) {
-                try bind(ring, port(ring))
-            } catch {
+            let ring = Ring(peer(domain), page: page, of: self)
+            guard ports(ring).contains(where: { isBound(ring, $0) }) else {
                 mapper.unmap(page)
-                throw error
+                throw .EINVAL
             }
             rings[domain] = ring
             return ring
@@ -129,8 +151,8 @@
             guard let ring = rings[domain] else {
                 return try introduce(domain, gfn: gfn, port: port, features)
             }
-            // Xen has made the channel of dom0's kernel, so the port that the toolstack names does not count.
-            if domain != .control { try rebind(ring, port) }
+            // Xen has made the channel of the own kernel, so the port that the toolstack names does not count.
+            if domain != roles.own { try rebind(ring, port) }
             return ring.begin(features)
         }
 
@@ -152,7 +174,16 @@
             guard let ring = rings.removeValue(forKey: domain) else { return }
             unbind(ring)
             guard let page = ring.end() else { return }
-            if domain == .control { ControlRing.unmap(page) } else { mapper.unmap(page) }
+            if domain == roles.own { ControlRing.unmap(page) } else { mapper.unmap(page) }
+        }
+
+        private func isBound(_ ring: Ring, _ remote: UInt32) -> Bool {
+            do throws(WireError) {
+                try bind(ring, remote)
+                return true
+            } catch {
+                return false
+            }
         }
 
         private func bind(_ ring: Ring, _ remote: UInt32) throws(WireError) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #if EventChannelRing
     import XenStorePlugin
+    import XenStoreWire
 
     /// The operator's settings for rings, and their keys.
     struct RingSettings {
@@ -12,6 +13,13 @@
         var indexFile: String
         /// Nil for the folder beside the daemon's own.
         var glueFolder: String?
+        /// Whether to serve all domains that are older than the daemon, and not only the privileged one.
+        var introducesAll: Bool
+        /// The daemon's own domain and the privileged one, if the operator names them.
+        var own: DomainID?
+        var privileged: DomainID?
+
+        private static let domains = 0...0x7fef
 
         static let keys = [
             ConfigurationKey(
@@ -34,15 +42,33 @@
                 "glue-folder", .device, default: nil,
                 "The folder with the glue for each Xen before 4.21; by default ../lib/sxenstored/xen beside the daemon's."
             ),
+            ConfigurationKey(
+                "introduce", .choice(["all", "dom0"]), default: .text("dom0"),
+                "The domains older than the daemon that it serves without INTRODUCE: all, or only those with all rights."
+            ),
+            ConfigurationKey(
+                "master-domid", .number(domains), default: nil,
+                "The domain in which the daemon runs; by default the hypervisor says it."),
+            ConfigurationKey(
+                "priv-domid", .number(domains), default: nil,
+                "The domain whose kernel has all rights; by default the hypervisor says it."),
         ]
 
-        init(_ block: ConfigurationBlock) {
+        init(_ block: ConfigurationBlock) throws(ConfigurationError) {
             mapsForeign = block.text("map") == "foreign"
             portFile = block.text("xsd-port") ?? ""
             pageFile = block.text("xsd-kva") ?? ""
             backendDevice = block.text("backend-device") ?? ""
             indexFile = block.text("index-file") ?? ""
             glueFolder = block.text("glue-folder")
+            introducesAll = block.text("introduce") == "all"
+            own = block.number("master-domid").map { DomainID(UInt16($0)) }
+            privileged = block.number("priv-domid").map { DomainID(UInt16($0)) }
+            if introducesAll, mapsForeign {
+                throw ConfigurationError(
+                    "'all' needs 'map: grant', as nobody tells the gfn of a domain that is older than the daemon",
+                    key: "\(block.path).introduce", at: block.places["introduce"] ?? block.place)
+            }
         }
     }
 #endif

@@ -20,9 +20,11 @@ struct Domain {
     var isShutdownSeen = false
 }
 
-/// The domains that the kernel knows: dom0, those that were introduced, and those that permission lists name.
+/// The domains that the kernel knows: the daemon's own, those that were introduced, and those that permission lists name.
 struct DomainTable {
     private var domains: [DomainID: Domain] = [.control: Domain(isIntroduced: true)]
+    /// The daemon's own domain, which is dom0 on nearly every host. It is introduced, and it never ends.
+    private(set) var own = DomainID.control
     /// The domains that emulate devices of each domain.
     private var emulators: [DomainID: Set<DomainID>] = [:]
 
@@ -40,11 +42,18 @@ struct DomainTable {
         }
     }
 
-    /// The number of domains without dom0.
+    /// Makes this the daemon's own domain.
+    mutating func settle(in id: DomainID) {
+        guard id != own else { return }
+        domains[id] = domains.removeValue(forKey: own)
+        own = id
+    }
+
+    /// The number of domains without the daemon's own.
     var guestCount: Int { domains.count - 1 }
 
-    /// All domains except dom0, by number.
-    var guests: [DomainID] { domains.keys.filter { $0 != .control }.sorted() }
+    /// All domains except the daemon's own, by number.
+    var guests: [DomainID] { domains.keys.filter { $0 != own }.sorted() }
 
     /// Removes the domain as a target of others.
     mutating func forgetTarget(_ id: DomainID) {

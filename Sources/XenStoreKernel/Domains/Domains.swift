@@ -39,6 +39,9 @@ final class Domains {
 
     func isIntroduced(_ id: DomainID) -> Bool { table[id]?.isIntroduced == true }
 
+    /// The daemon's own domain, which is always introduced; dom0 on nearly every host.
+    var own: DomainID { table.own }
+
     /// Whether domains can be introduced.
     var canIntroduce: Bool { transport != nil }
 
@@ -58,7 +61,7 @@ final class Domains {
     }
 
     private func askHypervisor(about id: DomainID) {
-        guard let hypervisor = transport?.hypervisor, id != .control else { return }
+        guard let hypervisor = transport?.hypervisor, id != own else { return }
         schedule.spend(Work.question)
         let state = hypervisor.state(of: id).flatMap { $0.isDead ? nil : $0 }
         if let known = table[id], known.uniqueID != state?.uniqueID { destroy(id) }
@@ -83,15 +86,18 @@ final class Domains {
     /// Some domain has changed its state (VIRQ_DOM_EXC). Looks at all domains that the kernel knows.
     func refreshAll() {
         guard let hypervisor = transport?.hypervisor else { return }
+        takeIn(hypervisor.survey() ?? .changed(table.guests.map { ($0, hypervisor.state(of: $0)) }))
+    }
+
+    private func takeIn(_ survey: DomainSurvey) {
         var shutDown = false
         let changed =
-            switch hypervisor.survey() {
+            switch survey {
             case .changed(let changed): changed
             case .all(let all): news(in: all)
-            case nil: table.guests.map { ($0, hypervisor.state(of: $0)) }
             }
         // By number, whatever order the hypervisor has, so that the events of one turn come in the same order.
-        for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != .control {
+        for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != own {
             shutDown = takeIn(state, of: id) || shutDown
         }
         if shutDown { specials.announce(.releaseDomain, form: .plain) }
@@ -102,7 +108,7 @@ final class Domains {
         var news: [(domain: DomainID, state: DomainState?)] = []
         var known = 0
         for (id, state) in all {
-            guard id != .control, let domain = table[id] else { continue }
+            guard id != own, let domain = table[id] else { continue }
             known += 1
             let isNews = state.isDead || state.uniqueID != domain.uniqueID || state.isShutdown && !domain.isShutdownSeen
             if isNews { news.append((id, state)) }
@@ -135,16 +141,22 @@ final class Domains {
         guard var domain = table[id] else { return }
         body(&domain)
         table[id] = domain
-        if domain.isIntroduced, id != .control { notes.keep(.domain(DomainRecord(domain, id))) }
+        if domain.isIntroduced, id != own { notes.keep(.domain(DomainRecord(domain, id))) }
     }
 
     // MARK: Coming
 
     /// The transport that reaches domains has started.
-    func serve(by transport: any DomainTransport) { self.transport = transport }
+    func serve(by transport: any DomainTransport) {
+        self.transport = transport
+        table.settle(in: transport.ownDomain)
+    }
 
     /// Begins a session for a client that has connected: a domain's peer, or dom0's over a socket.
     func connect(_ link: any Link, as peer: Peer, at indexes: StreamIndexes) -> Session {
+        var peer = peer
+        // A socket takes its clients for dom0's. They run in the daemon's own domain.
+        if peer.domain == .control, !peer.outlivesDaemon { peer.domain = own }
         let session = connections.open(link, as: peer, at: indexes, goingOnFrom: left)
         // The test kit's transport, for example, reaches domains without a toolstack.
         if transport == nil {
@@ -189,10 +201,34 @@ final class Domains {
         change(id) { domain in
             domain.isIntroduced = true
             domain.gfn = gfn
-            domain.port = port
+            domain.port = wire.port ?? port
         }
-        log(.info, "domain \(id.rawValue) \(isNew ? "introduced" : "introduced again"), event channel \(port)")
+        log(
+            .info,
+            "domain \(id.rawValue) \(isNew ? "introduced" : "introduced again"), event channel \(wire.port ?? port)")
         if isNew { specials.announce(.introduceDomain, of: id) }
+    }
+
+    /// Serves a domain that is older than the daemon, if the transport wants that and no toolstack has introduced it.
+    private func adopt(_ id: DomainID, _ state: DomainState, by transport: any DomainTransport) {
+        guard transport.mayAdopt(id), !state.isDead, !isIntroduced(id), id != own else { return }
+        do throws(WireError) {
+            let wire = try transport.adopt(id, features: table[id]?.features ?? .all)
+            if table[id] == nil { table[id] = Domain(uniqueID: state.uniqueID) }
+            attach(wire, to: id, table[id]?.features ?? .all)
+            change(id) { domain in
+                domain.isIntroduced = true
+                domain.port = wire.port ?? 0
+                domain.isShutdownSeen = state.isShutdown
+            }
+            log(.info, "domain \(id.rawValue) was there before, and is served now, event channel \(wire.port ?? 0)")
+            specials.announce(.introduceDomain, of: id)
+        } catch {
+            log(
+                .notice,
+                "domain \(id.rawValue) was there before, and is not served until it is introduced: it has no ring, or "
+                    + "its event channel cannot be bound")
+        }
     }
 
     /// Begins a domain's session over its wire.
@@ -229,7 +265,8 @@ final class Domains {
     /// Removes what a dead domain has left in the store, and fires watches on its end. Runs again after a rollback of
     /// the turn: the domain stays dead, whatever storage does.
     func clear(_ dead: DeadDomain) {
-        estates.remove(dead.id, mustTell: dead.mustTell)
+        // The number 0 stands for the toolstack, whose nodes stay if the daemon outlives dom0.
+        if dead.id != .control { estates.remove(dead.id, mustTell: dead.mustTell) }
         if dead.mustTell { specials.announce(.releaseDomain, of: dead.id) }
     }
 
@@ -242,9 +279,19 @@ final class Domains {
     }
 
     /// Serves the domains that were introduced before the daemon was restarted, and removes what belongs to those that
-    /// have died meanwhile. To be called once, when all transports have started.
+    /// have died meanwhile. Then serves others that are older than the daemon, as far as the transport wants that. To be
+    /// called once, when all transports have started.
     func resume() {
-        guard let left, let transport else { return }
+        guard let transport else { return }
+        if let left { goOn(with: left, by: transport) }
+        left = nil
+        // Domains may have shut down while no daemon ran.
+        guard let survey = transport.hypervisor.survey() else { return refreshAll() }
+        takeIn(survey)
+        for (id, state) in survey.existing.sorted(by: { $0.domain < $1.domain }) { adopt(id, state, by: transport) }
+    }
+
+    private func goOn(with left: Handover, by transport: any DomainTransport) {
         for record in left.takeDomains() {
             let state = transport.hypervisor.state(of: record.id)
             table[record.id] = Domain(record)
@@ -263,9 +310,6 @@ final class Domains {
         }
         for key in left.unclaimed { notes.forget(key) }
         forgetLimitsOfTheDead()
-        self.left = nil
-        // Domains may have shut down while no daemon ran.
-        refreshAll()
     }
 
     private func resume(_ record: DomainRecord, by transport: any DomainTransport) {
@@ -298,7 +342,7 @@ final class Domains {
     /// Forgets the limits of domains that are gone and were never introduced.
     private func forgetLimitsOfTheDead() {
         for setting in accounts.limits?.settings ?? [] {
-            guard let id = setting.domain, id != .control else { continue }
+            guard let id = setting.domain, id != .control, id != own else { continue }
             refresh(id)
             if table[id] != nil { continue }
             accounts.limits?.forget(id)

@@ -22,10 +22,11 @@ final class DomainRequests {
         return .ok
     }
 
-    /// The guest that a request of the toolstack names: EINVAL for dom0, ENOENT for a domain that was not introduced.
+    /// The guest that a request of the toolstack names: EINVAL for the daemon's own domain, ENOENT for a domain that was
+    /// not introduced.
     private func introducedGuest(_ request: RequestContext) throws(WireError) -> DomainID {
         let id = try Arguments.domainID(try Arguments.onlyText(request.payload))
-        if id == .control { throw .EINVAL }
+        if id == domains.own { throw .EINVAL }
         if !domains.isIntroduced(id) { throw .ENOENT }
         return id
     }
@@ -52,7 +53,7 @@ final class DomainRequests {
             throw .ENOENT
         }
         // The domain was introduced, and has broken the protocol since.
-        if domains.canIntroduce, domain.session == nil, id != .control { throw .EINVAL }
+        if domains.canIntroduce, domain.session == nil, id != domains.own { throw .EINVAL }
         domains.change(id) { $0.target = target }
         return .ok
     }

@@ -9,38 +9,51 @@ public final class FakeXen {
     /// The number of daemons that have died. A new daemon has new event channels.
     private(set) var daemonCount = 0
 
-    public init() throws { folder = try .inMemory() }
+    /// The domain in which the daemon runs.
+    public let local: UInt16
+
+    public init(local: UInt16 = 0) throws {
+        self.local = local
+        folder = try .inMemory()
+    }
 
     /// The environment for the daemon.
     public func environment() throws -> [String: String] {
         try FakeXen.glue.get()
-        return ["FAKEXEN_DIR": folder.path, "LD_PRELOAD": try FakeXen.library.get()]
+        return [
+            "FAKEXEN_DIR": folder.path, "FAKEXEN_LOCAL": "\(local)", "LD_PRELOAD": try FakeXen.library.get(),
+        ]
     }
 
     // MARK: Domains
 
     /// Makes a domain with an empty page. Replaces a domain with the same number, and tells nobody.
-    public func create(_ domain: UInt16) throws {
+    public func create(_ domain: UInt16, capabilities: UInt32 = 0) throws {
         remove(domain)
         guard mkdir(path(domain), 0o755) == 0 else { throw Trouble.system("make domain \(domain)") }
         try SharedFile.create(path(domain, "page"), SharedFile.pageSize)
         try FakeEventChannels.create(in: path(domain))
         lastUniqueID += 1
-        try set(domain)
+        try states.write(
+            domain, FakeDomainStates.State(uniqueID: UInt64(lastUniqueID), capabilities: capabilities))
     }
 
-    /// Makes the ring of dom0's kernel, before any daemon starts. Returns its port.
+    /// Makes the ring of the local domain's kernel, before any daemon starts. Returns its port.
     public func makeControlRing() throws -> UInt32 {
-        let port = try FakeEventChannels(in: path(0)).allocate()
-        try folder.write("\(port)", to: "dom0/xsd_port")
+        let port = try FakeEventChannels(in: path(local)).allocate()
+        try folder.write("\(port)", to: "dom\(local)/xsd_port")
         return port
     }
 
+    /// Takes the page of a domain away.
+    public func removePage(_ domain: UInt16) { unlink(path(domain, "page")) }
+
     /// Changes the domain's state in the hypervisor, and tells nobody.
     public func set(_ domain: UInt16, isShutdown: Bool = false, isDead: Bool = false) throws {
-        let uniqueID = UInt64(try states.read(domain)?.uniqueID ?? UInt64(lastUniqueID))
-        try states.write(
-            domain, FakeDomainStates.State(uniqueID: uniqueID, isShutdown: isShutdown, isDead: isDead))
+        var state = try states.read(domain) ?? FakeDomainStates.State(uniqueID: UInt64(lastUniqueID))
+        state.isShutdown = isShutdown
+        state.isDead = isDead
+        try states.write(domain, state)
     }
 
     /// Removes the domain, and tells nobody.

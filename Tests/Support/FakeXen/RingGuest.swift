@@ -31,18 +31,18 @@ public final class RingGuest {
     }
     public static let ringSize = 1024
 
-    /// Starts the kernel of an existing domain; of dom0 if the number is 0.
+    /// Starts the kernel of an existing domain. The local one, which is dom0 on most hosts, has a port already.
     public init(_ domain: UInt16, in xen: FakeXen) throws {
         self.domain = domain
         self.xen = xen
         page = try SharedFile(xen.path(domain, "page"), SharedFile.pageSize)
         channels = try FakeEventChannels(in: xen.path(domain))
-        guard domain == 0 else {
+        guard domain == xen.local else {
             port = try channels.allocate()
             return
         }
-        guard let port = UInt32(TemporaryFolder.text(of: xen.path(0, "xsd_port"))) else {
-            throw Trouble("no port of dom0")
+        guard let port = UInt32(TemporaryFolder.text(of: xen.path(domain, "xsd_port"))) else {
+            throw Trouble("no port of the local domain")
         }
         self.port = port
     }
