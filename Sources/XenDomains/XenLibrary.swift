@@ -35,9 +35,10 @@
         /// The address of a function or a variable; nil if the library has none of this name.
         func address(of symbol: String) -> UnsafeMutableRawPointer? { dlsym(handle, symbol) }
 
-        /// A function of the library. Its C type decides `Function`.
+        /// A function of the library. Its C type decides `Function`. As with a library that is linked, a preloaded function of
+        /// this name wins.
         public func function<Function>(_ symbol: String) throws(SystemError) -> Function {
-            guard let address = address(of: symbol) else {
+            guard let address = dlsym(nil, symbol) ?? address(of: symbol) else {
                 throw SystemError(ELIBBAD, doing: "use \(name)", advice: "it has no function \(symbol); \(advice)")
             }
             return unsafeBitCast(address, to: Function.self)

@@ -114,8 +114,9 @@ EXPORT int setrlimit(__rlimit_resource_t what, const struct rlimit *r)
 }
 
 /*
- * A daemon loads Xen's stable libraries when it runs. It gets this one, since the loader would look for a symbol in the
- * library's own file first. Anything else is loaded as usual, such as the glue for libxenctrl: its calls come here.
+ * A daemon loads Xen's stable libraries when it runs. It gets this one, so it runs where they are not installed, and a
+ * test says which of them are there. Anything else is loaded as usual, such as the glue for libxenctrl, whose calls come
+ * here.
  */
 EXPORT void *dlopen(const char *name, int flags)
 {
