@@ -45,10 +45,9 @@
             return try GlueLibrary(file, version: version)
         }
 
-        /// The loader runs code of the file, so nobody else may be able to change the file.
+        /// The loader runs code of the file, so nobody else may be able to change the file or to put another in its place.
         private func check(_ file: String, _ version: String) throws(SystemError) {
-            var status = stat()
-            guard stat(file, &status) == 0 else {
+            guard let status = Self.status(of: file), let folder = Self.status(of: path) else {
                 let code = errno
                 let others =
                     versions.isEmpty ? "" : "; the folder has only that for \(versions.joined(separator: ", "))"
@@ -56,9 +55,20 @@
                     code, doing: "open \(file), the glue for Xen \(version)",
                     advice: "install it, or build it with 'make xen-glue' and libxen-dev of Xen \(version)\(others)")
             }
-            if status.st_mode & S_IWOTH == 0, status.st_uid == 0 || status.st_uid == geteuid() { return }
+            if Self.isSafe(status), Self.isSafe(folder) { return }
             throw SystemError(
-                EACCES, doing: "use \(file)", advice: "another user may change it: it must belong to root")
+                EACCES, doing: "use \(file)",
+                advice: "another user may change it: file and folder must belong to root, and be writable only for root"
+            )
+        }
+
+        private static func status(of path: String) -> stat? {
+            var status = stat()
+            return stat(path, &status) == 0 ? status : nil
+        }
+
+        private static func isSafe(_ status: stat) -> Bool {
+            status.st_mode & (S_IWGRP | S_IWOTH) == 0 && (status.st_uid == 0 || status.st_uid == geteuid())
         }
 
         /// The versions of Xen for which the folder has glue, the newest first.

@@ -97,9 +97,10 @@
             #expect(text.contains(message), "\(text)")
         }
 
-        @Test func refusesGlueThatOthersMayChange() throws {
+        @Test(arguments: [("xenctrl-4.17.so", 0o757), ("xenctrl-4.17.so", 0o775), ("", 0o777)] as [(String, mode_t)])
+        func refusesGlueThatOthersMayChange(name: String, mode: mode_t) throws {
             try FakeXen.buildGlue(in: folder.path)
-            #expect(chmod(folder.file("xenctrl-4.17.so"), 0o777) == 0)
+            #expect(chmod(folder.file(name), mode) == 0)
             #expect(try failure(glue: folder.path).contains("another user may change it"))
         }
 
@@ -128,6 +129,8 @@
             }
             let outcome = try run(words)
             #expect(outcome.status == 0, "\(outcome.errors)")
+            // Whatever the umask is.
+            #expect(chmod(folder.file(name), 0o755) == 0)
         }
 
         private static let headers =

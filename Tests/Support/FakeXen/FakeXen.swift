@@ -113,7 +113,7 @@ extension FakeXen {
     /// Builds the glue as `make xen-glue` does.
     public static func buildGlue(in folder: String) throws {
         let sources = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
-        let result = try run(["/bin/sh", "-c", "mkdir -p \(folder) && \(sources)/packaging/xen-glue \(folder)"])
+        let result = try run(["\(sources)/packaging/xen-glue", folder])
         guard result.status == 0 else { throw Trouble("the glue does not compile: \(result.errors)") }
     }
 
