@@ -52,15 +52,14 @@ extension ConfigurationCheck {
     /// A default in the form of a checked value, even if the plugin wrote it in another form.
     private func defaultValue(of key: ConfigurationKey) -> ConfigurationValue? {
         switch (key.kind, key.defaultValue) {
-        case (.path, .text(let path)?), (.device, .text(let path)?): .text(substituted(path))
+        case (.path, .text(let path)?), (.device, .text(let path)?):
+            .text(replaceRunDirectory(in: path, by: runDirectory))
         case (.mode, .text(let digits)?): Int(digits, radix: 8).map { .number($0) }
         case (.perDomain, nil): .domains([])
         case (.secret, _): nil
         default: key.defaultValue
         }
     }
-
-    private func substituted(_ path: String) -> String { replaceRunDirectory(in: path, by: runDirectory) }
 
     private static let absence = "has no value; leave the key out for its default"
 
@@ -79,151 +78,10 @@ extension ConfigurationCheck {
             refuse("must be \(kind.whatItTakes), not \(node.whatItIs)", path, node.place)
             return nil
         }
-        let scalar = Scalar(text: text, isPlain: isPlain, path: path, place: node.place)
-        guard !text.utf8.contains(0) else {
-            // Quoted text can spell a NUL. The system would end the name there.
-            refuse("contains a NUL character", scalar)
-            return nil
-        }
-        switch kind {
-        case .text: return .text(text)
-        case .path, .device: return self.path(scalar)
-        case .flag: return flag(scalar)
-        case .number(let range): return number(scalar, range)
-        case .mode: return mode(scalar)
-        case .choice(let words): return choice(scalar, of: words)
-        case .duration(let range): return duration(scalar, range)
-        case .size(let range): return size(scalar, range)
-        case .secret: return secret(scalar)
-        case .list, .perDomain: return nil
-        }
-    }
-
-    private struct Scalar {
-        var text: String
-        var isPlain: Bool
-        var path: String
-        var place: ConfigurationPlace
-    }
-
-    private mutating func refuse(_ problem: String, _ scalar: Scalar, suggestion: String? = nil) {
-        refuse(problem, scalar.path, scalar.place, suggestion: suggestion)
-    }
-
-    private mutating func path(_ scalar: Scalar) -> ConfigurationValue? {
-        let path = substituted(scalar.text)
-        if hasVariable(path) {
-            refuse("only ${rundir} is replaced in a path, not what is in \(quoted(scalar.text))", scalar)
-            return nil
-        }
-        guard path.hasPrefix("/") else {
-            refuse("must be an absolute path, not \(quoted(scalar.text))", scalar)
-            return nil
-        }
-        guard !path.hasSuffix("/") else {
-            refuse("must name a file; with a slash at its end \(quoted(scalar.text)) names a folder", scalar)
-            return nil
-        }
-        return .text(path)
-    }
-
-    private mutating func flag(_ scalar: Scalar) -> ConfigurationValue? {
-        switch (scalar.text, scalar.isPlain) {
-        case ("true", true): return .flag(true)
-        case ("false", true): return .flag(false)
-        default:
-            let meant: String? =
-                switch scalar.text.lowercased() {
-                case "true", "yes", "on", "y", "1": "true"
-                case "false", "no", "off", "n", "0": "false"
-                default: nil
-                }
-            let form = scalar.isPlain ? "" : " in quotes"
-            refuse(
-                "must be true or false, not \(quoted(scalar.text))\(form)", scalar, suggestion: meant)
-            return nil
-        }
-    }
-
-    private mutating func number(_ scalar: Scalar, _ range: ClosedRange<Int>) -> ConfigurationValue? {
-        guard scalar.isPlain, isDecimal(scalar.text) else {
-            let form = scalar.isPlain ? "" : " in quotes"
-            refuse("must be \(range.whatItTakes), not \(quoted(scalar.text))\(form)", scalar)
-            return nil
-        }
-        // A number too large for an Int is out of range as well.
-        guard let number = Int(scalar.text), range.contains(number) else {
-            refuse("\(scalar.text.prefix(40)) is out of range; must be \(range.whatItTakes)", scalar)
-            return nil
-        }
-        return .number(number)
-    }
-
-    /// Reads a plain decimal number. YAML would also read 010 as eight and 1_000 as a thousand.
-    private func isDecimal(_ text: String) -> Bool {
-        let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
-        guard let first = digits.utf8.first, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            return false
-        }
-        return first != 0x30 || text == "0"
-    }
-
-    private mutating func mode(_ scalar: Scalar) -> ConfigurationValue? {
-        let digits = scalar.text.utf8
-        let isOctal = !digits.isEmpty && digits.allSatisfy { (0x30...0x37).contains($0) }
-        guard isOctal, digits.count == 4, digits.first == 0x30, let bits = Int(scalar.text, radix: 8) else {
-            let meant = isOctal && digits.count == 3 ? "0\(scalar.text)" : nil
-            refuse(
-                "must be permission bits as four octal digits from 0000 to 0777, not \(quoted(scalar.text))", scalar,
-                suggestion: meant)
-            return nil
-        }
-        return .number(bits)
-    }
-
-    private mutating func choice(_ scalar: Scalar, of words: [String]) -> ConfigurationValue? {
-        guard words.contains(scalar.text) else {
-            refuse(
-                "must be one of \(words.joined(separator: ", ")), not \(quoted(scalar.text))", scalar,
-                suggestion: nearest(to: scalar.text, among: words))
-            return nil
-        }
-        return .text(scalar.text)
-    }
-
-    private mutating func duration(_ scalar: Scalar, _ range: ClosedRange<Duration>) -> ConfigurationValue? {
-        let microseconds = amount(scalar, .duration, .duration(range)) { range.contains(.microseconds($0)) }
-        return microseconds.map { .duration(.microseconds($0)) }
-    }
-
-    private mutating func size(_ scalar: Scalar, _ range: ClosedRange<Int>) -> ConfigurationValue? {
-        amount(scalar, .size, .size(range), range.contains).map { .number($0) }
-    }
-
-    /// A number with a unit.
-    private mutating func amount(
-        _ scalar: Scalar, _ units: Units, _ kind: ConfigurationKey.Kind, _ isInRange: (Int) -> Bool
-    ) -> Int? {
-        switch units.read(scalar.text) {
-        case .number(let number) where isInRange(number): return number
-        case .number, .tooLarge:
-            refuse("\(scalar.text.prefix(40)) is out of range; must be \(kind.whatItTakes)", scalar)
-        case .none(let meant):
-            refuse("must be \(kind.whatItTakes), not \(quoted(scalar.text))", scalar, suggestion: meant)
-        }
-        return nil
-    }
-
-    private mutating func secret(_ scalar: Scalar) -> ConfigurationValue? {
-        let path = substituted(scalar.text)
-        guard path.hasPrefix("/") else {
-            refuse("must be \(ConfigurationKey.Kind.secret.whatItTakes), not what the file holds", scalar)
-            return nil
-        }
-        do throws(SecretFile.Problem) {
-            return .secret(try SecretFile(path: path).read())
+        do throws(ConfigurationScalar.Mistake) {
+            return try ConfigurationScalar(text: text, isPlain: isPlain, runDirectory: runDirectory).value(of: kind)
         } catch {
-            refuse(error.text, scalar)
+            refuse(error.problem, path, node.place, suggestion: error.suggestion)
             return nil
         }
     }
@@ -274,7 +132,7 @@ extension ConfigurationCheck {
         return .domains(
             entries.compactMap { entry in
                 let path = dotted(path, entry.key)
-                guard isDecimal(entry.key), let domain = Int(entry.key), ids.contains(domain) else {
+                guard ConfigurationScalar.isDecimal(entry.key), let domain = Int(entry.key), ids.contains(domain) else {
                     refuse("must be a domain id: \(ids.whatItTakes)", path, entry.keyPlace)
                     return nil
                 }
