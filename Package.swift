@@ -97,17 +97,22 @@ let package = Package(
             name: "SXenstored",
             dependencies: [
                 "XenStorePlugin", "XenStoreEngine", "Reactor", "CommandLineOptions", "Configuration", "Threads",
-                "SharedObjects", "CLinux",
+                "SharedObjects", "PluginConformance", "CLinux",
                 "UnixSocket", "ReadOnlySocket", "MemoryStorage", "PermissionsPolicy", "QuotasPolicy",
                 .target(name: "EventChannelRing", condition: .when(traits: ["EventChannelRing"])),
                 .target(name: "TDBStorage", condition: .when(traits: ["TDB"])),
             ]),
         .executableTarget(name: "sxenstored", dependencies: ["SXenstored"]),
 
+        // What every plugin of a kind must do. The daemon tries shared objects out with it.
+        .target(
+            name: "PluginConformance",
+            dependencies: ["XenStorePlugin", "XenStoreEngine", "XenStoreWire", "MemoryStorage"]),
         // Authors of plugins test with it.
         .target(
             name: "XenStoreTestKit",
             dependencies: [
+                "PluginConformance",
                 "XenStorePlugin", "XenStoreEngine", "XenStoreWire", "MemoryStorage", "PermissionsPolicy",
                 "QuotasPolicy",
             ]),
@@ -130,7 +135,8 @@ let package = Package(
         // Plugins that are shared objects, right and wrong ones, in the built daemon. The tests compile them.
         .testTarget(
             name: "SharedObjectsTests",
-            dependencies: ["SharedObjects", "XenStorePlugin", "TestSupport", "sxenstored"], exclude: ["Plugins"]),
+            dependencies: ["SharedObjects", "XenStorePlugin", "XenStoreTestKit", "TestSupport", "sxenstored"],
+            exclude: ["Plugins"]),
 
         // The ring's own code in the built daemon, on a simulated Xen. The tests build the simulation in Tests/FakeXen
         // themselves, as they load it below the daemon.
@@ -144,7 +150,7 @@ let package = Package(
             name: "StreamSocketTests",
             dependencies: [
                 "StreamSocket", "Reactor", "CLinux", "TestSupport", "XenStoreEngine", "XenStorePlugin",
-                "XenStoreTestKit",
+                "XenStoreTestKit", "XenStoreWire", "UnixSocket", "ReadOnlySocket", "PermissionsPolicy", "QuotasPolicy",
             ]),
         .testTarget(
             name: "ServiceTests",

@@ -57,10 +57,8 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
         host.engine.resumeDomains()
     }
 
-    /// Speaks for a guest that is connected; nil if it is not.
-    public func caller(_ domain: UInt16, of host: EmbeddedHost) -> Caller? {
-        clients[DomainID(domain)].map { Caller(host: host, client: $0) }
-    }
+    /// The client of a guest; nil if it is not connected.
+    public func client(of domain: UInt16) -> EmbeddedClient? { clients[DomainID(domain)] }
 
     public func start(on loop: any EventLoop, host: any PluginHost) throws(SystemError) { self.host = host }
     public func stop() {}

@@ -66,19 +66,6 @@ public final class EmbeddedHost {
 }
 
 extension EmbeddedHost {
-    /// Connects a client of a domain, for single requests. A client of dom0 is privileged.
-    public func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
-        Caller(host: self, client: connect(domain: DomainID(domain), mayWrite: mayWrite))
-    }
-
-    /// Makes a home for a guest, as a toolstack does, and connects the guest.
-    public func guest(_ domain: UInt16) -> Caller {
-        let dom0 = caller(0)
-        dom0.makeHome(of: domain)
-        dom0.client.hangUp()
-        return caller(domain)
-    }
-
     /// The log's lines of one level.
     public func log(_ level: LogLevel) -> [String] { log.filter { $0.level == level }.map(\.text) }
 }

@@ -14,7 +14,7 @@ import XenStorePlugin
 ///     #expect(waker.moments == [loop.now])
 ///
 /// The descriptors may be real ones, such as a socket of the transport. Then ``makeReady(_:for:)`` is for what the
-/// system would report; the loop does not ask the system.
+/// system would report, and ``poll(milliseconds:)`` asks the system.
 public final class HandLoop: EventLoop {
     public private(set) var now: Moment
     private var watches: [Int32: Watch] = [:]
@@ -79,6 +79,18 @@ public final class HandLoop: EventLoop {
         return true
     }
 
+    /// Asks the system once which descriptors are ready, waits for one as long as given, and calls their handlers.
+    /// Returns how many were ready. The loop's own time does not pass.
+    public func poll(milliseconds: Int32) -> Int {
+        var wanted = watches.sorted { $0.key < $1.key }.map { descriptor, watch in
+            pollfd(fd: descriptor, events: watch.interest.events, revents: 0)
+        }
+        guard Glibc.poll(&wanted, nfds_t(wanted.count), milliseconds) > 0 else { return 0 }
+        let ready = wanted.filter { $0.revents != 0 }
+        for one in ready { makeReady(one.fd, for: Readiness(events: one.revents)) }
+        return ready.count
+    }
+
     /// Time passes: calls each handler whose moment comes, in the order of the moments, and each at its moment.
     public func advance(milliseconds: UInt64) { advance(to: now.advanced(byMilliseconds: milliseconds)) }
 
@@ -96,5 +108,18 @@ public final class HandLoop: EventLoop {
     /// `known`: the timers that were set before this step of time.
     private func isDue(_ timer: Timer, _ known: Int, _ end: Moment) -> Bool {
         timer.moment <= end && (timer.number <= known || !timer.isLate)
+    }
+}
+
+extension Readiness {
+    fileprivate init(events: Int16) {
+        self = []
+        if events & Int16(POLLIN) != 0 { insert(.readable) }
+        if events & Int16(POLLOUT) != 0 { insert(.writable) }
+        if events & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { insert(.hungUp) }
+    }
+
+    fileprivate var events: Int16 {
+        (contains(.readable) ? Int16(POLLIN) : 0) | (contains(.writable) ? Int16(POLLOUT) : 0)
     }
 }

@@ -150,3 +150,25 @@ extension Caller {
     /// The replies since the last call. Drops the events between them.
     public func takeReplies() -> [Reply] { client.takeMessages().filter { !$0.isEvent }.map { Reply($0) } }
 }
+
+extension EmbeddedHost {
+    /// Connects a client of a domain, for single requests. A client of dom0 is privileged.
+    public func caller(_ domain: UInt16, mayWrite: Bool = true) -> Caller {
+        Caller(host: self, client: connect(domain: DomainID(domain), mayWrite: mayWrite))
+    }
+
+    /// Makes a home for a guest, as a toolstack does, and connects the guest.
+    public func guest(_ domain: UInt16) -> Caller {
+        let dom0 = caller(0)
+        dom0.makeHome(of: domain)
+        dom0.client.hangUp()
+        return caller(domain)
+    }
+}
+
+extension EmbeddedDomains {
+    /// Speaks for a guest that is connected; nil if it is not.
+    public func caller(_ domain: UInt16, of host: EmbeddedHost) -> Caller? {
+        client(of: domain).map { Caller(host: host, client: $0) }
+    }
+}

@@ -66,6 +66,9 @@ static void wait_on(struct client *client)
 {
     const struct sxp_host *host = client->gate->host;
     int reads = client->connection == 0 || host->is_reading(host, client->connection);
+#ifdef READS_ON
+    reads = 1;
+#endif
     host->rewatch(host, client->descriptor, (reads ? SXP_READABLE : 0) | (client->is_full ? SXP_WRITABLE : 0));
 }
 
@@ -136,6 +139,12 @@ static int start(void *self)
 #ifdef LEAKS
     dup(0);
 #endif
+#ifdef CRASHES_AT_START
+    *(volatile int *)8 = 1;
+#endif
+#ifdef EXITS_AT_START
+    _exit(3);
+#endif
     return host->watch(host, gate->listener, SXP_READABLE, NULL);
 }
 
@@ -147,7 +156,9 @@ static void stop(void *self)
     gate->host->forget(gate->host, gate->listener);
     close(gate->listener);
     gate->listener = -1;
+#ifndef LEAVES_SOCKET
     unlink(gate->host->text(gate->host, "path"));
+#endif
 }
 
 static void greet(struct gate *gate)
@@ -231,6 +242,10 @@ static void flush(void *self, void *link, sxp_connection connection)
     const struct sxp_host *host = gate->host;
     size_t length;
     const void *bytes = host->unsent(host, connection, &length);
+#ifdef DEAF
+    host->sent(host, connection, length);
+    length = 0;
+#endif
     ssize_t count = length > 0 ? send(client->descriptor, bytes, length, MSG_NOSIGNAL) : 0;
     if (count > 0)
         host->sent(host, connection, (size_t)count);
@@ -253,7 +268,9 @@ static void close_link(void *self, void *link, enum sxp_end reason)
     char text[64];
     snprintf(text, sizeof text, "closed for reason %d", reason);
     gate->host->log(gate->host, SXP_NOTICE, text);
+#ifndef KEEPS_ENDED
     drop(link);
+#endif
 }
 
 static size_t measure(void *self, struct sxp_measurement *measurements, size_t room)
