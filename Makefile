@@ -4,6 +4,11 @@
 prefix ?= /usr/local
 sbindir ?= $(prefix)/sbin
 bindir ?= $(prefix)/bin
+includedir ?= $(prefix)/include
+libdir ?= $(prefix)/lib
+pkgconfigdir ?= $(libdir)/pkgconfig
+# Where packages put plugins that are shared objects. The configuration names each with its path.
+plugindir ?= $(libdir)/sxenstored/plugins
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/sxenstored
 bashcompletiondir ?= $(prefix)/share/bash-completion/completions
@@ -68,7 +73,7 @@ TOOLS = chmod control exists list ls read rm watch write
 .DEFAULT_GOAL := help
 .PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench budget tables \
 	docs completions \
-	install install-glue install-units clean
+	install install-dev install-glue install-units clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -156,7 +161,7 @@ budget: release ## Hold what a request costs (instructions, allocations) against
 	@packaging/debian-packages budget
 	python3 -B Tests/Benchmarks/budget.py $(DAEMON_FOLDER)/release/sxenstored $(BUDGET)
 
-install: install-units install-glue ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
+install: install-units install-glue install-dev ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
 	install -D --strip $(TOOL_FOLDER)/release/xenstore '$(DESTDIR)$(bindir)/xenstore'
 	for tool in $(TOOLS); do ln -sf xenstore "$(DESTDIR)$(bindir)/xenstore-$$tool"; done
@@ -184,6 +189,15 @@ install: install-units install-glue ## Install the results of `make release` (DE
 install-glue: ## Install only the results of `make xen-glue`, as for a package for each Xen
 	for glue in $(GLUE_FOLDER)/xenctrl-*.so; do if [ -e "$$glue" ]; then \
 		install -D --strip --mode 644 "$$glue" "$(DESTDIR)$(gluedir)/$${glue##*/}"; fi; done
+
+install-dev: ## Install only what authors of plugins in C need: the header and its pkg-config file
+	install -D --mode 644 Sources/CPlugin/include/sxenstored-plugin.h '$(DESTDIR)$(includedir)/sxenstored-plugin.h'
+	install -d '$(DESTDIR)$(pkgconfigdir)' '$(DESTDIR)$(plugindir)'
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@includedir@|$(includedir)|' -e 's|@plugindir@|$(plugindir)|' \
+		-e "s|@abi@|$$(sed -n 's/^#define SXP_ABI //p' Sources/CPlugin/include/sxenstored-plugin.h)|" \
+		-e "s|@version@|$$(sed -n 's/.*version = "\(.*\)"/\1/p' Sources/SXenstored/Version.swift)|" \
+		packaging/sxenstored-plugin.pc.in > '$(DESTDIR)$(pkgconfigdir)/sxenstored-plugin.pc'
+	chmod 644 '$(DESTDIR)$(pkgconfigdir)/sxenstored-plugin.pc'
 
 # Units do nothing before somebody enables them. The drop-in would, so it is an example.
 install-units:
