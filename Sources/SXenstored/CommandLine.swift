@@ -42,6 +42,11 @@ extension CommandLineReading {
             let inspection = try plugins.inspect(surroundings.absolute(file), checkStore == nil ? .repair : .check)
             return .report(inspection.text, isGood: inspection.isGood)
         }
+        if let file = tryPlugin {
+            let trial = PluginTrial(file: surroundings.absolute(file), overlays: overlays, plugins: plugins)
+            let (text, isGood) = try trial.run()
+            return .report(text, isGood: isGood)
+        }
         return try action(
             with: ConfigurationSource(
                 plugins: plugins, namedFile: config.map(surroundings.absolute),

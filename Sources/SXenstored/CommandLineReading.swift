@@ -26,6 +26,7 @@ struct CommandLineReading {
     private(set) var traceFile: String?
     private(set) var checkStore: String?
     private(set) var repairStore: String?
+    private(set) var tryPlugin: String?
     /// The values of `--set`.
     private(set) var overlays: [Overlay] = []
     /// The values of other daemons' options. Those of `--set` come after them.
@@ -67,6 +68,7 @@ struct CommandLineReading {
         case .traceFile: traceFile = argument
         case .checkStore: checkStore = argument
         case .repairStore: repairStore = argument
+        case .tryPlugin: tryPlugin = argument
         case .set:
             guard let overlay = Overlay(argument, origin: name) else {
                 throw UsageError("\(name) needs path.to.key=value, not '\(argument)'")

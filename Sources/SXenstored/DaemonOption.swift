@@ -9,7 +9,7 @@ enum OptionMeaning: Sendable {
     case help, version
     case noFork, outputPid
     case checkConfig, printConfig, plugins
-    case config, set, pidFile, traceFile, checkStore, repairStore
+    case config, set, pidFile, traceFile, checkStore, repairStore, tryPlugin
     /// An option of another daemon.
     case compatible(Compatibility)
 }
@@ -35,6 +35,9 @@ extension DaemonOption {
             nil, "print-config", does: .printConfig, help: "Print the configuration with every key in effect, and exit."
         ),
         .init(nil, "plugins", does: .plugins, help: "Print the plugins in this build with all their keys, and exit."),
+        .init(
+            nil, "try-plugin", .required("file"), does: .tryPlugin,
+            help: "Load a shared object, try its plugin out, report what fails, and exit (0 good, 1 bad)."),
         .init(
             nil, "check-store", .required("file"), does: .checkStore,
             help: "Report what a store's file holds, and exit (0 good, 1 damaged)."),

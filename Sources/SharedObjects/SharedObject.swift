@@ -3,6 +3,7 @@ import CLinux
 import CPlugin
 import Configuration
 import Glibc
+import Synchronization
 import XenStorePlugin
 
 /// A plugin in a shared object: what its file says of it, and its functions once the daemon runs.
@@ -18,8 +19,8 @@ public final class SharedObject {
     /// The functions, after the first ``load()``.
     private var table: sxp_plugin?
 
-    /// Opens the file, and reads what it says of its plugin. Runs no code of it. `trustsAnyFolder`: whoever tries a
-    /// plugin out may have it in any folder.
+    /// Opens the file, and reads what it says of its plugin. Runs no code of it. `trustsAnyFolder`: an author
+    /// who tries a plugin may have it in any folder.
     public init(_ path: String, trustsAnyFolder: Bool = false) throws(Problem) {
         do {
             file = try TrustedFile(path, trustsAnyFolder: trustsAnyFolder)
@@ -53,7 +54,7 @@ public final class SharedObject {
     /// The functions of the plugin. The first call loads the object, by the descriptor whose file was checked.
     func load() throws(Problem) -> sxp_plugin {
         if let table { return table }
-        guard let library = dlopen("/proc/self/fd/\(file.descriptor)", RTLD_NOW | RTLD_LOCAL) else {
+        guard let library = dlopen(Self.nextName(of: file.descriptor), RTLD_NOW | RTLD_LOCAL) else {
             throw Problem(description: "cannot be loaded: \(dlerror().map { String(cString: $0) } ?? "no reason")")
         }
         guard let symbol = dlsym(library, "sxp_plugin") else {
@@ -62,6 +63,15 @@ public final class SharedObject {
         let found = try check(UnsafeRawPointer(symbol))
         table = found
         return found
+    }
+
+    private static let loads = Atomic(1)
+
+    /// A name of the open file that no load has had before: to a known name the loader gives what it has loaded first,
+    /// although the descriptor may be of another file by now.
+    private static func nextName(of descriptor: Int32) -> String {
+        let slashes = loads.add(1, ordering: .relaxed).oldValue
+        return "/proc/self/fd\(String(repeating: "/", count: slashes))\(descriptor)"
     }
 
     private func check(_ symbol: UnsafeRawPointer) throws(Problem) -> sxp_plugin {
@@ -73,7 +83,7 @@ public final class SharedObject {
         let abi = symbol.loadUnaligned(as: UInt32.self)
         let size = Int(symbol.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         guard abi == UInt32(SXP_ABI) else {
-            throw Problem(description: "its table has ABI \(abi), this daemon has \(SXP_ABI); build it anew")
+            throw Problem(description: "its table has ABI \(abi), this daemon has \(SXP_ABI); build it again")
         }
         guard size == needed, held >= needed else {
             throw Problem(
@@ -123,8 +133,15 @@ extension sxp_plugin {
 extension SharedObject {
     /// Registers the plugin of this file. A `PluginLoader` of the configuration.
     public static func register(_ path: String, in registry: inout PluginRegistry) throws(PluginFileProblem) {
+        try register(path, trustsAnyFolder: false, in: &registry)
+    }
+
+    /// Registers the plugin of this file. `trustsAnyFolder`: an author who tries a plugin may have it in any folder.
+    public static func register(
+        _ path: String, trustsAnyFolder: Bool, in registry: inout PluginRegistry
+    ) throws(PluginFileProblem) {
         do throws(Problem) {
-            try SharedObject(path).register(in: &registry)
+            try SharedObject(path, trustsAnyFolder: trustsAnyFolder).register(in: &registry)
         } catch {
             throw PluginFileProblem(error.description)
         }

@@ -55,7 +55,7 @@ import Testing
         ("\"name x\\n\"", "its description does not say which kind of plugin it is"),
         ("\"kind transport\\nname x\\ntype flag\\n\"", "there is no key before it"),
         ("\"kind transport\\nname x\\nkey a\\ntype flag\\n\"", "its description has no summary of the key 'a'"),
-        ("\"abi 7\\nkind transport\\nname x\\n\"", "the plugin has ABI 7, this daemon has 0; build it anew"),
+        ("\"abi 7\\nkind transport\\nname x\\n\"", "the plugin has ABI 7, this daemon has 0; build it again"),
         (
             "\"kind transport\\nname unix-socket\\nsummary X.\\n\"",
             "its plugin has the name 'unix-socket', as one of this"
@@ -137,7 +137,7 @@ import Testing
         ("TABLE=", "has no table of functions 'sxp_plugin' (SXP_EXPORT)"),
         ("TABLE=const uint32_t sxp_plugin[2] = {0, sizeof(struct sxp_plugin)};", "its table of functions says"),
         ("TABLE=const uint32_t sxp_plugin[200] = {0, 64};", "its table of functions says 64 bytes and has 800"),
-        ("TABLE=const uint32_t sxp_plugin[200] = {9, 800};", "its table has ABI 9, this daemon has 0; build it anew"),
+        ("TABLE=const uint32_t sxp_plugin[200] = {9, 800};", "its table has ABI 9, this daemon has 0; build it again"),
         ("TABLE=const char sxp_plugin = 0;", "its table of functions has 1 bytes, and ABI 0 has"),
         ("WITHOUT_FLUSH", "its table has no function 'flush', which a transport needs"),
     ])

@@ -10,14 +10,14 @@ _sxenstored() {
         previous=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $previous in
-    --config | -F | --pid-file | -T | --trace-file | --check-store | --repair-store)
+    --config | -F | --pid-file | -T | --trace-file | --try-plugin | --check-store | --repair-store)
         compopt -o filenames 2> /dev/null
         COMPREPLY=($(compgen -f -- "$current"))
         return
         ;;
     --set) return ;;
     esac
-    COMPREPLY=($(compgen -W $'-N\n--no-fork\n--config\n--set\n-F\n--pid-file\n-T\n--trace-file\n-P\n--output-pid\n--check-config\n--print-config\n--plugins\n--check-store\n--repair-store\n--version\n-h\n--help' -- "$current"))
+    COMPREPLY=($(compgen -W $'-N\n--no-fork\n--config\n--set\n-F\n--pid-file\n-T\n--trace-file\n-P\n--output-pid\n--check-config\n--print-config\n--plugins\n--try-plugin\n--check-store\n--repair-store\n--version\n-h\n--help' -- "$current"))
 }
 
 complete -F _sxenstored sxenstored

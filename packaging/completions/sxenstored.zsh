@@ -12,6 +12,7 @@ _arguments -s -S \
     --check-config'[Report every error in the configuration, and exit (0 good, 2 bad).]' \
     --print-config'[Print the configuration with every key in effect, and exit.]' \
     --plugins'[Print the plugins in this build with all their keys, and exit.]' \
+    '*'--try-plugin='[Load a shared object, try its plugin out, report what fails, and exit (0 good, 1 bad).]:file:_files' \
     '*'--check-store='[Report what a store'\''s file holds, and exit (0 good, 1 damaged).]:file:_files' \
     '*'--repair-store='[Repair a damaged store, set the old file aside, and exit.]:file:_files' \
     --version'[Print the version, and exit.]' \

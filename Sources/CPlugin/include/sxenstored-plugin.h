@@ -133,7 +133,7 @@ struct sxp_host {
     void (*received_end)(const struct sxp_host *host, sxp_connection connection);
     /* The bytes that may be sent now. They are valid until the next call of the daemon. */
     const void *(*unsent)(const struct sxp_host *host, sxp_connection connection, size_t *length);
-    /* So many of these bytes were sent. */
+    /* This number of these bytes was sent. */
     void (*sent)(const struct sxp_host *host, sxp_connection connection, size_t length);
     /* The peer has room again: the daemon calls `flush` at the end of the turn. */
     void (*resume_sending)(const struct sxp_host *host, sxp_connection connection);

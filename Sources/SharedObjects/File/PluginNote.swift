@@ -55,7 +55,7 @@ struct PluginNote {
     private mutating func readABI(_ text: String) throws(Mistake) {
         guard let number = Int(text) else { throw Mistake(text: "is not a number") }
         guard number == SXP_ABI else {
-            throw Mistake(text: "the plugin has ABI \(number), this daemon has \(SXP_ABI); build it anew")
+            throw Mistake(text: "the plugin has ABI \(number), this daemon has \(SXP_ABI); build it again")
         }
         abi = number
     }

@@ -14,7 +14,8 @@ final class TrustedFile {
         let text: String
     }
 
-    /// Opens the file. `trustsAnyFolder`: whoever tries a plugin out may have it anywhere.
+    /// Opens the file. `trustsAnyFolder`: an author who tries a plugin may have it
+    /// anywhere.
     init(_ path: String, trustsAnyFolder: Bool = false) throws(Refusal) {
         guard path.hasPrefix("/") else { throw Refusal(text: "must be an absolute path") }
         self.path = path

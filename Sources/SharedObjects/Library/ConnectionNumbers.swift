@@ -31,7 +31,7 @@ struct ConnectionNumbers {
         let index = number & 0xffff_ffff
         slots[Int(index)].connection = nil
         slots[Int(index)].generation &+= 1
-        // After so many connections the slot is full: better to lose it than to use a number again.
+        // The numbers of this slot are used up. It is better to lose it than to use a number again.
         if slots[Int(index)].generation != 0 { free.append(UInt32(index)) }
     }
 }
