@@ -2,42 +2,86 @@
 // Event channels: a table of ports for each side, and a fifo that wakes it.
 #include "fakexen.h"
 
-struct fx_end *end_open(uint32_t id, int create)
+static uint32_t port_count(uint32_t id) { return id == FX_DAEMON ? FX_DAEMON_PORTS : FX_NPORTS; }
+
+static size_t table_size(uint32_t id) { return sizeof(struct fx_table) + port_count(id) * sizeof(struct fx_port); }
+
+static int open_fifo(uint32_t id)
+{
+    char path[256];
+    return real_open(in_dom(path, sizeof path, id, "fifo"), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
+}
+
+/* Opens a side without its fifo. */
+static struct fx_end *table_open(uint32_t id, int create)
 {
     char path[256];
     struct fx_end *e = calloc(1, sizeof *e);
     e->id = id;
-    in_dom(path, sizeof path, id, "ports");
-    e->t = map_file(path, sizeof *e->t, create ? O_CREAT : 0);
-    in_dom(path, sizeof path, id, "fifo");
-    if (create)
-        mkfifo(path, 0600);
-    e->fifo = real_open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
-    if (!e->t || e->fifo < 0) {
-        if (e->t)
-            munmap(e->t, sizeof *e->t);
-        if (e->fifo >= 0)
-            close(e->fifo);
+    e->first = 1;
+    e->fifo = -1;
+    e->t = map_file(in_dom(path, sizeof path, id, "ports"), table_size(id), create ? O_CREAT : 0);
+    if (!e->t) {
         free(e);
         return NULL;
     }
     if (create) {
-        e->t->nports = FX_NPORTS;
+        e->t->nports = port_count(id);
         e->t->magic = FX_MAGIC;
     }
     return e;
 }
 
+struct fx_end *end_open(uint32_t id, int create)
+{
+    char path[256];
+    struct fx_end *e = table_open(id, create);
+    if (!e)
+        return NULL;
+    if (create)
+        mkfifo(in_dom(path, sizeof path, id, "fifo"), 0600);
+    e->fifo = open_fifo(id);
+    if (e->fifo < 0) {
+        end_close(e);
+        return NULL;
+    }
+    return e;
+}
+
+/*
+ * The fifos of peers that are open. On Xen all channels of a process share one descriptor. Here each peer's fifo would
+ * take one, so the one that was opened first is closed when there are many.
+ */
+static struct fx_end *open_peers[256];
+
+static void open_peer(struct fx_end *e)
+{
+    static unsigned next;
+    struct fx_end **place = &open_peers[next++ % (sizeof open_peers / sizeof open_peers[0])];
+    if (*place) {
+        close((*place)->fifo);
+        (*place)->fifo = -1;
+    }
+    e->fifo = open_fifo(e->id);
+    *place = e->fifo < 0 ? NULL : e;
+}
+
 void end_close(struct fx_end *e)
 {
-    munmap(e->t, sizeof *e->t);
-    close(e->fifo);
+    for (unsigned i = 0; i < sizeof open_peers / sizeof open_peers[0]; i++)
+        if (open_peers[i] == e)
+            open_peers[i] = NULL;
+    munmap(e->t, table_size(e->id));
+    if (e->fifo >= 0)
+        close(e->fifo);
     free(e);
 }
 
 static void queue(struct fx_end *e, uint32_t port)
 {
-    while (write(e->fifo, &port, sizeof port) < 0 && errno == EINTR)
+    if (e->fifo < 0)
+        open_peer(e);
+    while (e->fifo >= 0 && write(e->fifo, &port, sizeof port) < 0 && errno == EINTR)
         ;
 }
 
@@ -53,7 +97,7 @@ int take_port(struct fx_end *e)
     ssize_t n;
     while ((n = read(e->fifo, &port, sizeof port)) < 0 && errno == EINTR)
         ;
-    if (n != sizeof port || port >= FX_NPORTS)
+    if (n != sizeof port || port >= e->t->nports)
         return -1;
     atomic_exchange(&e->t->port[port].flags, FX_MASKED);
     return port;
@@ -67,12 +111,13 @@ void unmask_port(struct fx_end *e, uint32_t port)
 
 int alloc_port(struct fx_end *e, uint32_t type, uint32_t rdom, uint32_t rport)
 {
-    for (uint32_t p = 1; p < FX_NPORTS; p++) {
+    for (uint32_t p = e->first; p < e->t->nports; p++) {
         uint32_t want = FX_FREE;
         if (atomic_compare_exchange_strong(&e->t->port[p].type, &want, type)) {
             e->t->port[p].remote_dom = rdom;
             e->t->port[p].remote_port = rport;
             atomic_store(&e->t->port[p].flags, 0);
+            e->first = p + 1;
             return p;
         }
     }
@@ -81,10 +126,18 @@ int alloc_port(struct fx_end *e, uint32_t type, uint32_t rdom, uint32_t rport)
 }
 
 /*
- * Peers stay open, one for each domain id. A domain that was destroyed and
+ * Peers stay open, one for each domain id, until their channel is unbound. A domain that was destroyed and
  * made again has a new fifo, so bind closes the old one.
  */
 struct fx_end *peer_cache[65536];
+
+void close_peer(uint32_t id)
+{
+    if (id > 65535 || !peer_cache[id])
+        return;
+    end_close(peer_cache[id]);
+    peer_cache[id] = NULL;
+}
 
 struct fx_end *peer(uint32_t id, int fresh)
 {
@@ -92,18 +145,16 @@ struct fx_end *peer(uint32_t id, int fresh)
         errno = EINVAL;
         return NULL;
     }
-    if (fresh && peer_cache[id]) {
-        end_close(peer_cache[id]);
-        peer_cache[id] = NULL;
-    }
+    if (fresh)
+        close_peer(id);
     if (!peer_cache[id])
-        peer_cache[id] = end_open(id, 0);
+        peer_cache[id] = table_open(id, 0);
     return peer_cache[id];
 }
 
 int end_notify(struct fx_end *e, uint32_t port)
 {
-    if (port == 0 || port >= FX_NPORTS || e->t->port[port].type == FX_FREE) {
+    if (port == 0 || port >= e->t->nports || e->t->port[port].type == FX_FREE) {
         errno = EINVAL;
         return -1;
     }

@@ -16,11 +16,12 @@
  *   xenstored/fifo    /dev/xen/evtchn open; xenevtchn_fd() returns the fifo
  *   states            struct fx_states: what the hypervisor knows of each domain
  *                     (dying 1: being torn down, 2: dead; libxenctrl only shows 2)
+ *   calls             how often the hypervisor was called: see charge.c
  *   changed           65536 bytes, one for each domain; 1 = its state has changed since the last query
  *
  * A domain exists while its uid in `states` is not 0. The first call that needs dom0 makes it.
  *
- * Event channels. A table has FX_NPORTS entries (port 0 is never used) of flags, type, remote
+ * Event channels. A table has `nports` entries (port 0 is never used) of flags, type, remote
  * domid (or virq number) and remote port. To send an event sets the PENDING bit of the remote entry.
  * If that was neither pending nor masked, it also writes the port's number into the remote fifo.
  * To take an event (xenevtchn_pending) reads a port from the fifo, and turns PENDING into MASKED in
@@ -48,6 +49,7 @@
  *                                       FAKEXEN_WITHOUT names
  *   open("/sys/hypervisor/version/..")  shows FAKEXEN_VERSION, by default 4.17
  *
+ * FAKEXEN_CHARGE="CALL DOMAIN" charges the daemon for its calls: see charge.c.
  * The daemon runs in domain $FAKEXEN_LOCAL instead of 0: what is said of dom0/ then holds for that
  * domain's folder.
  *
@@ -79,9 +81,10 @@
 #include <xenctrl.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define TRACE(...) ((void)(getenv("FAKEXEN_TRACE") && fprintf(stderr, "fakexen: " __VA_ARGS__) && fputc('\n', stderr)))
+#define TRACE(...) ((void)(is_traced() && fprintf(stderr, "fakexen: " __VA_ARGS__) && fputc('\n', stderr)))
 
-#define FX_NPORTS 4096u
+#define FX_NPORTS 4096u /* of a domain */
+#define FX_DAEMON_PORTS 32768u /* one for each ring */
 #define FX_PAGE 4096u
 #define FX_MAGIC 0x31455846u /* "FXE1" */
 #define FX_DAEMON 0xfffeu /* the "domid" of the daemon's side of event channels */
@@ -99,13 +102,14 @@ struct fx_port {
 
 struct fx_table {
     uint32_t magic, nports, pad[14];
-    struct fx_port port[FX_NPORTS];
+    struct fx_port port[]; /* nports */
 };
 
 /* One side of event channels, opened: the daemon's or a domain's. */
 struct fx_end {
     uint32_t id;
-    int fifo;
+    uint32_t first; /* all ports below are taken */
+    int fifo; /* -1 while a peer's fifo is closed */
     struct fx_table *t;
 };
 
@@ -120,6 +124,19 @@ struct fx_states {
     struct fx_state domain[65536];
 };
 
+/* charge.c */
+enum fx_call {
+    FX_LIST, /* xc_domain_getinfo*: domains are listed */
+    FX_INFO, /* xenmanage_get_domain_info */
+    FX_POLL, /* xenmanage_poll_changed_domain */
+    FX_BIND, /* xenevtchn_bind_*, xenevtchn_unbind */
+    FX_NOTIFY, /* xenevtchn_notify */
+    FX_MAP, /* a page of a domain is mapped */
+    FX_CALL_KINDS
+};
+int is_traced(void);
+void charge(enum fx_call call, unsigned domains);
+
 /* world.c */
 const char *world(void);
 const char *in_dom(char *buf, size_t n, uint32_t id, const char *leaf);
@@ -128,6 +145,8 @@ void *map_file(const char *path, size_t len, int flags);
 int read_state(uint32_t id, struct fx_state *s);
 int write_state(uint32_t id, const struct fx_state *s);
 uint8_t *changed_map(void);
+uint32_t next_domain(uint32_t id);
+uint32_t next_changed(void);
 uint32_t *all_domains(unsigned *n); /* ids, ascending; the caller frees them */
 void make_domain(uint32_t id, unsigned long uid, unsigned caps);
 uint32_t local_domain(void); /* in which the daemon runs */
@@ -143,6 +162,7 @@ int take_port(struct fx_end *e);
 void unmask_port(struct fx_end *e, uint32_t port);
 int alloc_port(struct fx_end *e, uint32_t type, uint32_t rdom, uint32_t rport);
 struct fx_end *peer(uint32_t id, int fresh);
+void close_peer(uint32_t id);
 int end_notify(struct fx_end *e, uint32_t port);
 
 /* guest.c */

@@ -33,8 +33,8 @@ EXPORT int fx_domain_set(uint32_t id, int shutdown_, int reason, int dying)
     return 0;
 }
 
-/* Removes the domain from the world, and raises VIRQ_DOM_EXC. */
-EXPORT int fx_domain_destroy(uint32_t id)
+/* Removes the domain from the world, and tells nobody. */
+EXPORT void fx_domain_remove(uint32_t id)
 {
     char path[256];
     static const char *const leaf[] = { "page", "ports", "fifo", "xsd_port" };
@@ -44,6 +44,15 @@ EXPORT int fx_domain_destroy(uint32_t id)
         unlink(in_dom(path, sizeof path, id, leaf[i]));
     rmdir(in_dom(path, sizeof path, id, ""));
     changed_map()[id & 0xffff] = 1;
+}
+
+/* Raises VIRQ_DOM_EXC. */
+EXPORT void fx_tell(void) { raise_virq(); }
+
+/* Removes the domain from the world, and raises VIRQ_DOM_EXC. */
+EXPORT int fx_domain_destroy(uint32_t id)
+{
+    fx_domain_remove(id);
     raise_virq();
     return 0;
 }
@@ -59,10 +68,7 @@ EXPORT int fx_notify(struct fx_end *e, uint32_t port) { return end_notify(e, por
 EXPORT void fx_forget_peers(void)
 {
     for (int i = 0; i < 65536; i++)
-        if (peer_cache[i]) {
-            end_close(peer_cache[i]);
-            peer_cache[i] = NULL;
-        }
+        close_peer(i);
 }
 
 /* Waits for an event, and unmasks its port. Returns the port, or 0 after timeout_ms. */

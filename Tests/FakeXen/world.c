@@ -90,6 +90,29 @@ uint32_t local_domain(void)
     return e ? atoi(e) : 0;
 }
 
+/* The first existing domain from this id on; 65536 if there is none. */
+uint32_t next_domain(uint32_t id)
+{
+    for (; states() && id < states()->count; id++)
+        if (states()->domain[id].uid)
+            return id;
+    return 65536;
+}
+
+/* The first domain whose state has changed; 65536 if there is none. Looks at words, as at the hypervisor's bitmap. */
+uint32_t next_changed(void)
+{
+    const uint8_t *map = changed_map();
+    unsigned long word, count = map && states() ? states()->count : 0;
+    for (unsigned long id = 0; id < count; id += sizeof word) {
+        memcpy(&word, map + id, sizeof word);
+        for (unsigned i = 0; word && i < sizeof word; i++)
+            if (map[id + i])
+                return id + i;
+    }
+    return 65536;
+}
+
 /* Ids of all existing domains, ascending; caller frees. */
 uint32_t *all_domains(unsigned *n)
 {
@@ -119,9 +142,11 @@ void make_domain(uint32_t id, unsigned long uid, unsigned caps)
 void raise_virq(void)
 {
     struct fx_end *d = peer(FX_DAEMON, 1);
-    for (uint32_t p = 1; d && p < FX_NPORTS; p++)
-        if (d->t->port[p].type == FX_VIRQ && d->t->port[p].remote_dom == FX_VIRQ_DOM_EXC)
+    for (uint32_t p = 1; d && p < d->t->nports; p++)
+        if (d->t->port[p].type == FX_VIRQ && d->t->port[p].remote_dom == FX_VIRQ_DOM_EXC) {
             raise_port(d, p);
+            return; /* the hypervisor knows one receiver */
+        }
 }
 
 void make_dom0(void)

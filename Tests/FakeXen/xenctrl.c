@@ -31,30 +31,20 @@ EXPORT const xc_error *xc_get_last_error(xc_interface *x)
 
 EXPORT int xc_domain_getinfo(xc_interface *x, uint32_t first, unsigned max, xc_dominfo_t *info)
 {
-    unsigned n, k = 0;
+    unsigned k = 0;
     struct fx_state s;
     (void)x;
     TRACE("xc_domain_getinfo first=%u max=%u", first, max);
-    if (max == 1 && !read_state(first, &s)) { /* the usual case, without a scan */
-        memset(info, 0, sizeof *info);
-        info->domid = first;
-        info->shutdown = s.shutdown;
-        info->shutdown_reason = s.reason;
-        info->dying = s.dying == 2;
-        info->running = 1;
-        return 1;
+    for (uint32_t id = next_domain(first); id < 65536 && k < max; id = next_domain(id + 1)) {
+        read_state(id, &s);
+        memset(&info[k], 0, sizeof *info);
+        info[k].domid = id;
+        info[k].shutdown = s.shutdown;
+        info[k].shutdown_reason = s.reason;
+        info[k].dying = s.dying == 2;
+        info[k++].running = 1;
     }
-    uint32_t *v = all_domains(&n);
-    for (unsigned i = 0; i < n && k < max; i++)
-        if (v[i] >= first && !read_state(v[i], &s)) {
-            memset(&info[k], 0, sizeof *info);
-            info[k].domid = v[i];
-            info[k].shutdown = s.shutdown;
-            info[k].shutdown_reason = s.reason;
-            info[k].dying = s.dying == 2;
-            info[k++].running = 1;
-        }
-    free(v);
+    charge(FX_LIST, k);
     return k;
 }
 
@@ -70,7 +60,7 @@ static void fill_info(uint32_t id, const struct fx_state *s, xc_domaininfo_t *i)
 
 EXPORT int xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned max, xc_domaininfo_t *info)
 {
-    unsigned n, k = 0;
+    unsigned k = 0;
     struct fx_state s;
     (void)x;
     TRACE("xc_domain_getinfolist first=%u max=%u", first, max);
@@ -78,15 +68,11 @@ EXPORT int xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned max, 
         errno = EACCES;
         return -1;
     }
-    if (max == 1 && !read_state(first, &s)) {
-        fill_info(first, &s, info);
-        return 1;
+    for (uint32_t id = next_domain(first); id < 65536 && k < max; id = next_domain(id + 1)) {
+        read_state(id, &s);
+        fill_info(id, &s, &info[k++]);
     }
-    uint32_t *v = all_domains(&n);
-    for (unsigned i = 0; i < n && k < max; i++)
-        if (v[i] >= first && !read_state(v[i], &s))
-            fill_info(v[i], &s, &info[k++]);
-    free(v);
+    charge(FX_LIST, k);
     return k;
 }
 
@@ -95,6 +81,7 @@ EXPORT int xc_domain_getinfo_single(xc_interface *x, uint32_t id, xc_domaininfo_
     struct fx_state s;
     (void)x;
     TRACE("xc_domain_getinfo_single dom=%u", id);
+    charge(FX_LIST, 1);
     if (read_state(id, &s)) {
         errno = ESRCH;
         return -1;
@@ -112,5 +99,6 @@ EXPORT void *xc_map_foreign_range(xc_interface *x, uint32_t dom, int size, int p
         errno = EINVAL;
         return NULL;
     }
+    charge(FX_MAP, 0);
     return fx_page_map(dom);
 }

@@ -15,7 +15,7 @@ static void unbind_leftovers(void)
     uint32_t *v = all_domains(&n);
     for (unsigned i = 0; i < n; i++) {
         struct fx_end *e = end_open(v[i], 0);
-        for (uint32_t p = 1; e && p < FX_NPORTS; p++)
+        for (uint32_t p = 1; e && p < e->t->nports; p++)
             if (e->t->port[p].type == FX_INTERDOMAIN && e->t->port[p].remote_dom == FX_DAEMON)
                 atomic_store(&e->t->port[p].type, FX_UNBOUND);
         if (e)
@@ -69,6 +69,7 @@ EXPORT int xenevtchn_fd(xenevtchn_handle *h)
 EXPORT int xenevtchn_notify(xenevtchn_handle *h, uint32_t port)
 {
     TRACE("xenevtchn_notify port=%u", port);
+    charge(FX_NOTIFY, 0);
     return end_notify((void *)h, port);
 }
 
@@ -76,11 +77,12 @@ EXPORT int xenevtchn_bind_interdomain(xenevtchn_handle *h, uint32_t dom, uint32_
 {
     struct fx_end *e = (void *)h, *r = peer(dom, 1);
     TRACE("xenevtchn_bind_interdomain dom=%u remote_port=%u", dom, rport);
+    charge(FX_BIND, 0);
     if (!r) {
         errno = ESRCH;
         return -1;
     }
-    if (rport == 0 || rport >= FX_NPORTS || r->t->port[rport].type != FX_UNBOUND) {
+    if (rport == 0 || rport >= r->t->nports || r->t->port[rport].type != FX_UNBOUND) {
         errno = EINVAL;
         return -1;
     }
@@ -98,6 +100,7 @@ EXPORT int xenevtchn_bind_virq(xenevtchn_handle *h, unsigned virq)
 {
     struct fx_end *e = (void *)h;
     TRACE("xenevtchn_bind_virq virq=%u", virq);
+    charge(FX_BIND, 0);
     if (virq == FX_VIRQ_DOM_EXC) {
         unsigned n;
         uint32_t *v = all_domains(&n);
@@ -112,20 +115,25 @@ EXPORT int xenevtchn_unbind(xenevtchn_handle *h, uint32_t port)
 {
     struct fx_end *e = (void *)h;
     TRACE("xenevtchn_unbind port=%u", port);
-    if (port == 0 || port >= FX_NPORTS || e->t->port[port].type == FX_FREE) {
+    charge(FX_BIND, 0);
+    if (port == 0 || port >= e->t->nports || e->t->port[port].type == FX_FREE) {
         errno = EINVAL;
         return -1;
     }
     if (e->t->port[port].type == FX_INTERDOMAIN) {
-        struct fx_end *r = peer(e->t->port[port].remote_dom, 0);
+        uint32_t id = e->t->port[port].remote_dom;
+        struct fx_end *r = peer(id, 0);
         uint32_t rp = e->t->port[port].remote_port;
         if (r && r->t->port[rp].type == FX_INTERDOMAIN && r->t->port[rp].remote_port == port) {
             r->t->port[rp].remote_dom = 0;
             r->t->port[rp].remote_port = 0;
             atomic_store(&r->t->port[rp].type, FX_UNBOUND);
         }
+        close_peer(id);
     }
     atomic_store(&e->t->port[port].type, FX_FREE);
+    if (port < e->first)
+        e->first = port;
     return 0;
 }
 
@@ -139,7 +147,7 @@ EXPORT int xenevtchn_pending(xenevtchn_handle *h)
 EXPORT int xenevtchn_unmask(xenevtchn_handle *h, uint32_t port)
 {
     TRACE("xenevtchn_unmask port=%u", port);
-    if (port >= FX_NPORTS) {
+    if (port >= ((struct fx_end *)h)->t->nports) {
         errno = EINVAL;
         return -1;
     }

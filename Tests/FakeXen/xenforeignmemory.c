@@ -28,6 +28,7 @@ EXPORT void *xenforeignmemory_map(void *h, uint32_t dom, int prot, size_t pages,
         return NULL;
     }
     err[0] = 0;
+    charge(FX_MAP, 0);
     return fx_page_map(dom);
 }
 

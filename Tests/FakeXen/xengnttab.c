@@ -33,6 +33,7 @@ EXPORT void *xengnttab_map_grant_ref(void *h, uint32_t dom, uint32_t ref, int pr
         errno = EINVAL;
         return NULL;
     }
+    charge(FX_MAP, 0);
     return fx_page_map(dom);
 }
 

@@ -37,6 +37,7 @@ EXPORT int xenmanage_get_domain_info(void *h, unsigned dom, unsigned *state, uns
 {
     (void)h;
     TRACE("xenmanage_get_domain_info dom=%u", dom);
+    charge(FX_INFO, 1);
     if (dom >= 0x7ff0) { /* no number of a domain */
         errno = EINVAL;
         return -1;
@@ -54,24 +55,24 @@ EXPORT int xenmanage_get_domain_info(void *h, unsigned dom, unsigned *state, uns
 
 EXPORT int xenmanage_poll_changed_domain(void *h, unsigned *dom, unsigned *state, unsigned *caps, uint64_t *uid)
 {
-    uint8_t *m = changed_map();
+    uint32_t id = next_changed();
     (void)h;
-    for (unsigned i = 0; m && i < 65536; i++)
-        if (m[i]) {
-            m[i] = 0;
-            *dom = i;
-            if (manage_info(i, state, caps, uid)) { /* gone */
-                if (state)
-                    *state = 0;
-                if (caps)
-                    *caps = 0;
-                if (uid)
-                    *uid = 0;
-            }
-            TRACE("xenmanage_poll_changed_domain -> %u", i);
-            return 0;
-        }
-    TRACE("xenmanage_poll_changed_domain -> none");
-    errno = ENOENT;
-    return -1;
+    charge(FX_POLL, id < 65536);
+    if (id == 65536) {
+        TRACE("xenmanage_poll_changed_domain -> none");
+        errno = ENOENT;
+        return -1;
+    }
+    changed_map()[id] = 0;
+    *dom = id;
+    if (manage_info(id, state, caps, uid)) { /* gone */
+        if (state)
+            *state = 0;
+        if (caps)
+            *caps = 0;
+        if (uid)
+            *uid = 0;
+    }
+    TRACE("xenmanage_poll_changed_domain -> %u", id);
+    return 0;
 }

@@ -6,11 +6,14 @@ import Synchronization
 final class FakeEventChannels {
     let descriptor: Int32
     private let table: SharedFile
+    private let portCount: Int
 
-    private static let portCount = 4096
+    /// The number of ports of a domain, and of the daemon, which needs one for each domain.
+    static let (domainPorts, daemonPorts) = (4096, 32768)
     private static let headerSize = 64
     private static let entrySize = 16
-    private static let byteCount = headerSize + portCount * entrySize
+
+    private static func byteCount(_ ports: Int) -> Int { headerSize + ports * entrySize }
 
     /// The words of a table's entry, by their places.
     private enum Word: Int {
@@ -29,8 +32,9 @@ final class FakeEventChannels {
         static let interrupt: UInt32 = 3
     }
 
-    init(in folder: String) throws {
-        table = try SharedFile(folder + "/ports", Self.byteCount)
+    init(in folder: String, ports: Int = domainPorts) throws {
+        portCount = ports
+        table = try SharedFile(folder + "/ports", Self.byteCount(ports))
         descriptor = open(folder + "/fifo", O_RDWR | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Trouble.system("open the fifo in \(folder)") }
     }
@@ -39,11 +43,11 @@ final class FakeEventChannels {
 
     /// Makes the files. All ports are free.
     static func create(in folder: String) throws {
-        try SharedFile.create(folder + "/ports", byteCount)
+        try SharedFile.create(folder + "/ports", byteCount(domainPorts))
         guard mkfifo(folder + "/fifo", 0o600) == 0 else { throw Trouble.system("make a fifo in \(folder)") }
-        let table = try SharedFile(folder + "/ports", byteCount)
+        let table = try SharedFile(folder + "/ports", byteCount(domainPorts))
         table.base.storeBytes(of: 0x3145_5846, as: UInt32.self)
-        table.base.storeBytes(of: UInt32(portCount), toByteOffset: 4, as: UInt32.self)
+        table.base.storeBytes(of: UInt32(domainPorts), toByteOffset: 4, as: UInt32.self)
     }
 
     private func word(_ port: UInt32, _ word: Word) -> UnsafeMutablePointer<Atomic<UInt32>> {
@@ -59,7 +63,7 @@ final class FakeEventChannels {
 
     /// Makes a port that another domain may bind to.
     func allocate() throws -> UInt32 {
-        for port in 1..<UInt32(Self.portCount) {
+        for port in 1..<UInt32(portCount) {
             let (isMine, _) = word(port, .type).pointee.compareExchange(
                 expected: 0, desired: Kind.unbound, ordering: .sequentiallyConsistent)
             if isMine { return port }
@@ -69,14 +73,14 @@ final class FakeEventChannels {
 
     /// Closes the other ends of all channels.
     func unbindAll() {
-        for port in 1..<UInt32(Self.portCount) where load(port, .type) == Kind.interdomain {
+        for port in 1..<UInt32(portCount) where load(port, .type) == Kind.interdomain {
             word(port, .type).pointee.store(Kind.unbound, ordering: .sequentiallyConsistent)
         }
     }
 
-    /// The ports that are bound to a virtual interrupt.
-    func ports(ofInterrupt number: UInt32) -> [UInt32] {
-        (1..<UInt32(Self.portCount)).filter { load($0, .type) == Kind.interrupt && load($0, .remoteDomain) == number }
+    /// The port that is bound to a virtual interrupt. The hypervisor knows one at most.
+    func port(ofInterrupt number: UInt32) -> UInt32? {
+        (1..<UInt32(portCount)).first { load($0, .type) == Kind.interrupt && load($0, .remoteDomain) == number }
     }
 
     /// The port at the other end; nil if nobody has bound it.
@@ -98,7 +102,7 @@ final class FakeEventChannels {
     /// Takes one event. False if there is none.
     func take() -> Bool {
         var port: UInt32 = 0
-        guard read(descriptor, &port, 4) == 4, port < Self.portCount else { return false }
+        guard read(descriptor, &port, 4) == 4, port < portCount else { return false }
         word(port, .flags).pointee.store(0, ordering: .sequentiallyConsistent)
         return true
     }

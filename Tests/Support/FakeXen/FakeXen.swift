@@ -66,13 +66,13 @@ public final class FakeXen {
     /// Tells the daemon that the state of some domain has changed (VIRQ_DOM_EXC).
     public func tellOfDomains() throws {
         let daemon = try daemonsEnd()
-        for port in daemon.ports(ofInterrupt: 3) { daemon.raise(port) }
+        if let port = daemon.port(ofInterrupt: 3) { daemon.raise(port) }
     }
 
     /// Whether the daemon has looked at all domains since the last VIRQ_DOM_EXC.
     public func daemonHasLooked() throws -> Bool {
         let daemon = try daemonsEnd()
-        return daemon.ports(ofInterrupt: 3).allSatisfy(daemon.isQuiet)
+        return daemon.port(ofInterrupt: 3).map(daemon.isQuiet) ?? true
     }
 
     /// Does what happens when the daemon's process ends: dom0's kernel closes its ports, and the other ends can be
@@ -92,7 +92,9 @@ public final class FakeXen {
     func path(_ domain: UInt16, _ name: String = "") -> String { folder.file("dom\(domain)/\(name)") }
 
     /// The daemon's end of all channels, as it is now. Each daemon makes a new one.
-    func daemonsEnd() throws -> FakeEventChannels { try FakeEventChannels(in: folder.file("xenstored")) }
+    func daemonsEnd() throws -> FakeEventChannels {
+        try FakeEventChannels(in: folder.file("xenstored"), ports: FakeEventChannels.daemonPorts)
+    }
 
     public static let compiler = Preloaded.compiler
 
