@@ -8,6 +8,7 @@ final class Reading {
     private let permissions: PermissionTable
     private let scratch: Scratch
     private let schedule: Schedule
+    private let recent = RecentLists()
 
     init(
         arguments: Arguments, access: NodeAccess, permissions: PermissionTable, scratch: Scratch, schedule: Schedule
@@ -36,7 +37,14 @@ final class Reading {
     func directory<T: Tree>(_ request: RequestContext, _ tree: T) throws(WireError) -> Answer {
         let path = try arguments.onlyPath(request)
         let id = try access.require(path, .read, request.session, tree)
-        if tree.childNamesLength(of: id, limit: Limits.payloadMax) > Limits.payloadMax { throw .E2BIG }
+        let length = tree.childNamesLength(of: id, limit: Limits.payloadMax)
+        if length > Limits.payloadMax { throw .E2BIG }
+        if length < RecentLists.worthKeeping { return try names(of: id, tree) }
+        let key = RecentLists.Key(node: id, generation: tree.content(of: id).generation, offset: nil)
+        return try recentAnswer(key, tree) { () throws(WireError) in try names(of: id, tree) }
+    }
+
+    private func names<T: Tree>(of id: NodeID, _ tree: T) throws(WireError) -> Answer {
         var end = 0
         var child = tree.firstChild(of: id)
         while child.exists {
@@ -44,6 +52,17 @@ final class Reading {
             child = tree.nextSibling(of: child)
         }
         return try scratch.answer(end)
+    }
+
+    /// An answer that was given before, or else the one that `make` gives.
+    private func recentAnswer<T: Tree>(
+        _ key: RecentLists.Key, _ tree: T, _ make: () throws(WireError) -> Answer
+    ) throws(WireError) -> Answer {
+        if !T.isLive { return try make() }
+        if let found = recent.find(key) { return try Answer(found) }
+        let answer = try make()
+        recent.keep(answer.payload, as: key)
+        return answer
     }
 
     /// DIRECTORY_PART: the part of a long list of names that begins at a byte of it. The reply is the generation of the
@@ -55,7 +74,15 @@ final class Reading {
         let path = try arguments.path(text, of: request.session)
         let id = try access.require(path, .read, request.session, tree)
         let offset = offsetText.leadingNumber.value
-        let session = request.session
+        let key = RecentLists.Key(node: id, generation: tree.content(of: id).generation, offset: offset)
+        return try recentAnswer(key, tree) { () throws(WireError) in
+            try part(of: id, from: offset, request.session, tree)
+        }
+    }
+
+    private func part<T: Tree>(
+        of id: NodeID, from offset: Int, _ session: Session, _ tree: T
+    ) throws(WireError) -> Answer {
         let generation = tree.content(of: id).generation
         var end = scratch.bytes.writeDecimal(generation)
         scratch.bytes[end] = 0
