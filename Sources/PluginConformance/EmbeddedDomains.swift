@@ -40,12 +40,13 @@ public final class EmbeddedDomains: DomainTransport, Hypervisor {
     public func state(of domain: DomainID) -> DomainState? { states[domain] }
 
     public func survey() -> DomainSurvey? {
-        defer { told = states }
         switch surveys {
         case .none: return nil
         case .all: return .all(states.map { ($0, $1) })
         case .changed:
             let changed = Set(states.keys).union(told.keys).filter { states[$0] != told[$0] }
+                .sorted().prefix(DomainSurvey.changesMax)
+            for domain in changed { told[domain] = states[domain] }
             return .changed(changed.map { ($0, states[$0]) })
         }
     }

@@ -50,12 +50,12 @@
 
         /// All count as changed when VIRQ_DOM_EXC is bound.
         func list() -> [(domain: DomainID, state: DomainState)] {
-            listed = changed()
+            listed = changed(atMost: .max)
             return listed.compactMap { id, state in state.map { (id, $0) } }
         }
 
         func survey() -> DomainSurvey? {
-            let later = changed()
+            let later = changed(atMost: DomainSurvey.changesMax)
             defer { listed = [] }
             if listed.isEmpty { return .changed(later) }
             let again = Set(later.map(\.domain))
@@ -63,13 +63,13 @@
         }
 
         /// Those that have changed since this was called last, one with each call of the library.
-        private func changed() -> [(domain: DomainID, state: DomainState?)] {
+        private func changed(atMost most: Int) -> [(domain: DomainID, state: DomainState?)] {
             var changed: [(domain: DomainID, state: DomainState?)] = []
             var domain: UInt32 = 0
             var state: UInt32 = 0
             var capabilities: UInt32 = 0
             var uniqueID: UInt64 = 0
-            while pollChanged(handle, &domain, &state, &capabilities, &uniqueID) == 0 {
+            while changed.count < most, pollChanged(handle, &domain, &state, &capabilities, &uniqueID) == 0 {
                 guard let number = UInt16(exactly: domain) else { continue }
                 changed.append((DomainID(number), DomainState(state, capabilities, uniqueID)))
             }

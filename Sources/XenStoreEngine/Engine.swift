@@ -89,6 +89,12 @@ public final class Engine {
     /// Ends a turn: storage gets its changes, then links send replies and events.
     public func endTurn(at now: Moment) -> Wait {
         kernel.beginEndOfTurn(at: now)
+        // The last turn had no room for it.
+        if kernel.mustGoOnWithDomains {
+            enter()
+            kernel.goOnWithDomains()
+            leave()
+        }
         if kernel.hasBacklog {
             // Finished replies need not wait for clients with much work. If a commit is expensive, only replies that
             // depend on no commit go out.
@@ -97,7 +103,7 @@ public final class Engine {
             kernel.serveBacklog()
             leave()
         }
-        if keepsBatches, let deadline = kernel.putOffTurn(patience: storage.patience) {
+        if keepsBatches, !kernel.mustGoOnWithDomains, let deadline = kernel.putOffTurn(patience: storage.patience) {
             return .gathering(until: deadline)
         }
         commitAndFlush()

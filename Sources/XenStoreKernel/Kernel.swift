@@ -131,6 +131,11 @@ extension Kernel {
     package func resumeDomains() { domains.resume() }
 
     package func domainsChanged() { domains.refreshAll() }
+
+    /// Whether a turn had no room for all that has happened to domains.
+    package var mustGoOnWithDomains: Bool { domains.mustGoOn }
+
+    package func goOnWithDomains() { domains.goOn() }
 }
 
 // MARK: - Turns
@@ -200,14 +205,14 @@ extension Kernel {
         let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
         var deadline = min(flow.expireReservation(), unsent.expire())
         if hasBacklog { deadline = min(deadline, accounts.now.advanced(byMilliseconds: Kernel.storagePause)) }
-        if schedule.isBacklogReady || !sessions.touched.isEmpty || hasLeftovers { return .none }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || hasLeftovers || domains.mustGoOn { return .none }
         return deadline.map { .until($0) } ?? .forever
     }
 
     /// Whether nobody and nothing waits for another turn. This is usual, and to ask it first is much cheaper.
     private var nothingWaits: Bool {
         sessions.touched.isEmpty && !hasBacklog && !store.history.hasLeftovers && !unsent.awaitsDeadlines
-            && !flow.reservations.isOpen
+            && !flow.reservations.isOpen && !domains.mustGoOn
     }
 
     private func min(_ a: Moment?, _ b: Moment?) -> Moment? {

@@ -75,10 +75,14 @@ extension Hypervisor {
 
 /// The answer of a hypervisor that is asked for all domains at once.
 public enum DomainSurvey: Sendable {
-    /// Only these have changed, each to this state; nil if the domain is gone.
+    /// Only these have changed, each to this state; nil if the domain is gone. If there are ``changesMax``, more may
+    /// have changed: the kernel asks again, after it has answered others.
     case changed([(domain: DomainID, state: DomainState?)])
     /// These are all domains that there are, each once.
     case all([(domain: DomainID, state: DomainState)])
+
+    /// The number of changes that one answer should tell of at most.
+    public static let changesMax = 256
 
     /// Those that exist.
     package var existing: [(domain: DomainID, state: DomainState)] {

@@ -111,6 +111,48 @@ import XenStoreWire
         house.expectSound()
     }
 
+    /// Guests that all die at once. Their remains go in several turns, between which others are answered.
+    @Test(arguments: EmbeddedDomains.Surveys.allCases)
+    func nobodyWaitsForManyDeaths(surveys: EmbeddedDomains.Surveys) {
+        domains.surveys = surveys
+        let guests = 1...1000 as ClosedRange<UInt16>
+        for number in guests { domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number)) }
+        introduce(guests)
+        look()
+        dom0.listen("@releaseDomain", "deep", depth: 1)
+        domains.states = [:]
+        house.engine.domainsChanged()
+        var turns = 0
+        var left: [Int] = []
+        repeat {
+            dom0.send(.isDomainIntroduced, "1000\0")
+            house.host.endTurn()
+            left.append(house.engine.kernel.domains.guestCount)
+            #expect(dom0.takeReplies().count == 1)
+            turns += 1
+        } while left.last != 0 && turns < 1000
+        #expect(zip([1000] + left, left).allSatisfy { $0 - $1 <= 64 }, "\(left)")
+        #expect(dom0.list("/local/domain") == .text(""))
+        house.expectSound()
+    }
+
+    /// The number of a domain whose remains wait belongs to a new domain, and a toolstack gives that one nodes.
+    @Test func aSuccessorKeepsItsNodes() {
+        domains.surveys = .changed
+        let guests = 1...1000 as ClosedRange<UInt16>
+        for number in guests { domains.states[DomainID(number)] = DomainState(uniqueID: UInt64(number)) }
+        introduce(guests)
+        look()
+        domains.states = [DomainID(255): DomainState(uniqueID: 5000)]
+        house.engine.domainsChanged()
+        dom0.send(.makeDirectory, "/new\0")
+        dom0.send(.setPermissions, "/new\0n255\0")
+        look()
+        #expect(dom0.list("/local/domain") == .text(""))
+        #expect(dom0.permissions("/new") == .text("n255|"))
+        house.expectSound()
+    }
+
     /// The ten domains that end have little. Others have much, and there are many of them.
     @Test(.slow) func theEndOfADomainDoesNotDependOnOthers() throws {
         func timeOfTenDeaths(among others: UInt16) throws -> Duration {

@@ -13,6 +13,11 @@ final class Domains {
     private let estates: Estates
     private let log: (LogLevel, String) -> Void
     private var table = DomainTable()
+    private var queue = DeadInQueue()
+    /// Whether the hypervisor may have more to tell than it has.
+    private var mustAskAgain = false
+    /// Whether there is more to learn or to do about domains, for which the last turn had no room.
+    private(set) var mustGoOn = false
     /// The transport that reaches domains. Nil on a machine without Xen.
     private var transport: (any DomainTransport)?
     /// The records of an earlier daemon, until somebody takes them.
@@ -42,6 +47,9 @@ final class Domains {
     /// The daemon's own domain, which is always introduced; dom0 on nearly every host.
     var own: DomainID { table.own }
 
+    /// The number of domains that the kernel knows, without dom0.
+    var guestCount: Int { table.guestCount }
+
     /// Whether domains can be introduced.
     var canIntroduce: Bool { transport != nil }
 
@@ -57,6 +65,7 @@ final class Domains {
     /// This changes the store. So it runs before the request is handled, and before an undoable snapshot is opened:
     /// undoing must not bring a dead domain's nodes back (XSA-322).
     func refresh(_ id: DomainID) {
+        if queue.contains(id) { destroy(id) }
         if !isIntroduced(id) { askHypervisor(about: id) }
     }
 
@@ -86,7 +95,13 @@ final class Domains {
     /// Some domain has changed its state (VIRQ_DOM_EXC). Looks at all domains that the kernel knows.
     func refreshAll() {
         guard let hypervisor = transport?.hypervisor else { return }
-        takeIn(hypervisor.survey() ?? .changed(table.guests.map { ($0, hypervisor.state(of: $0)) }))
+        let survey = hypervisor.survey()
+        if case .changed(let some)? = survey {
+            mustAskAgain = some.count >= DomainSurvey.changesMax
+        } else {
+            mustAskAgain = false
+        }
+        takeIn(survey ?? .changed(table.guests.map { ($0, hypervisor.state(of: $0)) }))
     }
 
     private func takeIn(_ survey: DomainSurvey) {
@@ -96,11 +111,13 @@ final class Domains {
             case .changed(let changed): changed
             case .all(let all): news(in: all)
             }
+        var room = Work.perTurnOfGuests
         // By number, whatever order the hypervisor has, so that the events of one turn come in the same order.
         for (id, state) in changed.sorted(by: { $0.domain < $1.domain }) where id != own {
-            shutDown = takeIn(state, of: id) || shutDown
+            shutDown = takeIn(state, of: id, &room) || shutDown
         }
         if shutDown { specials.announce(.releaseDomain, form: .plain) }
+        mustGoOn = mustAskAgain || !queue.isEmpty
     }
 
     /// The domains in the list with a change that the kernel does not know yet, and the known ones that the list lacks.
@@ -121,10 +138,11 @@ final class Domains {
     }
 
     /// Takes the state of a domain, if the kernel knows this domain. Returns true if it has shut down.
-    private func takeIn(_ state: DomainState?, of id: DomainID) -> Bool {
+    private func takeIn(_ state: DomainState?, of id: DomainID, _ room: inout Int) -> Bool {
         guard let domain = table[id] else { return false }
         guard let state, !state.isDead, state.uniqueID == domain.uniqueID else {
-            destroy(id)
+            queue.append(id, uniqueID: domain.uniqueID)
+            destroyQueued(&room)
             return false
         }
         guard state.isShutdown, domain.isIntroduced, !domain.isShutdownSeen else { return false }
@@ -132,6 +150,24 @@ final class Domains {
         change(id) { $0.isShutdownSeen = true }
         specials.announce(.releaseDomain, form: .domain(id))
         return true
+    }
+
+    /// Goes on with what ``refreshAll()`` has begun.
+    func goOn() {
+        if mustAskAgain { return refreshAll() }
+        var room = Work.perTurnOfGuests
+        destroyQueued(&room)
+        mustGoOn = !queue.isEmpty
+    }
+
+    /// Destroys dead domains, those first that have waited longest, while a turn has room.
+    private func destroyQueued(_ room: inout Int) {
+        while room > 0, let (id, uniqueID) = queue.takeFirst() {
+            // Its number may belong to a new domain by now.
+            guard let domain = table[id], domain.uniqueID == uniqueID else { continue }
+            room -= Work.death + Work.change * accounts.ledger[id].nodes
+            destroy(id)
+        }
     }
 
     // MARK: Changing
@@ -244,6 +280,7 @@ final class Domains {
     /// Removes a domain that is gone: its session, its nodes, wherever they are, and every right that was given to it
     /// (XSA-322, XSA-419). If the domain was introduced, watches fire.
     func destroy(_ id: DomainID) {
+        queue.remove(id)
         guard let domain = table[id] else { return }
         // Its watches go first, because it must not learn of its own end.
         if let session = domain.session { disconnect(session) }

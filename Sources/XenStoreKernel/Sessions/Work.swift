@@ -16,6 +16,8 @@ enum Work {
     static let draft = 4
     /// A question to the hypervisor about a domain.
     static let question = 64
+    /// The end of a domain, besides its nodes.
+    static let death = 512
     /// The same shift for a path that must be put together from the names of its nodes.
     static let longPathShift = 2
     /// The same shift for a record for storage.
