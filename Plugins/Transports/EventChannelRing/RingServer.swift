@@ -132,8 +132,7 @@
         /// Maps a domain's page and binds its event channel: the first of the ports that can be bound.
         private func map(_ domain: DomainID, gfn: UInt64, ports: (Ring) -> [UInt32]) throws(WireError) -> Ring {
             guard let page = mapper.map(domain, gfn: gfn) else {
-                let failure = String(cString: strerror(errno))
-                log.debug("domain \(domain.rawValue): its ring cannot be mapped: \(failure)")
+                tell(of: errno, "domain \(domain.rawValue): its ring cannot be mapped")
                 throw .EINVAL
             }
             let ring = Ring(peer(domain), page: page, of: self)
@@ -188,8 +187,7 @@
 
         private func bind(_ ring: Ring, _ remote: UInt32) throws(WireError) {
             guard let port = channels.bind(ring.peer.domain, remote) else {
-                let failure = String(cString: strerror(errno))
-                log.debug("domain \(ring.peer.domain.rawValue): its port \(remote) cannot be bound: \(failure)")
+                tell(of: errno, "domain \(ring.peer.domain.rawValue): its port \(remote) cannot be bound")
                 throw .EINVAL
             }
             log.debug("domain \(ring.peer.domain.rawValue): its ring is served, through its port \(remote)")
@@ -200,6 +198,15 @@
             ringsByPort[index] = ring
             ring.port = port
             ring.remotePort = remote
+        }
+
+        /// A toolstack's mistake is its own matter. What the daemon or the host lacks is for the operator.
+        private func tell(of code: Int32, _ text: String) {
+            let text = "\(text): \(String(cString: strerror(code)))"
+            switch code {
+            case EMFILE, ENFILE, ENOMEM, ENOSPC: log.error(text)
+            default: log.debug(text)
+            }
         }
 
         private func unbind(_ ring: Ring) {
