@@ -27,6 +27,8 @@ TRAITS ?=
 SWIFTFLAGS ?=
 # Options of the benchmarks, such as BENCH="--set tree --rounds 9".
 BENCH ?=
+# Options of the measurement at scale, such as SCALE="--running 0,1000 --only 'C 4.17'".
+SCALE ?=
 # Options of the budget: BUDGET=--update writes what is measured into Tests/Benchmarks/budget.
 BUDGET ?=
 # The scenarios of `make system-test`. Each boots a machine and takes about a minute.
@@ -71,8 +73,8 @@ PAGES = packaging/man/sxenstored.8 packaging/man/sxenstored.yaml.5 packaging/man
 TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
-.PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench budget tables \
-	docs completions \
+.PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench scale budget \
+	tables docs completions \
 	install install-dev install-glue install-units clean
 
 help: ## This list
@@ -155,7 +157,12 @@ check: lint test ## Lint and test, as before a commit
 
 bench: release ## Compare the speed with the other daemons and with an echo server
 	@packaging/debian-packages bench
-	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored $(BENCH)
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored compare.py $(BENCH)
+
+scale: release ## Show what a VM costs while up to 10,000 run, and what is near the floor (SCALE)
+	@packaging/debian-packages bench
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored scale.py $(SCALE)
+	Tests/Benchmarks/run $(DAEMON_FOLDER)/release/sxenstored compare.py --set directory,near
 
 budget: release ## Hold what a request costs (instructions, allocations) against Tests/Benchmarks/budget
 	@packaging/debian-packages budget

@@ -7,6 +7,9 @@ no core has to be woken up, and what else the machine does hits all alike. Only 
 anything. Each cell is operations per second (median / 99th percentile of latency in microseconds), the
 median of all rounds. The floor echoes requests of 32 bytes and does nothing else.
 
+The set `near` has what comes near to the floor, and says what a system call costs: where that is much, everything
+looks alike.
+
 The set `storage` is apart: there client and daemons have all cores, as what writes to the disk works beside the
 daemon, and each turn lasts at least a second. It needs some minutes, and a disk that nobody else is busy with.
 """
@@ -23,8 +26,8 @@ import storage
 
 
 class Workload:
-    def __init__(self, group, name, options, floor=None):
-        self.group = group
+    def __init__(self, group, name, options, floor=None, is_near=False):
+        self.groups = {group, "near"} if is_near else {group}
         self.name = name
         self.options = options.split()
         self.floor = floor and floor.split()
@@ -36,7 +39,8 @@ class Workload:
 def plain(group, op, clients=1, pipeline=1, nodes=100):
     load = f"--clients {clients} --pipeline {pipeline}"
     name = f"{op}, {clients} client{'s' * (clients > 1)}, {pipeline} in flight, {nodes:,} nodes"
-    return Workload(group, name, f"--op {op} --nodes {nodes} {load}", f"--op raw --value-size 32 {load}")
+    is_near = op in ("read", "write") and nodes == 100 and (clients, pipeline) in ((1, 1), (64, 1), (1, 16))
+    return Workload(group, name, f"--op {op} --nodes {nodes} {load}", f"--op raw --value-size 32 {load}", is_near)
 
 
 def watching(name, op, watches):
@@ -49,7 +53,7 @@ WORKLOADS = [
     Workload("ops", "transaction: read, write, commit, 1 client", "--op transaction_rmw"),
     *(plain("load", op, *load) for op in ("read", "write") for load in ((8, 1), (64, 1), (1, 16), (8, 16))),
     Workload("load", "transaction: read, write, commit, 8 clients", "--op transaction_rmw --clients 8 --nodes 10000"),
-    Workload("load", "connect, read, close", "--op connect"),
+    Workload("load", "connect, read, close", "--op connect", "--op connect", True),
     watching("write, 1 watch elsewhere", "watch_idle", 1),
     watching("write, 1,000 watches elsewhere", "watch_idle", 1000),
     *(watching(f"write that fires {count}", "watch_fire", count) for count in (1, 100, 1000)),
@@ -114,7 +118,7 @@ class Bench:
                         *(f" ours : {name} " for name in others), ""]))
         print("|---" * (1 + len(self.peers) + len(others)) + "|")
         for workload in WORKLOADS:
-            if workload.group in groups:
+            if workload.groups & set(groups):
                 results = self.measure(workload)
                 cells = [speed_cell(results.get(peer.name)) for peer in self.peers]
                 ratios = [ratio(results["sxenstored"], results.get(name)) for name in others]
@@ -170,7 +174,7 @@ def ratio(ours, theirs):
 
 
 def main():
-    groups = list(dict.fromkeys(workload.group for workload in WORKLOADS)) + ["memory", "storage"]
+    groups = sorted(set().union(*(workload.groups for workload in WORKLOADS))) + ["memory", "storage"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--daemon", required=True, help="our daemon, as it is installed")
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of xsbench and echofloor")
@@ -199,6 +203,9 @@ def main():
         before = arguments.before and os.path.abspath(arguments.before)
         peers = known.all_peers(os.path.abspath(arguments.daemon), arguments.build, pathlib.Path(folder), before)
         bench = Bench(arguments, peers)
+        if "near" in chosen:
+            cost = subprocess.run([str(arguments.build / "echofloor"), "--system-call"], capture_output=True, text=True)
+            print(f"A system call costs {cost.stdout.strip()} ns here.\n", flush=True)
         try:
             for peer in peers:
                 peer.start()

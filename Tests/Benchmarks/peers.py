@@ -19,6 +19,10 @@ policies: [permissions, quotas]
 """
 
 
+# There is a libxenmanage, as from Xen 4.21 on. The other daemons do not know it.
+MANAGE = {"FAKEXEN_MANAGE": "1"}
+
+
 class Peer:
     """One daemon, with a folder and sockets of its own."""
 
@@ -91,8 +95,9 @@ class Peer:
         return 0
 
 
-def all_peers(ours, build, folder, before=None):
-    """The echo floor, ours, an earlier build of it, and those of the others that can run on this machine."""
+def all_peers(ours, build, folder, before=None, in_memory=False):
+    """The echo floor, ours, an earlier build of it, and those of the others that can run on this machine. `in_memory`:
+    ours also without files, with each of the libraries that tell of domains."""
     floor = folder / "floor"
     peers = [Peer("floor", floor, [str(build / "echofloor"), str(floor / "run/socket")])]
     hypervisor = build / "libfakexen.so"
@@ -108,12 +113,17 @@ def all_peers(ours, build, folder, before=None):
             "XENSTORED_ROOTDIR": str(home / "lib"), **dict(environment)})
 
     configuration = SHIPPED / "sxenstored.yaml"
+    plain = folder / "plain.yaml"
+    plain.write_text(PLAIN)
+    if in_memory:
+        command = [ours, "--no-fork", "--config", str(plain)]
+        peers.append(simulated("sxenstored in memory", command, MANAGE))
+        peers.append(simulated("the same with libxenctrl", command))
     if before:
         # An earlier build may not know all keys of today.
-        configuration = folder / "plain.yaml"
-        configuration.write_text(PLAIN)
+        configuration = plain
         peers.append(simulated("before", [before, "--no-fork", "--config", str(configuration)]))
-    peers.append(simulated("sxenstored", [ours, "--no-fork", "--config", str(configuration)]))
+    peers.append(simulated("sxenstored", [ours, "--no-fork", "--config", str(configuration)], MANAGE))
     if (XEN / "xenstored").exists():
         peers.append(simulated("C 4.17", [str(XEN / "xenstored"), "-N"]))
     if (XEN / "oxenstored").exists() and OXENSTORED.exists():
