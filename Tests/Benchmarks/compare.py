@@ -113,15 +113,16 @@ class Bench:
         return figures
 
     def speed(self, groups):
-        others = [peer.name for peer in self.peers if peer.name != "sxenstored"]
+        others = [peer.name for peer in self.peers if peer.name not in ("sxenstored", known.IN_MEMORY)]
         print("|".join(["", " workload ", *(f" {peer.name} " for peer in self.peers),
-                        *(f" ours : {name} " for name in others), ""]))
-        print("|---" * (1 + len(self.peers) + len(others)) + "|")
+                        *(f" ours : {name} " for name in others), " in memory : floor ", ""]))
+        print("|---" * (2 + len(self.peers) + len(others)) + "|")
         for workload in WORKLOADS:
             if workload.groups & set(groups):
                 results = self.measure(workload)
                 cells = [speed_cell(results.get(peer.name)) for peer in self.peers]
                 ratios = [ratio(results["sxenstored"], results.get(name)) for name in others]
+                ratios.append(ratio(results.get(known.IN_MEMORY), results.get("floor")))
                 print(f"| {workload.name} | " + " | ".join(cells + ratios) + " |", flush=True)
         print()
 
@@ -201,7 +202,9 @@ def main():
     os.sched_setaffinity(0, {arguments.core})
     with tempfile.TemporaryDirectory(prefix="xsbench-") as folder:
         before = arguments.before and os.path.abspath(arguments.before)
-        peers = known.all_peers(os.path.abspath(arguments.daemon), arguments.build, pathlib.Path(folder), before)
+        peers = known.all_peers(
+            os.path.abspath(arguments.daemon), arguments.build, pathlib.Path(folder), before, "near" in chosen)
+        peers = [peer for peer in peers if peer.name != known.LIBXENCTRL]
         bench = Bench(arguments, peers)
         if "near" in chosen:
             cost = subprocess.run([str(arguments.build / "echofloor"), "--system-call"], capture_output=True, text=True)

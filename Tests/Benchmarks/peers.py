@@ -21,6 +21,7 @@ policies: [permissions, quotas]
 
 # There is a libxenmanage, as from Xen 4.21 on. The other daemons do not know it.
 MANAGE = {"FAKEXEN_MANAGE": "1"}
+IN_MEMORY, LIBXENCTRL = "sxenstored in memory", "the same with libxenctrl"
 
 
 class Peer:
@@ -117,8 +118,8 @@ def all_peers(ours, build, folder, before=None, in_memory=False):
     plain.write_text(PLAIN)
     if in_memory:
         command = [ours, "--no-fork", "--config", str(plain)]
-        peers.append(simulated("sxenstored in memory", command, MANAGE))
-        peers.append(simulated("the same with libxenctrl", command))
+        peers.append(simulated(IN_MEMORY, command, MANAGE))
+        peers.append(simulated(LIBXENCTRL, command))
     if before:
         # An earlier build may not know all keys of today.
         configuration = plain
