@@ -43,6 +43,20 @@
             try shelf.serve { #expect($0.read("/b") == .text("2")) }
         }
 
+        /// libtdb would walk over ever longer chains.
+        @Test func aTableThatGrowsGetsMoreHashChains() throws {
+            try shelf.serve { table in
+                for number in 0..<2000 { table.write("/node\(number)", String(repeating: "v", count: 200)) }
+            }
+            #expect(try tdbHashSize() > 1000)
+            #expect(try TDB.check(shelf.path).isGood)
+            try shelf.serve { #expect($0.read("/node1999") == .text(String(repeating: "v", count: 200))) }
+        }
+
+        private func tdbHashSize() throws -> UInt32 {
+            try shelf.bytes().withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 36, as: UInt32.self) }
+        }
+
         @Test func nodesAreLaidOutAsInXen() throws {
             let permissions = [
                 Permission([], DomainID(3)), Permission([.read, .write], DomainID(0x1234), isStale: true),

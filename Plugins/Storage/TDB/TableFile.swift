@@ -133,7 +133,7 @@
             let fresh: Int32
             do throws(StorageError) {
                 var draft = try TableDraft(
-                    of: files, hashSize: Int(tdb_hash_size(handle)), mode: status.st_mode & 0o777)
+                    of: files, hashSize: chains(of: handle, with: outcome), mode: status.st_mode & 0o777)
                 try draft.copy(handle, with: outcome, unless: isHurried)
                 fresh = try draft.takePlace(
                     mode: status.st_mode & 0o777, owner: status.st_uid, group: status.st_gid)
@@ -152,6 +152,15 @@
             isNameOpen = false
             return true
         }
+
+        /// The number of hash chains for the new table. libtdb walks along one for each record, so a table that has grown
+        /// gets more of them, about one for each record.
+        private func chains(of handle: OpaquePointer, with outcome: JournalOutcome) -> Int {
+            max(Int(tdb_hash_size(handle)), min((place.size + outcome.size) / 128 | 1, Self.chainsMax))
+        }
+
+        /// The most that `hash-size` may be.
+        private static let chainsMax = 16_777_213
 
         private func identify() throws(TableFailure) {
             do throws(StorageError) { try place.follow(descriptor) } catch { throw .failed(error) }
