@@ -9,6 +9,8 @@ final class Batch {
     private var buffer = GrowingBuffer()
     /// Whether the batch removes something. After such a batch the store is smaller.
     private(set) var removes = false
+    /// Whether the batch removes a subtree as a whole.
+    private var removesSubtree = false
     /// The key of the last added change.
     private var key = GrowingBuffer()
     /// The bytes of keys that are left out, since the keys before have them.
@@ -26,17 +28,22 @@ final class Batch {
     static let headerSize = 32
     /// The first bytes of a batch.
     static let magic = Array("sta2".utf8)
+    /// The first bytes of a batch that removes subtrees as a whole. An earlier version takes it for the end of the
+    /// journal, and never applies a part of it.
+    private static let subtreeMagic = Array("sta3".utf8)
     /// The first bytes of a batch with whole keys and lengths of four bytes. An earlier version may have left such a
     /// journal.
     private static let formerMagic = Array("stas".utf8)
     private static let entryHeaderSize = 8
+    /// Marks in place of a record's length: the record is removed; it is removed with all nodes below it.
     private static let gone = UInt32.max
+    private static let subtreeGone = UInt32.max - 1
 
     /// A copy of the batch, which does not change with it.
     func copy() -> Batch {
         let copy = Batch()
         copy.buffer.append(bytes)
-        (copy.removes, copy.shared, copy.isOfPeers) = (removes, shared, isOfPeers)
+        (copy.removes, copy.removesSubtree, copy.shared, copy.isOfPeers) = (removes, removesSubtree, shared, isOfPeers)
         return copy
     }
 
@@ -47,7 +54,7 @@ final class Batch {
         _ = buffer.extend(by: Self.headerSize)
         key.truncate(to: 0)
         shared = 0
-        removes = false
+        (removes, removesSubtree) = (false, false)
         isOfPeers = changes.endsWithBoot
         try changes.forEach { (change) throws(StorageError) in add(change) }
     }
@@ -59,6 +66,9 @@ final class Batch {
         case .removed(let path):
             removes = true
             begin(key: path)
+        case .removedSubtree(let path):
+            (removes, removesSubtree) = (true, true)
+            begin(key: path, mark: Self.subtreeGone)
         case .noted(let key, let value):
             begin(prefix: RecordKey.notePrefix, key: key, record: value.count).copyMemory(from: value)
         case .forgotten(let key):
@@ -75,25 +85,27 @@ final class Batch {
         key.truncate(to: 0)
         prefix.withUnsafeBytes { key.append($0) }
         key.append(end)
-        return begin(sharing: 0, record: length)
+        return begin(sharing: 0, record: length, mark: Self.gone)
     }
 
     /// Appends a change with the key of a node. Returns the place for its record of this size.
     @discardableResult
-    private func begin(key path: UnsafeRawBufferPointer, record length: Int? = nil) -> UnsafeMutableRawBufferPointer {
+    private func begin(
+        key path: UnsafeRawBufferPointer, record length: Int? = nil, mark: UInt32 = gone
+    ) -> UnsafeMutableRawBufferPointer {
         let shared = Self.sharedLength(key.bytes, path)
         key.truncate(to: shared)
         key.append(UnsafeRawBufferPointer(rebasing: path[shared...]))
-        return begin(sharing: shared, record: length)
+        return begin(sharing: shared, record: length, mark: mark)
     }
 
-    private func begin(sharing shared: Int, record length: Int?) -> UnsafeMutableRawBufferPointer {
+    private func begin(sharing shared: Int, record length: Int?, mark: UInt32) -> UnsafeMutableRawBufferPointer {
         self.shared += shared
         let keyEnd = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
         let place = buffer.extend(by: Self.entryHeaderSize + keyEnd.count + (length ?? 0))
         place.put(number: UInt16(truncatingIfNeeded: keyEnd.count), at: 0)
         place.put(number: UInt16(truncatingIfNeeded: shared), at: 2)
-        place.put(number: length.map { UInt32(truncatingIfNeeded: $0) } ?? Self.gone, at: 4)
+        place.put(number: length.map { UInt32(truncatingIfNeeded: $0) } ?? mark, at: 4)
         return UnsafeMutableRawBufferPointer(rebasing: place[place.put(keyEnd, at: Self.entryHeaderSize)...])
     }
 
@@ -109,7 +121,7 @@ final class Batch {
     /// Fills in the header. After that the batch is complete.
     func seal(sequence: UInt64, store: UInt64) {
         let header = buffer.mutableBytes
-        header.put(number: Self.magic.number(at: 0) as UInt32, at: 0)
+        header.put(number: (removesSubtree ? Self.subtreeMagic : Self.magic).number(at: 0) as UInt32, at: 0)
         header.put(number: UInt32(truncatingIfNeeded: buffer.count - Self.headerSize), at: 4)
         header.put(number: sequence, at: 8)
         header.put(number: store, at: 16)
@@ -169,12 +181,14 @@ extension Batch {
 
     /// Whether the bytes begin like a batch.
     static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
-        bytes.starts(with: magic) || bytes.starts(with: formerMagic)
+        magics.contains { bytes.starts(with: $0) }
     }
+
+    private static let magics = [magic, subtreeMagic, formerMagic]
 
     private static func hasMagic(_ journal: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         let found: UInt32 = journal.number(at: offset)
-        return found == magic.number(at: 0) || found == formerMagic.number(at: 0)
+        return magics.contains { found == $0.number(at: 0) }
     }
 
     /// The batch at this offset; nil if the bytes do not begin like one, or end too early.
@@ -200,6 +214,8 @@ extension Batch {
         var keyEnd: Slice<UnsafeRawBufferPointer>
         /// Nil if the change removes the record.
         var record: UnsafeRawBufferPointer?
+        /// Whether the change removes all records below the key, too.
+        var isSubtree: Bool
     }
 
     /// Calls `body` with each change of a batch. False if this is not a batch after all.
@@ -213,7 +229,7 @@ extension Batch {
             // The upper half of a whole key's length is 0, since no key is so long.
             let shared = hasWholeKeys ? 0 : Int(batch.number(at: offset + 2) as UInt16)
             let recordLength: UInt32 = batch.number(at: offset + 4)
-            let isGone = recordLength == gone
+            let isGone = recordLength == gone || recordLength == subtreeGone
             let start = offset + entryHeaderSize + length
             let end = start + (isGone ? 0 : Int(recordLength))
             guard end <= batch.count, shared <= keyLength else { return false }
@@ -221,7 +237,8 @@ extension Batch {
             body(
                 Entry(
                     shared: shared, keyEnd: batch[offset + entryHeaderSize..<start],
-                    record: isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end])))
+                    record: isGone ? nil : UnsafeRawBufferPointer(rebasing: batch[start..<end]),
+                    isSubtree: recordLength == subtreeGone))
             offset = end
         }
         return true
@@ -260,6 +277,7 @@ extension Batch {
                 key =
                     entry.shared == 0
                     ? UnsafeRawBufferPointer(rebasing: entry.keyEnd) : keys.join(key[..<entry.shared], entry.keyEnd)
+                if entry.isSubtree { outcome.remove(subtree: Bytes(key)) }
                 outcome.records[Bytes(key)] = .some(entry.record)
                 outcome.size += entry.shared
             }
@@ -270,6 +288,12 @@ extension Batch {
 }
 
 extension JournalOutcome {
+    /// Removes all nodes below a key, also those that earlier batches have stored.
+    fileprivate mutating func remove(subtree top: Bytes) {
+        subtrees.insert(top)
+        records = records.filter { !$0.key.isBelow(top) }
+    }
+
     /// Calls `body` with the number of the last batch among the records. A table keeps the number as a record, even if
     /// no batch has changed anything. Without a batch there is no number.
     mutating func withNumber(

@@ -64,8 +64,10 @@ extension JournaledTable {
     }
 }
 
-/// The outcome of journals.
+/// The outcome of journals. A table first removes the subtrees, then takes over the records.
 public struct JournalOutcome {
+    /// The subtrees that are gone, with all records that the table has of them.
+    public internal(set) var subtrees = RemovedSubtrees()
     /// The last record of each key; nil if the record is gone. The memory is good only while the outcome is applied.
     public internal(set) var records: [Bytes: UnsafeRawBufferPointer?] = [:]
     /// Bytes of the journals, with whole keys.

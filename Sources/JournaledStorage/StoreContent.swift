@@ -82,10 +82,16 @@ public final class StoreContent {
         for journal in pending {
             journal.content.withBytes { content in
                 Batch.withOutcome(of: content, after: folded) {
+                    remove($0.subtrees)
                     for (key, data) in $0.records { set(key, data) }
                 }
             }
         }
+    }
+
+    private func remove(_ subtrees: RemovedSubtrees) {
+        if subtrees.isEmpty { return }
+        for position in records.indices where subtrees.contains(records[position].key) { records[position].data = nil }
     }
 
     // MARK: Records

@@ -69,6 +69,9 @@ extension SharedInstance {
         case .removed(let path):
             handed.kind = SXP_REMOVED
             handed.setKey(path)
+        case .removedSubtree(let path):
+            handed.kind = SXP_REMOVED_SUBTREE
+            handed.setKey(path)
         case .noted(let key, let value):
             handed.kind = SXP_NOTED
             handed.setKey(key)

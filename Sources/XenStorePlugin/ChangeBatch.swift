@@ -24,7 +24,7 @@ public struct ChangeBatch: ~Copyable {
         self.endsWithBoot = endsWithBoot
     }
 
-    /// Calls `body` with each new or changed node, with each removed path, and with each note.
+    /// Calls `body` with each note, then with each removed subtree, each removed path, and each new or changed node.
     public func forEach(_ body: (Change) throws(StorageError) -> Void) throws(StorageError) {
         for (key, value) in notes {
             try key.withBytes { key throws(StorageError) in
@@ -38,6 +38,7 @@ public struct ChangeBatch: ~Copyable {
 
 /// A source of changes: the kernel's store, or a list in the test of a storage.
 public protocol ChangeSource: AnyObject {
-    /// Calls `body` with each path that was removed since the generation, then with each new or changed node.
+    /// Calls `body` with each subtree that was removed as a whole since the generation, then with each path that was
+    /// removed, then with each new or changed node.
     func forEachChange(since generation: UInt64, _ body: (Change) throws(StorageError) -> Void) throws(StorageError)
 }

@@ -66,6 +66,10 @@ public enum Change {
     case stored(NodeRecord)
     /// The node at this absolute path is removed.
     case removed(path: UnsafeRawBufferPointer)
+    /// The node at this absolute path is removed, with everything that was below it before this turn. A large subtree
+    /// is one change, so that nobody waits until all its nodes are listed. It comes before the nodes that the turn has
+    /// stored at the same paths.
+    case removedSubtree(path: UnsafeRawBufferPointer)
     /// The kernel's note under this key is new or has changed. The kernel finds it again after a restart. Storage does
     /// not understand the bytes. The key is short text that does not begin with `/` or `@`, so it is never a path.
     case noted(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)

@@ -78,6 +78,10 @@ public final class FailingStorage: Storage {
                     generation: node.generation, children: node.children)
             case .removed(let path):
                 changed[String(decoding: path, as: UTF8.self)] = nil
+            case .removedSubtree(let path):
+                let top = String(decoding: path, as: UTF8.self)
+                changed[top] = nil
+                changed = changed.filter { !$0.key.hasPrefix(top + "/") }
             case .noted(let key, let value): changedNotes[Array(key)] = Array(value)
             case .forgotten(let key): changedNotes[Array(key)] = nil
             }

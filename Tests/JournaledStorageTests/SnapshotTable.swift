@@ -103,7 +103,9 @@ final class SnapshotTable: JournaledTable {
         var image = Self.magic
         try WholeFile.read(descriptor, files.table).withUnsafeBytes { old in
             _ = Self.forEachRecord(in: old) { key, data in
-                if outcome.records[key] == nil { Self.append(key.raw, data, to: &image) }
+                if outcome.records[key] == nil, !outcome.subtrees.contains(key) {
+                    Self.append(key.raw, data, to: &image)
+                }
             }
         }
         for case (let key, let data?) in outcome.records { Self.append(key.raw, data, to: &image) }

@@ -120,6 +120,9 @@ private final class ValueStorage: Storage {
             switch change {
             case .stored(let node): values[Array(node.path)] = Array(node.value)
             case .removed(let path): values[Array(path)] = nil
+            case .removedSubtree(let path):
+                let below = Array(path) + [UInt8(ascii: "/")]
+                values = values.filter { $0.key != Array(path) && !$0.key.starts(with: below) }
             case .noted(let key, let value): notes[Array(key)] = Array(value)
             case .forgotten(let key): notes[Array(key)] = nil
             }

@@ -62,7 +62,7 @@
             defer { free(key.dptr) }
             while key.dptr != nil, !isHurried() {
                 let bytes = Bytes(key.bytes)
-                if outcome.records[bytes] == nil {
+                if outcome.records[bytes] == nil, !outcome.subtrees.contains(bytes) {
                     let data = tdb_fetch(table, key)
                     defer { free(data.dptr) }
                     guard data.dptr != nil else { throw TableFile.failure(table, "read", path).error }

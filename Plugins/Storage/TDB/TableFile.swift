@@ -72,7 +72,7 @@
             if isRewriteCheaper(for: outcome), try rewrite(handle, outcome, isHurried) { return }
             errno = 0
             guard tdb_transaction_start(handle) == 0 else { throw Self.failure(handle, "change", path) }
-            var isGood = true
+            var isGood = removeSubtrees(outcome, from: handle, isHurried)
             for (key, record) in outcome.records where isGood {
                 if isHurried() { break }
                 if let record { isGood = Self.store(handle, key, record) } else { isGood = Self.remove(handle, key) }
@@ -106,16 +106,34 @@
             try identify()
         }
 
+        /// Removes the records of whole subtrees. Only the keys tell which these are.
+        private func removeSubtrees(
+            _ outcome: JournalOutcome, from handle: OpaquePointer, _ isHurried: () -> Bool
+        ) -> Bool {
+            if outcome.subtrees.isEmpty { return true }
+            var key = tdb_firstkey(handle)
+            defer { free(key.dptr) }
+            while key.dptr != nil, !isHurried() {
+                let next = tdb_nextkey(handle, key)
+                let bytes = Bytes(key.bytes)
+                let isGood = !outcome.subtrees.contains(bytes) || Self.remove(handle, bytes)
+                free(key.dptr)
+                key = next
+                if !isGood { return false }
+            }
+            return tdb_error(handle) == TDB_SUCCESS || tdb_error(handle) == TDB_ERR_NOEXIST
+        }
+
         // MARK: Writing the whole table
 
         /// Whether it is cheaper to write the whole table. A transaction costs more with each record that was ever
         /// removed, since libtdb searches one long list for room. If much has changed, it is far cheaper to write
         /// everything in sequence.
         private func isRewriteCheaper(for outcome: JournalOutcome) -> Bool {
-            if outcome.size < Self.rewriteMin { return false }
+            let isSmall = outcome.size < Self.rewriteMin
             // Each time the whole table is written, the disk wears.
             let most = outcome.size * (syncs ? Self.rewriteShareOnDisk : Self.rewriteShare)
-            return place.size <= most
+            return (!outcome.subtrees.isEmpty || !isSmall && place.size <= most)
                 && Disk.space(in: files.folder)?.free ?? .max >= 4 * (place.size + outcome.size)
         }
 

@@ -175,12 +175,14 @@ struct sxp_node {
     size_t children_length;
 };
 
-/* What changed in a turn: exactly one of the four. */
+/* What changed in a turn. Removed subtrees come before all nodes of the batch, and before what is stored again below
+ * them. */
 enum sxp_change_kind {
     SXP_STORED,   /* `node` is new or has changed */
     SXP_REMOVED,  /* the node at `key` is gone */
     SXP_NOTED,    /* the daemon's note `key` has this value; the next daemon gets it back */
-    SXP_FORGOTTEN /* the note `key` is not needed any more */
+    SXP_FORGOTTEN, /* the note `key` is not needed any more */
+    SXP_REMOVED_SUBTREE /* the node at `key` is gone, and all nodes whose paths begin with `key` and a slash */
 };
 struct sxp_change {
     enum sxp_change_kind kind;

@@ -23,6 +23,7 @@ struct record {
     struct record *next;
     char *key, *bytes;
     size_t key_length, length;
+    int is_subtree;
 };
 
 struct shelf {
@@ -184,6 +185,7 @@ static int change(void *self, const struct sxp_change *change)
         append(record, change->value, change->value_length);
     }
     /* A record without bytes removes the key. */
+    record->is_subtree = change->kind == SXP_REMOVED_SUBTREE;
     record->next = shelf->pending;
     shelf->pending = record;
     return 0;
@@ -195,6 +197,21 @@ static void abandon(void *self)
     while (shelf->pending != NULL) {
         struct record *record = shelf->pending;
         shelf->pending = record->next;
+        drop(record);
+    }
+}
+
+static void remove_subtree(struct shelf *shelf, const struct record *top)
+{
+    struct record **at = &shelf->records;
+    while (*at != NULL) {
+        struct record *record = *at;
+        if (record->key_length < top->key_length || memcmp(record->key, top->key, top->key_length) != 0
+            || (record->key_length > top->key_length && record->key[top->key_length] != '/')) {
+            at = &record->next;
+            continue;
+        }
+        *at = record->next;
         drop(record);
     }
 }
@@ -227,9 +244,16 @@ static int commit(void *self)
         return ENOSPC;
     }
 #endif
+    for (struct record *record = shelf->pending; record != NULL; record = record->next)
+        if (record->is_subtree)
+            remove_subtree(shelf, record);
     while (shelf->pending != NULL) {
         struct record *record = shelf->pending;
         shelf->pending = record->next;
+        if (record->is_subtree) {
+            drop(record);
+            continue;
+        }
         struct record *old = find(&shelf->records, record->key, record->key_length, 1);
         if (old != NULL)
             drop(old);
