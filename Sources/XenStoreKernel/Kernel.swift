@@ -32,6 +32,8 @@ package final class Kernel {
         trace = Trace(log: log)
         accounts = Accounts(policies: policies, log: log)
         store = Store(ledger: accounts.ledger, hashing: PathHash(seed: seed), rootPermissions: .ofControl)
+        accounts.find(detached: { [store] in store.history.detachedCount == 0 ? nil : store.nodes.detachedUsage(of: $0)
+        })
         notes = Notes(areKept: keepsBatches)
         streams = Streams(notes: notes, sessions: sessions)
         flow = FlowControl(sessions: sessions, accounts: accounts, schedule: schedule)
@@ -43,10 +45,11 @@ package final class Kernel {
 
         let events = Events(
             ledger: accounts.ledger, schedule: schedule, unsent: unsent, hashing: store.hashing, trace: trace)
-        let changes = Changes(
-            store: store, watches: watches, events: events, schedule: schedule, areStored: keepsBatches)
         // The first one reads the paths of requests. The second one reads those that the kernel makes meanwhile.
         let (scanner, innerScanner) = (PathScanner(hashing: store.hashing), PathScanner(hashing: store.hashing))
+        let changes = Changes(
+            store: store, watches: watches, events: events, schedule: schedule, scanner: innerScanner,
+            areStored: keepsBatches)
         domains = Domains(
             connections: Connections(
                 sessions: sessions, accounts: accounts, flow: flow, unsent: unsent, watches: watches,
@@ -202,16 +205,16 @@ extension Kernel {
     package func finishTurn(storageLoad: Int) -> Wait {
         schedule.storageLoad = storageLoad
         if nothingWaits { return .forever }
-        let hasLeftovers = store.history.hasLeftovers && store.history.freeLeftovers()
+        let mustFree = store.history.mustFree && store.history.freeSlice()
         var deadline = min(flow.expireReservation(), unsent.expire())
         if hasBacklog { deadline = min(deadline, accounts.now.advanced(byMilliseconds: Kernel.storagePause)) }
-        if schedule.isBacklogReady || !sessions.touched.isEmpty || hasLeftovers || domains.mustGoOn { return .none }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || mustFree || domains.mustGoOn { return .none }
         return deadline.map { .until($0) } ?? .forever
     }
 
     /// Whether nobody and nothing waits for another turn. This is usual, and to ask it first is much cheaper.
     private var nothingWaits: Bool {
-        sessions.touched.isEmpty && !hasBacklog && !store.history.hasLeftovers && !unsent.awaitsDeadlines
+        sessions.touched.isEmpty && !hasBacklog && !store.history.mustFree && !unsent.awaitsDeadlines
             && !flow.reservations.isOpen && !domains.mustGoOn
     }
 

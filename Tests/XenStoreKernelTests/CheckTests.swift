@@ -56,6 +56,18 @@ import XenStoreWire
         #expect(StoreCheck.problems(of: house.store) == ["/d/a does not know its own path"])
     }
 
+    @Test func aNodeThatItsParentDoesNotListIsFound() throws {
+        house.store.pointer(try node("/d")).pointee.lastChild = try node("/d/a")
+        #expect(StoreCheck.problems(of: house.store) == ["/d/b is not in its place in its parent's list"])
+    }
+
+    @Test func aNodeWhoseParentIsGoneIsFound() throws {
+        let id = try node("/d")
+        house.store.pointer(id).pointee.removed = 1
+        #expect(StoreCheck.problems(of: house.store).contains("/d/a is left, and its parent is gone"))
+        house.store.pointer(id).pointee.removed = 0
+    }
+
     @Test func checkLogsWhatIsWrong() {
         house.engine.kernel.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(dom0.ask(.control, "check\0") == .ok)

@@ -12,6 +12,8 @@ final class Accounts {
     let limits: (any LimitTable)?
     private let policies: [any Policy]
     private let log: (LogLevel, String) -> Void
+    /// What still counts to a domain, though it was removed with an ancestor; nil if there is nothing.
+    private var detachedUsage: (DomainID) -> Usage? = { _ in nil }
     private var complaints = Complaints()
     /// The readers whose snapshots pin more than at the last check.
     private(set) var overdrawn: [TransactionReader] = []
@@ -23,6 +25,19 @@ final class Accounts {
     }
 
     // MARK: Counting
+
+    /// Large removed subtrees count to their owners until they are freed. `detached` finds out how much of a domain's
+    /// usage that is.
+    func find(detached: @escaping (DomainID) -> Usage?) { detachedUsage = detached }
+
+    /// What a domain holds, without what was removed and is not freed yet.
+    func usage(of domain: DomainID) -> Usage {
+        var usage = ledger[domain]
+        guard let detached = detachedUsage(domain) else { return usage }
+        usage.nodes -= detached.nodes
+        usage.memory -= detached.memory
+        return usage
+    }
 
     func held(by session: Session) -> Usage {
         guard session.peer.limits != nil else { return ledger[session.domain] }
@@ -103,10 +118,27 @@ final class Accounts {
     func refusal(of resource: Resource, amount: Int, _ session: Session) -> WireError? {
         if let limits = session.peer.limits { return limits.refusal(of: resource, amount: amount) }
         if session.isPrivileged { return nil }
+        guard let error = refusal(of: resource, amount: amount, by: session.domain) else { return nil }
+        return refusal(error, of: resource, amount: amount, by: session.domain)
+    }
+
+    private func refusal(of resource: Resource, amount: Int, by domain: DomainID) -> WireError? {
         for policy in policies {
-            if let error = policy.refusal(of: resource, amount: amount, for: session.domain) { return error }
+            if let error = policy.refusal(of: resource, amount: amount, for: domain) { return error }
         }
         return nil
+    }
+
+    /// Judges again, if a part of the amount was removed and is not freed yet.
+    private func refusal(_ error: WireError, of resource: Resource, amount: Int, by domain: DomainID) -> WireError? {
+        guard let detached = detachedUsage(domain) else { return error }
+        let gone =
+            switch resource {
+            case .nodes: detached.nodes
+            case .memory, .softMemory: detached.memory
+            default: 0
+            }
+        return gone == 0 ? error : refusal(of: resource, amount: amount - gone, by: domain)
     }
 
     func allow(_ resource: Resource, amount: Int, _ session: Session) throws(WireError) {

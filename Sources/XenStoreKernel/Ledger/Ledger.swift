@@ -75,14 +75,14 @@ final class Ledger {
 
     func resetPeaks() { peak = Usage() }
 
-    /// Sets the number of nodes of each domain, and returns the old number where it was wrong.
-    func setNodes(_ counted: [DomainID: Int]) -> [(domain: DomainID, was: Int)] {
+    /// Sets the number of nodes of each domain, by its number, and returns the old number where it was wrong.
+    func setNodes(_ counted: [Int]) -> [(domain: DomainID, was: Int)] {
         var wrong: [(domain: DomainID, was: Int)] = []
         for page in 0..<256 {
             guard let usages = pages[page] else { continue }
             for index in 0..<256 {
                 let domain = DomainID(UInt16(page << 8 | index))
-                let nodes = counted[domain] ?? 0
+                let nodes = counted[Int(domain.rawValue)]
                 if usages[index].nodes != nodes { wrong.append((domain, usages[index].nodes)) }
                 usages[index].nodes = nodes
             }

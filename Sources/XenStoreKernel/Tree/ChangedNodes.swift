@@ -62,6 +62,7 @@ extension Store {
     /// Whether the node is in the store now: its record is in use, and not only by a snapshot or a draft.
     fileprivate func isInTree(_ id: NodeID) -> Bool {
         let node = pointer(id)
-        return node.pointee.isLive && node.pointee.created != 0 && node.pointee.created != Node.unborn
+        if !node.pointee.isLive || node.pointee.created == 0 || node.pointee.created == Node.unborn { return false }
+        return history.detachedCount == 0 || !nodes.isDetached(id)
     }
 }

@@ -102,18 +102,6 @@ final class Draft {
         }
     }
 
-    private func next(after id: NodeID, within top: NodeID) -> NodeID {
-        let child = firstChild(of: id)
-        if child.exists { return child }
-        var node = id
-        while node != top {
-            let sibling = nextSibling(of: node)
-            if sibling.exists { return sibling }
-            node = parent(of: node)
-        }
-        return .none
-    }
-
     private func markTouched(_ hash: UInt64) {
         if touched[hash] == nil { touched[hash] = touched.count }
     }

@@ -75,7 +75,10 @@ struct HashIndex: ~Copyable {
         slots[hole].record = 0
         count -= 1
         let capacity = mask &+ 1
-        if capacity > HashIndex.capacityMin, count < capacity / 8 { resize(to: capacity / 2) }
+        // Late and by much: others wait while this looks at all slots.
+        if capacity > HashIndex.capacityMin, count < capacity / 32 {
+            resize(to: max(HashIndex.capacityMin, capacity / 8))
+        }
     }
 
     private mutating func resize(to capacity: Int) {

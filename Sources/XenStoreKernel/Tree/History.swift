@@ -8,12 +8,36 @@ final class History {
     private(set) var snapshots = Snapshots()
     /// What closed snapshots have left, and what must still be handed on or freed.
     private var leftovers = Leftovers()
+    /// The subtrees that were removed as a whole, and that nobody has to bring back any more.
+    private var detached: DetachedTrees
+    /// The number of detached subtrees whose nodes are not all gone, with those that somebody may have to bring back.
+    private(set) var detachedCount = 0
+    /// A larger subtree is removed as a whole.
+    var slices = Slices()
 
-    init(of nodes: NodeTable) { self.nodes = nodes }
+    /// How much work others wait for at most. So that tests with small trees cut them up as well, a debug build has
+    /// small numbers.
+    struct Slices {
+        #if DEBUG
+            private static let usual = (smallTree: 3, nodes: 2)
+        #else
+            private static let usual = (smallTree: 2048, nodes: 2048)
+        #endif
+        /// The number of nodes of the largest subtree that is removed node by node, as part of a request.
+        var smallTree = usual.smallTree
+        /// The number of nodes that one turn frees of a larger one: some hundreds of microseconds of work.
+        var nodes = usual.nodes
+    }
+
+    init(of nodes: NodeTable) {
+        self.nodes = nodes
+        detached = DetachedTrees(in: nodes)
+    }
 
     /// The number of older versions that are kept.
     var versionCount: Int { versions.count }
-    var hasLeftovers: Bool { !leftovers.isEmpty }
+    /// Whether there is something to free: see ``freeSlice()``.
+    var mustFree: Bool { !leftovers.isEmpty || !detached.isEmpty }
 
     /// The node's content at this generation.
     func content(of id: NodeID, at generation: UInt64) -> NodeContent {
@@ -44,8 +68,9 @@ final class History {
     /// Closes a snapshot that was opened with the same `undoable` and `reader`, and frees what only it showed.
     ///
     /// Others may have written much while a guest's snapshot was open. That is not the guest's work, so
-    /// ``freeLeftovers()`` frees it in slices. What an older snapshot may have to undo is handed on at once.
+    /// ``freeSlice()`` frees it in slices. What an older snapshot may have to undo is handed on at once.
     func closeSnapshot(_ generation: UInt64, undoable: Bool = false, reader: (any SnapshotReader)? = nil) {
+        defer { if snapshots.hasReleased { detached.append(snapshots.takeReleased()) } }
         guard let (kept, isNeeded) = snapshots.close(generation, undoable: undoable, reader: reader) else { return }
         if kept.isEmpty { return }
         if isNeeded || leftovers.isEmpty && kept.count <= History.littleLeft {
@@ -61,13 +86,36 @@ final class History {
     /// A snapshot that leaves less than this is freed at once, as part of the request that closes it.
     private static let littleLeft = 64
 
-    /// Frees a slice of what closed snapshots have left. Returns whether more is left.
-    func freeLeftovers() -> Bool {
+    /// Frees a slice of what closed snapshots have left, and of detached subtrees. Returns whether more is left.
+    func freeSlice() -> Bool {
         for _ in 0..<History.sliceOfLeftovers {
-            guard let kept = leftovers.takeFirst() else { return false }
+            guard let kept = leftovers.takeFirst() else { break }
             handOn(kept)
         }
-        return !leftovers.isEmpty
+        for _ in 0..<slices.nodes {
+            guard let (id, removed, isTop) = detached.takeNext() else { break }
+            if nodes.pointer(id).pointee.isLive {
+                nodes.discharge(id)
+                nodes.markRemoved(id, since: removed)
+            }
+            handOn(.node(id))
+            if isTop { detachedCount -= 1 }
+        }
+        return mustFree
+    }
+
+    /// Frees a removed node that no snapshot shows.
+    func freeUnshown(_ id: NodeID) {
+        let node = nodes.pointer(id).pointee
+        // Versions, or removed nodes below this one, must go before it.
+        if node.firstChild.exists, !detached.isEmpty {
+            detachedCount += 1
+            detached.append([id])
+        } else if node.versions != 0 || node.firstChild.exists {
+            leftovers.append([.node(id)])
+        } else {
+            nodes.free(id)
+        }
     }
 
     /// Keeps something for the next older snapshot that shows it, or frees it if there is none.
@@ -78,11 +126,8 @@ final class History {
             if let heir = snapshots.showing(from: node.created, until: node.removed) {
                 snapshots.keep(
                     kept, at: heir, bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
-            } else if node.versions != 0 {
-                // An older snapshot that was closed later has left these versions. They must go before the node.
-                leftovers.append([kept])
             } else {
-                nodes.free(id)
+                freeUnshown(id)
             }
         case .version(let id, let until):
             if let version = version(of: id, until: until)?.pointee,
@@ -105,8 +150,10 @@ final class History {
     /// Undoes all changes since the newest snapshot, which must be undoable and stays open. Created nodes are gone,
     /// changed and removed ones are as before. Only the generation goes on.
     func undoToNewestSnapshot() {
-        let (kept, created) = snapshots.takeNewest()
+        let (kept, created, detached) = snapshots.takeNewest()
         let generation = snapshots.newest
+        for top in detached.reversed() { undoRemoval(of: top) }
+        detachedCount -= detached.count
         for id in created.reversed() {
             let node = nodes.pointer(id).pointee
             // The node may be gone since, and its number may belong to another node.
@@ -135,6 +182,12 @@ final class History {
         if node.created > snapshots.newest { return false }
         snapshots.keep(.node(id), bytes: footprint(of: node), permissions: nodes.permissions[node.permissions])
         return true
+    }
+
+    /// Keeps the top of a detached subtree as long as somebody may have to bring it back. Then the subtree is freed.
+    func keep(detached top: NodeID) {
+        detachedCount += 1
+        if !snapshots.keep(detached: top) { detached.append([top]) }
     }
 
     /// Keeps the node's content if a snapshot shows it. To be called before each change.

@@ -14,8 +14,10 @@ final class NodeTable {
     private var index = HashIndex()
     /// Grows by one with every change of the tree.
     private(set) var generation: UInt64 = 1
-    /// The number of nodes in the tree, with the special ones.
+    /// The number of nodes in the tree, with the special ones, and of those that were detached and are not freed yet.
     private(set) var count = 0
+    /// The check that is under way: what it has counted follows each change.
+    var check: StoreCheck?
 
     /// The root, which always exists.
     let root = NodeID(number: 1)
@@ -42,7 +44,7 @@ final class NodeTable {
     func find(_ path: Path) -> NodeID {
         NodeID(
             number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
-                records[number].pointee.isLive && matches(NodeID(number: number), path)
+                matches(NodeID(number: number), path) { $0.pointee.isLive }
             })
     }
 
@@ -50,13 +52,16 @@ final class NodeTable {
     func find(_ path: Path, at generation: UInt64) -> NodeID {
         NodeID(
             number: index.find(UInt32(truncatingIfNeeded: path.hash)) { number in
-                records[number].pointee.existed(at: generation) && matches(NodeID(number: number), path)
+                matches(NodeID(number: number), path) { $0.pointee.existed(at: generation) }
             })
     }
 
-    /// Whether the node's path, read from its end, is `path`.
+    /// Whether the node's path, read from its end, is `path`, and the node and all its ancestors are `there`. A node
+    /// goes away with its ancestor, long before its own record does.
     @inline(__always)
-    private func matches(_ id: NodeID, _ path: Path) -> Bool {
+    private func matches(
+        _ id: NodeID, _ path: Path, where isThere: (UnsafeMutablePointer<Node>) -> Bool
+    ) -> Bool {
         if path.isSpecial || path.depth == 0 {
             let node = pointer(id)
             return !node.pointee.parent.exists && node.pointee.name.isEqual(to: path.bytes)
@@ -65,6 +70,7 @@ final class NodeTable {
         var end = path.bytes.count
         while true {
             let node = pointer(id)
+            if !isThere(node) { return false }
             if !node.pointee.parent.exists { return end == 0 && id == root }
             let length = Int(node.pointee.nameLength)
             let start = end &- length
@@ -77,6 +83,17 @@ final class NodeTable {
             end = start &- 1
             id = node.pointee.parent
         }
+    }
+
+    /// Whether an ancestor of the node was removed as the top of a subtree. Then the node's record is about to go.
+    func isDetached(_ id: NodeID) -> Bool {
+        var id = pointer(id).pointee.parent
+        while id.exists {
+            let node = pointer(id)
+            if !node.pointee.isLive { return true }
+            id = node.pointee.parent
+        }
+        return false
     }
 
     /// The node with a special name, such as `@releaseDomain`, or none.
@@ -105,6 +122,15 @@ final class NodeTable {
                 id = pointer(id).pointee.parent
             }
         }
+    }
+
+    /// Each node has a smaller number.
+    var numbersEnd: UInt32 { records.next }
+
+    /// Whether the record is a node's, and not only a draft's.
+    func isNode(_ id: NodeID) -> Bool {
+        let created = pointer(id).pointee.created
+        return created != 0 && created != Node.unborn
     }
 
     /// The number of records in use: live nodes, kept ones, and those of drafts.
@@ -157,8 +183,9 @@ final class NodeTable {
         node.pointee.childNamesLength = UInt32(truncatingIfNeeded: Int(node.pointee.childNamesLength) + length)
     }
 
-    /// Marks that the node is not in the tree any more. Its record stays.
-    func markRemoved(_ id: NodeID) {
+    /// Marks that the node is not in the tree any more since a generation: now, or when an ancestor was detached. Its
+    /// record stays.
+    func markRemoved(_ id: NodeID, since generation: UInt64) {
         pointer(id).pointee.removed = generation
         count -= 1
     }
@@ -258,21 +285,44 @@ final class NodeTable {
     }
 
     private func adjustLedger(for id: NodeID, by sign: Int) {
+        let list = permissions[pointer(id).pointee.permissions]
+        ledger.adjustNodes(of: list.owner, by: sign, bytes: sign * bytes(of: id, list))
+        if let check { check.follow(id, by: sign) }
+    }
+
+    private func bytes(of id: NodeID, _ list: borrowing PermissionList) -> Int {
         let node = pointer(id)
-        let list = permissions[node.pointee.permissions]
-        let bytes = 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + Int(node.pointee.pathLength)
-        ledger.adjustNodes(of: list.owner, by: sign, bytes: sign * bytes)
+        return 16 + 8 * list.entries.count + Int(node.pointee.valueLength) + Int(node.pointee.pathLength)
     }
 
     /// The nodes in the tree that have this list of permissions, in no order.
     func nodes(with list: PermissionsID) -> [NodeID] {
         var found: [NodeID] = []
+        forEachCounted(with: list) { if !isDetached($0) { found.append($0) } }
+        return found
+    }
+
+    /// What still counts to a domain, though it was removed with an ancestor.
+    func detachedUsage(of domain: DomainID) -> Usage {
+        var usage = Usage()
+        for list in permissions.lists(naming: domain) where permissions.owner(of: list) == domain {
+            forEachCounted(with: list) { id in
+                if !isDetached(id) { return }
+                usage.nodes += 1
+                usage.memory += bytes(of: id, permissions[list])
+            }
+        }
+        return usage
+    }
+
+    /// Calls `body` with each node that has this list and counts to its owner: those in the tree, and those whose
+    /// ancestors were detached.
+    private func forEachCounted(with list: PermissionsID, _ body: (NodeID) -> Void) {
         var node = permissions.firstNode(with: list)
         while node.exists {
-            found.append(node)
+            body(node)
             node = pointer(node).pointee.nextAlike
         }
-        return found
     }
 
     func append(_ id: NodeID, to parent: NodeID) {

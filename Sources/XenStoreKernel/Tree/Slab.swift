@@ -6,7 +6,7 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
     private var chunkCount = 0
     private var chunkCapacity = 8
     /// Each number below this was used at least once.
-    private var next: UInt32 = 1
+    private(set) var next: UInt32 = 1
     private var free: [UInt32] = []
 
     private static var chunkBits: UInt32 { 10 }

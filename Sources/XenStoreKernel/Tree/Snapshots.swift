@@ -25,6 +25,8 @@ struct Snapshots {
         var readers: [any SnapshotReader] = []
         var kept: [Kept] = []
         var created: [NodeID] = []
+        /// The tops of subtrees that were removed as a whole, and that somebody may have to bring back.
+        var detached: [NodeID] = []
         /// The bytes kept that none of the readers may read.
         var unpaid = 0
     }
@@ -32,6 +34,9 @@ struct Snapshots {
     private(set) var open: [Snapshot] = []
     /// The list of a closed snapshot, for its capacity: each turn opens a snapshot.
     private var spare: [Kept] = []
+
+    /// The tops of subtrees that nobody has to bring back any more.
+    private var released: [NodeID] = []
 
     var isEmpty: Bool { open.isEmpty }
     /// The newest generation at which anybody looks. Younger content need not be kept.
@@ -82,6 +87,34 @@ struct Snapshots {
         open[open.count - 1].created.append(node)
     }
 
+    /// Keeps a subtree that was removed as a whole for the newest snapshot that may have to bring it back. Returns false
+    /// if there is none.
+    mutating func keep(detached top: NodeID) -> Bool {
+        if undoers == 0 { return false }
+        guard let index = open.lastIndex(where: { $0.undoers > 0 }) else { return false }
+        open[index].detached.append(top)
+        return true
+    }
+
+    var hasReleased: Bool { !released.isEmpty }
+
+    /// Takes the tops of subtrees that nobody has to bring back any more, in the order of their removal.
+    mutating func takeReleased() -> [NodeID] {
+        defer { released = [] }
+        return released
+    }
+
+    /// The last of those who may go back to the snapshot at `index` has left it.
+    private mutating func release(detachedOf index: Int) {
+        let tops = open[index].detached
+        open[index].detached = []
+        if let older = open[..<index].lastIndex(where: { $0.undoers > 0 }) {
+            open[older].detached += tops
+        } else {
+            released += tops
+        }
+    }
+
     /// Removes one user of the snapshot at `generation`. After the last one, returns what was kept, and whether an
     /// older snapshot needs it at once, to undo changes.
     mutating func close(_ generation: UInt64, undoable: Bool, reader: (any SnapshotReader)?) -> (
@@ -92,6 +125,7 @@ struct Snapshots {
         if undoable {
             open[index].undoers -= 1
             undoers -= 1
+            if open[index].undoers == 0, !open[index].detached.isEmpty { release(detachedOf: index) }
         }
         if let reader { open[index].readers.removeAll { $0 === reader } }
         // The remaining users need not pay, so the rest is nobody's debt.
@@ -128,10 +162,11 @@ struct Snapshots {
         return index >= 0 && open[index].generation >= from ? index : nil
     }
 
-    /// Takes out what was kept and created since the newest snapshot, to undo it.
-    mutating func takeNewest() -> (kept: [Kept], created: [NodeID]) {
+    /// Takes out what was kept, created and detached since the newest snapshot, to undo it.
+    mutating func takeNewest() -> (kept: [Kept], created: [NodeID], detached: [NodeID]) {
         let last = open.count - 1
-        let taken = (open[last].kept, open[last].created)
+        let taken = (open[last].kept, open[last].created, open[last].detached)
+        open[last].detached = []
         open[last].kept = []
         open[last].created = []
         for reader in open[last].readers { reader.release() }

@@ -87,13 +87,24 @@ final class Store {
 
     /// Removes a node that has no children any more.
     func removeLeaf(_ id: NodeID) {
+        takeOut(id)
+        // Its versions stay for older snapshots.
+        if !history.keep(removed: id) { history.freeUnshown(id) }
+    }
+
+    /// Removes a node and everything below it in a few steps, however much that is. Nobody finds the nodes any more;
+    /// ``History/freeSlice()`` frees them later, and counts them until then.
+    func detach(_ top: NodeID) {
+        takeOut(top)
+        history.keep(detached: top)
+    }
+
+    private func takeOut(_ id: NodeID) {
         nodes.advance()
         let node = pointer(id)
         nodes.discharge(id)
         touchChildren(of: node.pointee.parent, by: -(Int(node.pointee.nameLength) + 1))
-        nodes.markRemoved(id)
-        // Its versions stay for older snapshots.
-        if !history.keep(removed: id) { nodes.free(id) }
+        nodes.markRemoved(id, since: generation)
     }
 
     /// To be called before the parent's list of children changes.

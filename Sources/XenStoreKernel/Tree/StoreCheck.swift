@@ -2,78 +2,139 @@
 import XenStoreWire
 
 /// CONTROL `check`: whether the store agrees with itself, and whether each domain's nodes are counted right.
-struct StoreCheck {
+///
+/// It looks at one record after another. Others may change the store in between: what it has counted so far follows
+/// the changes, so that it is right in the end. Nodes of detached subtrees still count until they are freed.
+final class StoreCheck {
     private let nodes: NodeTable
     private let store: Store
-    private var problems: [String] = []
+    private(set) var problems: [String] = []
+    /// The nodes with smaller numbers were looked at and counted.
+    private var next: UInt32 = 1
+    /// After all nodes were counted: those with smaller numbers were compared with their counts.
+    private var compared: UInt32 = 1
     private var seen = 0
-    private var counted: [DomainID: Int] = [:]
+    private var counted = [Int](repeating: 0, count: 1 << 16)
+    /// The bytes of the names of each node's children, by the node's number.
+    private var names: [UInt32]
 
     private init(_ store: Store) {
         self.store = store
         nodes = store.nodes
+        names = Array(repeating: 0, count: Int(nodes.numbersEnd))
     }
 
     /// Returns the contradictions it finds, for the operator. The counts of nodes are right afterwards.
     static func problems(of store: Store) -> [String] {
-        var check = StoreCheck(store)
-        check.lookAtTree()
-        check.lookAtSpecials()
-        check.compareCounts()
+        let check = StoreCheck(store)
+        while check.goOn(atMost: .max) {}
         return check.problems
     }
 
-    private mutating func lookAtTree() {
-        var isListed: Set<NodeID> = [store.root]
-        var found: [NodeID] = []
-        store.forEachPostorder(from: store.root) { found.append($0) }
-        for id in found {
-            count(id)
-            lookAtChildren(of: id, &isListed)
-            if id != store.root, !knowsItsPath(id) { problems.append("\(text(id)) does not know its own path") }
-            if !nodes.isLinked(id) { problems.append("\(text(id)) is not found by its permissions") }
-            if !nodes.isIndexed(id) { problems.append("\(text(id)) cannot be found by its path") }
-        }
+    /// Begins a check in slices. Only one at a time can follow the changes.
+    static func begin(_ store: Store) -> StoreCheck {
+        let check = StoreCheck(store)
+        store.nodes.check = check
+        return check
     }
 
-    private mutating func count(_ id: NodeID) {
-        seen += 1
-        counted[store.owner(of: id), default: 0] += 1
+    /// Looks at this number of further nodes. Returns whether some are left.
+    func goOn(atMost count: Int) -> Bool {
+        var left = count
+        while left > 0, next < nodes.numbersEnd {
+            let id = NodeID(number: next)
+            next += 1
+            if nodes.isNode(id) { look(at: id) }
+            left -= 1
+        }
+        while left > 0, next == nodes.numbersEnd, compared < next {
+            compareNames(of: NodeID(number: compared))
+            compared += 1
+            left -= 1
+        }
+        if next < nodes.numbersEnd || compared < next { return true }
+        end()
+        return false
     }
 
-    private mutating func lookAtChildren(of id: NodeID, _ isListed: inout Set<NodeID>) {
-        var names = 0
-        var child = store.firstChild(of: id)
-        while child.exists {
-            names += Int(store.pointer(child).pointee.nameLength) + 1
-            if store.parent(of: child) != id { problems.append("\(text(child)) does not know its parent") }
-            if !isListed.insert(child).inserted { problems.append("\(text(child)) is listed twice") }
-            child = store.nextSibling(of: child)
-        }
-        if names != store.childNamesLength(of: id, limit: .max) {
-            problems.append("\(text(id)) has miscounted the names of its children")
-        }
+    private func end() {
+        if nodes.check === self { nodes.check = nil }
+        for name in Store.specialNames where !nodes.find(special: name).exists { problems.append("\(name) is missing") }
+        compareCounts()
     }
 
-    private func knowsItsPath(_ id: NodeID) -> Bool {
+    // MARK: Counting
+
+    /// The node begins to count to its owner, or ends.
+    func follow(_ id: NodeID, by sign: Int) {
+        if id.number < next { count(id, by: sign) }
+    }
+
+    private func count(_ id: NodeID, by sign: Int) {
+        seen += sign
+        counted[Int(store.owner(of: id).rawValue)] += sign
         let node = store.pointer(id).pointee
+        guard node.parent.exists else { return }
+        let parent = Int(node.parent.number)
+        if parent >= names.count { names += Array(repeating: 0, count: parent + 1) }
+        names[parent] = names[parent] &+ UInt32(truncatingIfNeeded: sign * (Int(node.nameLength) + 1))
+    }
+
+    // MARK: Looking
+
+    private func look(at id: NodeID) {
+        let node = store.pointer(id).pointee
+        guard node.isLive, node.parent.exists || id == store.root || isSpecial(id) else { return }
+        count(id, by: 1)
+        if node.parent.exists {
+            if !knowsItsPath(node) { problems.append("\(text(id)) does not know its own path") }
+            if !isListed(id, node) { problems.append("\(text(id)) is not in its place in its parent's list") }
+            if !store.pointer(node.parent).pointee.isLive, store.history.detachedCount == 0 {
+                problems.append("\(text(id)) is left, and its parent is gone")
+            }
+        }
+        if !nodes.isLinked(id) { problems.append("\(text(id)) is not found by its permissions") }
+        if !nodes.isIndexed(id) { problems.append("\(text(id)) cannot be found by its path") }
+    }
+
+    private func isSpecial(_ id: NodeID) -> Bool { Store.specialNames.contains { store.name(of: id).isEqual(to: $0) } }
+
+    private func knowsItsPath(_ node: Node) -> Bool {
         let parent = store.pointer(node.parent).pointee
         let above = node.parent == store.root ? 0 : Int(parent.pathLength)
         return node.hash == store.hashing.child(node.name, of: parent.hash)
             && Int(node.pathLength) == above + 1 + Int(node.nameLength)
     }
 
-    private mutating func lookAtSpecials() {
-        for name in Store.specialNames {
-            let id = nodes.find(special: name)
-            if id.exists { count(id) } else { problems.append("\(name) is missing") }
-        }
+    /// Whether the siblings before and after the node, or its parent, lead to it, and nothing else does.
+    private func isListed(_ id: NodeID, _ node: Node) -> Bool {
+        guard nodes.isNode(node.parent) else { return false }
+        let parent = store.pointer(node.parent).pointee
+        let before =
+            node.previousSibling.exists
+            ? store.pointer(node.previousSibling).pointee.nextSibling : parent.firstChild
+        let after =
+            node.nextSibling.exists ? store.pointer(node.nextSibling).pointee.previousSibling : parent.lastChild
+        return before == id && after == id
     }
 
-    private mutating func compareCounts() {
+    // MARK: Comparing
+
+    private func compareNames(of id: NodeID) {
+        guard nodes.isNode(id) else { return }
+        let node = store.pointer(id).pointee
+        let names = Int(id.number) < names.count ? names[Int(id.number)] : 0
+        if !node.isLive || names == node.childNamesLength { return }
+        // Nobody keeps this number of a detached node.
+        if store.history.detachedCount > 0, nodes.isDetached(id) { return }
+        problems.append("\(text(id)) has miscounted the names of its children")
+    }
+
+    private func compareCounts() {
         if seen != store.count { problems.append("\(seen) nodes are there, \(store.count) were counted") }
         for (domain, nodes) in nodes.ledger.setNodes(counted) {
-            problems.append("domain \(domain.rawValue) owns \(counted[domain] ?? 0) nodes, \(nodes) were counted")
+            problems.append(
+                "domain \(domain.rawValue) owns \(counted[Int(domain.rawValue)]) nodes, \(nodes) were counted")
         }
     }
 

@@ -54,6 +54,29 @@ extension Tree {
         }
     }
 
+    /// The next node of a walk from `top` over everything below it, each node before its children.
+    func next(after id: NodeID, within top: NodeID) -> NodeID {
+        let child = firstChild(of: id)
+        if child.exists { return child }
+        var node = id
+        while node != top {
+            let sibling = nextSibling(of: node)
+            if sibling.exists { return sibling }
+            node = parent(of: node)
+        }
+        return .none
+    }
+
+    /// Whether a node and everything below it are more than `most` nodes. Looks at no more than that.
+    func isSubtree(_ top: NodeID, largerThan most: Int) -> Bool {
+        var node = top
+        for _ in 0..<most {
+            node = next(after: node, within: top)
+            if !node.exists { return false }
+        }
+        return true
+    }
+
     /// The nearest ancestor of `path` that exists, and how many components it has. There is always
     /// one for a path in the tree: the root.
     func nearestAncestor(of path: Path) -> (node: NodeID, depth: Int) {

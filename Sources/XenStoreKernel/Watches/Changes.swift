@@ -7,16 +7,20 @@ final class Changes {
     private let watches: Watches
     private let events: Events
     private let schedule: Schedule
+    private let scanner: PathScanner
     /// Whether each change becomes a record of storage, which is also work.
     private let areStored: Bool
     /// The watches that fire on the current change. Kept for its capacity.
     private var found: [Watch] = []
 
-    init(store: Store, watches: Watches, events: Events, schedule: Schedule, areStored: Bool) {
+    init(
+        store: Store, watches: Watches, events: Events, schedule: Schedule, scanner: PathScanner, areStored: Bool
+    ) {
         self.store = store
         self.watches = watches
         self.events = events
         self.schedule = schedule
+        self.scanner = scanner
         self.areStored = areStored
     }
 
@@ -43,6 +47,10 @@ final class Changes {
     @discardableResult
     func removeSubtree(_ path: Path, _ top: NodeID, mustTell: Bool = true, _ cause: inout Cause) -> Bool {
         let mustTell = mustTell && !watches.isEmpty
+        if cause.replay?.isBounded != true, store.isSubtree(top, largerThan: store.history.slices.smallTree) {
+            detach(path, top, mustTell, &cause)
+            return true
+        }
         var isAffordable = true
         store.forEachPostorder(from: top) { id in
             if let replay = cause.replay, isAffordable { isAffordable = replay.spendRemoval() }
@@ -50,20 +58,46 @@ final class Changes {
             schedule.spend(Work.change)
             let node = store.pointer(id).pointee
             if areStored { schedule.spend(Int(node.pathLength) >> Work.recordShift) }
-            guard mustTell && (id == top || watches.contains(hash: node.hash)) else { return store.removeLeaf(id) }
-            let bytes = id == top ? [] : store.path(of: id)
-            let notice = ChangeNotice(ofRemoval: id, isExact: id != top, in: store)
-            // The list must outlive the node, because it says which clients may know.
-            store.permissions.retain(node.permissions)
+            if mustTell, id != top, watches.contains(hash: node.hash) { announceLoss(of: id, &cause) }
+            if mustTell, id == top { return announceRemoval(of: id, path, &cause) { store.removeLeaf(id) } }
             store.removeLeaf(id)
-            if id == top { announce(path, notice, &cause) } else { announceExact(bytes, node.hash, notice, &cause) }
-            store.permissions.release(node.permissions)
         }
         return isAffordable
     }
 
+    /// Removes a large subtree at once. The watches below it are found from the watches, not from the nodes; their
+    /// events come in the same order.
+    private func detach(_ path: Path, _ top: NodeID, _ mustTell: Bool, _ cause: inout Cause) {
+        schedule.spend(store.history.slices.smallTree * Work.change)
+        if !mustTell { return store.detach(top) }
+        var watched: Set<NodeID> = []
+        var ways = WaysToNodes(in: store)
+        watches.forEachPath(below: path) { bytes in
+            guard let path = try? scanner.scan(bytes, home: .control) else { return }
+            let id = store.find(path)
+            if !id.exists { return }
+            watched.insert(id)
+            ways.add(id)
+        }
+        ways.forEachPostorder(below: top, where: watched.contains) { announceLoss(of: $0, &cause) }
+        announceRemoval(of: top, path, &cause) { store.detach(top) }
+    }
+
+    /// Sends the events of a removal of a node, which `remove` does.
+    private func announceRemoval(of id: NodeID, _ path: Path, _ cause: inout Cause, _ remove: () -> Void) {
+        let notice = ChangeNotice(ofRemoval: id, isExact: false, in: store)
+        // The list must outlive the node, because it says which clients may know.
+        let list = store.pointer(id).pointee.permissions
+        store.permissions.retain(list)
+        remove()
+        announce(path, notice, &cause)
+        store.permissions.release(list)
+    }
+
     /// Sends the event of a node that goes away with an ancestor: only to watches on exactly this node.
-    private func announceExact(_ path: [UInt8], _ hash: UInt64, _ notice: ChangeNotice, _ cause: inout Cause) {
+    private func announceLoss(of id: NodeID, _ cause: inout Cause) {
+        let notice = ChangeNotice(ofRemoval: id, isExact: true, in: store)
+        let (path, hash) = (store.path(of: id), store.pointer(id).pointee.hash)
         schedule.spend(path.count >> Work.longPathShift)
         path.withUnsafeBytes { bytes in
             if let replay = cause.replay { return replay.add(bytes, hash: hash, isExact: true) }

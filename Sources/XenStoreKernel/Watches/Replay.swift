@@ -8,10 +8,13 @@ final class Replay {
     /// The number of nodes that the replay may still remove. Others may have changed the store: a subtree that was
     /// small in the draft may be large now, and the transaction has not paid for that.
     private var removals: Int
+    /// Whether it may remove only a number of nodes.
+    let isBounded: Bool
 
     init(order: [UInt64: Int], removals: Int) {
         self.order = order
         self.removals = removals
+        isBounded = removals != .max
     }
 
     func add(_ path: UnsafeRawBufferPointer, hash: UInt64, isExact: Bool) {

@@ -30,6 +30,18 @@ struct WatchIndex: ~Copyable {
     /// Whether there is a watch on the path with this hash.
     func contains(hash: UInt64) -> Bool { bucket(hash) != 0 }
 
+    /// Calls `body` with each path below `top` that has watches, in no order. Looks at all watched paths.
+    func forEachPath(below top: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+        for bucket in buckets {
+            guard let path = bucket.groups.first?.watches.first?.path, path.count > top.count,
+                path[top.count] == UInt8(ascii: "/")
+            else { continue }
+            path.withUnsafeBytes { path in
+                if UnsafeRawBufferPointer(rebasing: path[..<top.count]).isEqual(to: top) { body(path) }
+            }
+        }
+    }
+
     mutating func insert(_ watch: Watch) {
         count += 1
         let group = Group(session: watch.session, watches: [watch])

@@ -99,6 +99,11 @@ final class Watches {
     /// Whether there is a watch on the path with this hash.
     func contains(hash: UInt64) -> Bool { index.contains(hash: hash) }
 
+    /// Calls `body` with each path below `top` that has watches, in no order.
+    func forEachPath(below top: Path, _ body: (UnsafeRawBufferPointer) -> Void) {
+        index.forEachPath(below: top.bytes, body)
+    }
+
     /// Puts into `found` the watches that fire on a change, in their order: those on `path` and, unless the notice is
     /// exact, those on its ancestors.
     func find(_ path: Path, _ notice: ChangeNotice, into found: inout [Watch]) {
