@@ -20,6 +20,7 @@ package final class Kernel {
     let domains: Domains
     let limits: RuntimeLimits
     let intake: Intake
+    private let checks: Checks
     private let streams: Streams
     private let transactions: Transactions
     private let rollback: Rollback
@@ -58,6 +59,7 @@ package final class Kernel {
             specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
             estates: Estates(store: store, changes: changes, scanner: scanner), log: log)
 
+        checks = Checks(of: store)
         let replies = Replies(unsent: unsent, events: events, trace: trace)
         let router = Router(
             store: store, domains: domains, journal: journal, replies: replies, trace: trace,
@@ -65,9 +67,10 @@ package final class Kernel {
             handlers: Handlers(
                 scanner: scanner, innerScanner: innerScanner, store: store, accounts: accounts, schedule: schedule,
                 flow: flow, watches: watches, events: events, changes: changes, transactions: transactions,
-                journal: journal, domains: domains, limits: limits, trace: trace))
+                journal: journal, domains: domains, limits: limits, checks: checks, trace: trace))
         intake = Intake(
-            sessions: sessions, accounts: accounts, schedule: schedule, flow: flow, router: router, log: log)
+            sessions: sessions, accounts: accounts, schedule: schedule, flow: flow, checks: checks, router: router,
+            log: log)
         rollback = Rollback(
             store: store, sessions: sessions, transactions: transactions, unsent: unsent, domains: domains,
             journal: journal, replies: replies, router: router)
@@ -206,16 +209,18 @@ extension Kernel {
         schedule.storageLoad = storageLoad
         if nothingWaits { return .forever }
         let mustFree = store.history.mustFree && store.history.freeSlice()
+        if checks.isBusy { checks.goOn() }
         var deadline = min(flow.expireReservation(), unsent.expire())
         if hasBacklog { deadline = min(deadline, accounts.now.advanced(byMilliseconds: Kernel.storagePause)) }
-        if schedule.isBacklogReady || !sessions.touched.isEmpty || mustFree || domains.mustGoOn { return .none }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || mustFree || checks.isBusy { return .none }
+        if domains.mustGoOn { return .none }
         return deadline.map { .until($0) } ?? .forever
     }
 
     /// Whether nobody and nothing waits for another turn. This is usual, and to ask it first is much cheaper.
     private var nothingWaits: Bool {
         sessions.touched.isEmpty && !hasBacklog && !store.history.mustFree && !unsent.awaitsDeadlines
-            && !flow.reservations.isOpen && !domains.mustGoOn
+            && !flow.reservations.isOpen && !domains.mustGoOn && !checks.isBusy
     }
 
     private func min(_ a: Moment?, _ b: Moment?) -> Moment? {

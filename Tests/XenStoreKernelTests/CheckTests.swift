@@ -68,6 +68,56 @@ import XenStoreWire
         house.store.pointer(id).pointee.removed = 0
     }
 
+    // MARK: In slices
+
+    /// Others are answered, and the nodes that they make and remove are counted right.
+    @Test func othersChangeTheStoreMeanwhile() throws {
+        house.store.history.slices.nodes = 2
+        for number in 0..<20 { dom0.write("/e/\(number)") }
+        let other = house.caller(0)
+        dom0.send(.control, "check\0", number: 1)
+        dom0.send(.read, "/d/a\0", number: 2)
+        var turns = 0
+        while dom0.client.takeMessages().isEmpty {
+            turns += 1
+            other.send(.remove, "/e/\(19 - turns % 20)\0")
+            other.send(.write, "/f/\(turns)/x\0v")
+            house.host.endTurn()
+            #expect(other.client.takeMessages().count == 2)
+            try #require(turns < 200, "the check never ends")
+        }
+        #expect(turns > 5)
+        house.host.settle()
+        #expect(house.log(.error) == [])
+        #expect(house.store.nodes.check == nil)
+        house.expectSound()
+    }
+
+    @Test func itsReplyComesInItsPlaceAndOnlyOnce() throws {
+        house.store.history.slices.nodes = 2
+        let other = house.caller(0)
+        for number in 1...3 as ClosedRange<UInt32> {
+            dom0.send(.control, "check\0", number: number)
+            other.send(.control, "check\0", number: number)
+        }
+        dom0.send(.read, "/d/a\0", number: 4)
+        house.host.settle()
+        #expect(dom0.client.takeMessages().map(\.header.request) == [1, 2, 3, 4])
+        #expect(other.client.takeMessages().map(\.header.request) == [1, 2, 3])
+        #expect(house.log(.info).filter { $0.contains("all is well") }.count == 6)
+    }
+
+    @Test func aClientThatIsGoneNeedsNoCheck() throws {
+        house.store.history.slices.nodes = 1
+        let other = house.caller(0)
+        other.send(.control, "check\0")
+        house.host.endTurn()
+        other.client.hangUp()
+        #expect(house.host.settle() == .forever)
+        #expect(house.store.nodes.check == nil)
+        #expect(dom0.ask(.control, "check\0") == .ok)
+    }
+
     @Test func checkLogsWhatIsWrong() {
         house.engine.kernel.accounts.ledger.adjustNodes(of: DomainID(5), by: 3, bytes: 0)
         #expect(dom0.ask(.control, "check\0") == .ok)

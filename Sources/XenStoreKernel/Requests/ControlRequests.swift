@@ -9,16 +9,19 @@ final class ControlRequests {
     private let domains: Domains
     private let quotas: RuntimeLimits
     private let store: Store
+    private let checks: Checks
     private let trace: Trace
     private let scratch: Scratch
 
     init(
-        accounts: Accounts, domains: Domains, quotas: RuntimeLimits, store: Store, trace: Trace, scratch: Scratch
+        accounts: Accounts, domains: Domains, quotas: RuntimeLimits, store: Store, checks: Checks, trace: Trace,
+        scratch: Scratch
     ) {
         self.accounts = accounts
         self.domains = domains
         self.quotas = quotas
         self.store = store
+        self.checks = checks
         self.trace = trace
         self.scratch = scratch
     }
@@ -28,7 +31,7 @@ final class ControlRequests {
         switch (arguments[0], arguments.dropFirst()) {
         case ("help", []): return try scratch.answer(text: ControlRequests.help)
         case ("check", []):
-            check()
+            check(for: request.session)
             return .ok
         case ("print", let words) where words.count == 1:
             trace.log(.notice, words.joined())
@@ -55,8 +58,8 @@ final class ControlRequests {
     }
 
     /// Logs the faults of the store, and corrects the counts.
-    private func check() {
-        let problems = StoreCheck.problems(of: store)
+    private func check(for session: Session) {
+        let problems = checks.take(for: session)
         for problem in problems { trace.log(.error, "check: \(problem)") }
         if problems.isEmpty { trace.log(.info, "check: \(store.count) nodes, all is well") }
     }
@@ -107,7 +110,7 @@ final class ControlRequests {
 
     /// The lines that say what a domain holds, and its limits.
     private func lines(of domain: DomainID, _ limits: any LimitTable) -> String {
-        let usage = accounts.ledger[domain]
+        let usage = accounts.usage(of: domain)
         return usage.counted.map { resource, amount in
             let name = "\(resource.name)".padded(to: 17)
             return

@@ -13,7 +13,7 @@ struct Handlers {
     init(
         scanner: PathScanner, innerScanner: PathScanner, store: Store, accounts: Accounts, schedule: Schedule,
         flow: FlowControl, watches: Watches, events: Events, changes: Changes, transactions: Transactions,
-        journal: Journal, domains: Domains, limits: RuntimeLimits, trace: Trace
+        journal: Journal, domains: Domains, limits: RuntimeLimits, checks: Checks, trace: Trace
     ) {
         let scratch = Scratch()
         let arguments = Arguments(scanner: scanner, accounts: accounts)
@@ -36,7 +36,8 @@ struct Handlers {
         self.domains = DomainRequests(domains: domains, scratch: scratch)
         quotas = QuotaRequests(accounts: accounts, domains: domains, quotas: limits, scratch: scratch)
         control = ControlRequests(
-            accounts: accounts, domains: domains, quotas: limits, store: store, trace: trace, scratch: scratch)
+            accounts: accounts, domains: domains, quotas: limits, store: store, checks: checks, trace: trace,
+            scratch: scratch)
     }
 
     /// Performs an operation on sessions, domains or the daemon itself.

@@ -9,6 +9,8 @@ final class StoreCheck {
     private let nodes: NodeTable
     private let store: Store
     private(set) var problems: [String] = []
+    /// The numbers of the nodes at the beginning are smaller. Nodes that are made later are only counted.
+    private let end: UInt32
     /// The nodes with smaller numbers were looked at and counted.
     private var next: UInt32 = 1
     /// After all nodes were counted: those with smaller numbers were compared with their counts.
@@ -21,7 +23,8 @@ final class StoreCheck {
     private init(_ store: Store) {
         self.store = store
         nodes = store.nodes
-        names = Array(repeating: 0, count: Int(nodes.numbersEnd))
+        end = nodes.numbersEnd
+        names = Array(repeating: 0, count: Int(end))
     }
 
     /// Returns the contradictions it finds, for the operator. The counts of nodes are right afterwards.
@@ -41,23 +44,23 @@ final class StoreCheck {
     /// Looks at this number of further nodes. Returns whether some are left.
     func goOn(atMost count: Int) -> Bool {
         var left = count
-        while left > 0, next < nodes.numbersEnd {
+        while left > 0, next < end {
             let id = NodeID(number: next)
             next += 1
             if nodes.isNode(id) { look(at: id) }
             left -= 1
         }
-        while left > 0, next == nodes.numbersEnd, compared < next {
+        while left > 0, next == end, compared < end {
             compareNames(of: NodeID(number: compared))
             compared += 1
             left -= 1
         }
-        if next < nodes.numbersEnd || compared < next { return true }
-        end()
+        if next < end || compared < end { return true }
+        finish()
         return false
     }
 
-    private func end() {
+    private func finish() {
         if nodes.check === self { nodes.check = nil }
         for name in Store.specialNames where !nodes.find(special: name).exists { problems.append("\(name) is missing") }
         compareCounts()
@@ -67,7 +70,7 @@ final class StoreCheck {
 
     /// The node begins to count to its owner, or ends.
     func follow(_ id: NodeID, by sign: Int) {
-        if id.number < next { count(id, by: sign) }
+        if id.number < next || id.number >= end { count(id, by: sign) }
     }
 
     private func count(_ id: NodeID, by sign: Int) {

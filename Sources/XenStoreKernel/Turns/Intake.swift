@@ -8,6 +8,7 @@ final class Intake {
     private let accounts: Accounts
     private let schedule: Schedule
     private let flow: FlowControl
+    private let checks: Checks
     let router: Router
     private let log: (LogLevel, String) -> Void
 
@@ -15,13 +16,14 @@ final class Intake {
     private static let messagesPerTurn = 256
 
     init(
-        sessions: Sessions, accounts: Accounts, schedule: Schedule, flow: FlowControl, router: Router,
+        sessions: Sessions, accounts: Accounts, schedule: Schedule, flow: FlowControl, checks: Checks, router: Router,
         log: @escaping (LogLevel, String) -> Void
     ) {
         self.sessions = sessions
         self.accounts = accounts
         self.schedule = schedule
         self.flow = flow
+        self.checks = checks
         self.router = router
         self.log = log
     }
@@ -98,11 +100,12 @@ final class Intake {
 
     // MARK: Turns of the clients
 
-    /// Whether the session's next request must wait for other clients, or for the next turn.
+    /// Whether the session's next request must wait for other clients, for the next turn, or for a check of the store.
     @inline(__always)
     private func mustQueue(_ session: Session, _ header: Header, _ payload: UnsafeRawBufferPointer) -> Bool {
-        session.hasLimits
-            && schedule.isTurnOver(for: session, isCostly: isCostly(session, header, payload), at: accounts.now)
+        header.type == Operation.control.rawValue && checks.mustWait(payload, session)
+            || session.hasLimits
+                && schedule.isTurnOver(for: session, isCostly: isCostly(session, header, payload), at: accounts.now)
     }
 
     /// Whether the request may take long, from what the kernel knows before it handles the request.
