@@ -4,6 +4,8 @@ import XenStorePlugin
 import XenStoreTestKit
 import XenStoreWire
 
+import struct TestSupport.Randomness
+
 @testable import XenStoreEngine
 @testable import XenStoreKernel
 
@@ -62,6 +64,58 @@ import XenStoreWire
         house.host.settle()
         #expect(dom0.list("/local/domain") == .text(ending.count == 1 ? "5|" : ""))
         #expect("\(house.usage(6))" == "\(Usage())")
+        house.expectSound()
+    }
+
+    /// Only the tops of what it owns are looked at, so they must be known whatever has changed owners.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>) func itsNodesAreFoundWhateverChangedOwners(seed: UInt64) {
+        var random = Randomness(seed: seed)
+        for domain in 1...3 as ClosedRange<UInt16> { introduce(domain) }
+        func path() -> String {
+            (0..<random.number(1...4)).map { _ in "/" + random.any(of: ["a", "b"]) }.joined()
+        }
+        for _ in 0..<60 {
+            storage.isFailing = random.once(in: 5)
+            for _ in 0..<4 {
+                switch random.number(0...5) {
+                case 0...1: dom0.send(.write, "\(path())\0v")
+                case 2: dom0.send(.remove, "\(path())\0")
+                default: dom0.send(.setPermissions, "\(path())\0n\(random.number(0...3))\0r\(random.number(1...3))\0")
+                }
+            }
+            house.host.settle()
+            house.expectSound("seed \(seed)")
+        }
+        storage.isFailing = false
+        dom0.write("/a/b/a/b")
+        dom0.setPermissions("/a/b", "n2")
+        for domain in 1...3 as ClosedRange<UInt16> {
+            kill(domain)
+            #expect("\(house.usage(domain))" == "\(Usage())", "seed \(seed)")
+            #expect(house.store.permissions.lists(naming: DomainID(domain)).isEmpty)
+            house.expectSound("seed \(seed)")
+        }
+    }
+
+    /// The next of its number is not charged with what is still to be freed.
+    @Test func theNextOfItsNumberIsNotChargedForWhatIsLeft() throws {
+        house.store.history.slices.smallTree = 3
+        house.store.history.slices.nodes = 1
+        introduce(5)
+        for number in 0..<20 { dom0.write("/local/domain/5/data/\(number)") }
+        domains.states[DomainID(5)] = nil
+        house.engine.domainsChanged()
+        house.host.endTurn()
+        domains.states[DomainID(5)] = DomainState(uniqueID: 99)
+        dom0.send(.introduce, "5\01\03\0")
+        dom0.send(.makeDirectory, "/local/domain/5\0")
+        dom0.send(.setPermissions, "/local/domain/5\0n5\0")
+        dom0.send(.control, "quota\05\0")
+        house.host.endTurn()
+        #expect(house.store.history.mustFree)
+        #expect("\(dom0.takeReplies())".contains("nodes            :        1 (max"))
+        house.host.settle()
+        #expect(house.usage(5).nodes == 1)
         house.expectSound()
     }
 

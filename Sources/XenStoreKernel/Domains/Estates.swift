@@ -28,13 +28,12 @@ final class Estates {
 
     /// Removes every subtree whose top the domain owns, in the order of a walk over the tree.
     private func removeNodes(of id: DomainID, _ mustTell: Bool) {
-        let owned = store.permissions.lists(naming: id).filter { store.permissions.owner(of: $0) == id }
-            .flatMap(store.nodes.nodes(with:))
+        let tops = store.nodes.tops(of: id)
         var ways = WaysToNodes(in: store)
-        for node in owned where !isFixed(node) { ways.add(node) }
+        for node in tops where !isFixed(node) { ways.add(node) }
         for top in ways.firstNodes(where: { store.owner(of: $0) == id }) { removeSubtree(top, mustTell) }
         // The root and special nodes cannot be removed, so they go to dom0.
-        for fixed in owned where isFixed(fixed) { setPermissions(of: fixed) { $0.owned(by: .control) } }
+        for fixed in tops where isFixed(fixed) { setPermissions(of: fixed) { $0.owned(by: .control) } }
     }
 
     private func isFixed(_ node: NodeID) -> Bool { !store.parent(of: node).exists }
@@ -49,9 +48,9 @@ final class Estates {
 
     // MARK: Rights
 
-    /// Deletes the domain's entries from all permission lists, also those of special nodes.
+    /// Deletes the domain's entries from all permission lists, also those of special nodes. Its own nodes are gone.
     private func removeRights(of id: DomainID) {
-        for list in store.permissions.lists(naming: id) {
+        for list in store.permissions.lists(naming: id) where store.permissions.owner(of: list) != id {
             for node in store.nodes.nodes(with: list) { setPermissions(of: node) { $0.withoutEntries(for: id) } }
         }
     }

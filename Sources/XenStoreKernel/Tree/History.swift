@@ -248,9 +248,11 @@ final class History {
 
     private func restoreVersion(of id: NodeID, until: UInt64) {
         guard let version = version(of: id, until: until)?.pointee else { return }
-        if nodes.pointer(id).pointee.isLive { nodes.discharge(id) }
-        setContent(of: id, to: version)
-        if nodes.pointer(id).pointee.isLive { nodes.charge(id) }
+        if nodes.pointer(id).pointee.isLive {
+            nodes.recharge(id) { setContent(of: id, to: version) }
+        } else {
+            setContent(of: id, to: version)
+        }
         dropVersion(of: id, until: until)
     }
 

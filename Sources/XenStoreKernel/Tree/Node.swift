@@ -39,6 +39,9 @@ struct Node: BitwiseCopyable {
     var pathLength: UInt16
     var nameLength: UInt16
     var valueLength: UInt16
+    /// Whether its parent belongs to another owner, as long as it is linked. Among those with its list, such nodes come
+    /// first.
+    var isTop = false
 
     static let unborn = UInt64.max
 

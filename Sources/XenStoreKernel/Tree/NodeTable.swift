@@ -136,9 +136,11 @@ final class NodeTable {
     /// The number of records in use: live nodes, kept ones, and those of drafts.
     var used: Int { records.count }
 
-    /// Whether the node is linked to others with the same permissions.
+    /// Whether the node is linked to others with the same permissions, in its place.
     func isLinked(_ id: NodeID) -> Bool {
         let node = pointer(id).pointee
+        if node.isTop != isTop(id) { return false }
+        if node.isTop, node.previousAlike.exists, !pointer(node.previousAlike).pointee.isTop { return false }
         let before =
             node.previousAlike.exists
             ? pointer(node.previousAlike).pointee.nextAlike : permissions.firstNode(with: node.permissions)
@@ -165,12 +167,12 @@ final class NodeTable {
     }
 
     func setPermissions(of id: NodeID, to list: PermissionsID) {
-        discharge(id)
         let node = pointer(id)
-        permissions.release(node.pointee.permissions)
-        node.pointee.permissions = list
+        recharge(id) {
+            permissions.release(node.pointee.permissions)
+            node.pointee.permissions = list
+        }
         node.pointee.generation = generation
-        charge(id)
     }
 
     func setGeneration(of id: NodeID, to generation: UInt64) {
@@ -264,23 +266,77 @@ final class NodeTable {
     /// children.
     func charge(_ id: NodeID) {
         adjustLedger(for: id, by: 1)
-        let node = pointer(id)
-        let first = permissions.firstNode(with: node.pointee.permissions)
-        node.pointee.nextAlike = first
-        node.pointee.previousAlike = .none
-        if first.exists { pointer(first).pointee.previousAlike = id }
-        permissions.setFirstNode(id, with: node.pointee.permissions)
+        link(id)
     }
 
     /// To be called before the node leaves the tree or gets other permissions.
     func discharge(_ id: NodeID) {
         adjustLedger(for: id, by: -1)
+        unlinkAlike(id)
+    }
+
+    /// Lets `change` give other permissions to a node in the tree.
+    func recharge(_ id: NodeID, _ change: () -> Void) {
+        discharge(id)
+        let owner = owner(of: id)
+        change()
+        charge(id)
+        if self.owner(of: id) != owner { relinkChildren(of: id) }
+    }
+
+    /// Whether the node has no parent, or one of another owner.
+    func isTop(_ id: NodeID) -> Bool {
+        let node = pointer(id)
+        if !node.pointee.parent.exists { return true }
+        let parent = pointer(node.pointee.parent)
+        if parent.pointee.permissions == node.pointee.permissions { return false }
+        return owner(of: node.pointee.parent) != owner(of: id)
+    }
+
+    /// Links the node to others with its list: the tops of what an owner has first, so that a domain's end finds them
+    /// without the nodes below.
+    private func link(_ id: NodeID) {
+        let node = pointer(id)
+        let list = node.pointee.permissions
+        let (first, last) = (permissions.firstNode(with: list), permissions.lastNode(with: list))
+        node.pointee.isTop = isTop(id)
+        if node.pointee.isTop {
+            (node.pointee.nextAlike, node.pointee.previousAlike) = (first, .none)
+            if first.exists { pointer(first).pointee.previousAlike = id }
+            permissions.setFirstNode(id, with: list)
+            if !last.exists { permissions.setLastNode(id, with: list) }
+        } else {
+            (node.pointee.nextAlike, node.pointee.previousAlike) = (.none, last)
+            if last.exists { pointer(last).pointee.nextAlike = id }
+            permissions.setLastNode(id, with: list)
+            if !first.exists { permissions.setFirstNode(id, with: list) }
+        }
+    }
+
+    private func unlinkAlike(_ id: NodeID) {
         let node = pointer(id).pointee
-        if node.nextAlike.exists { pointer(node.nextAlike).pointee.previousAlike = node.previousAlike }
+        if node.nextAlike.exists {
+            pointer(node.nextAlike).pointee.previousAlike = node.previousAlike
+        } else {
+            permissions.setLastNode(node.previousAlike, with: node.permissions)
+        }
         if node.previousAlike.exists {
             pointer(node.previousAlike).pointee.nextAlike = node.nextAlike
         } else {
             permissions.setFirstNode(node.nextAlike, with: node.permissions)
+        }
+    }
+
+    /// The node has another owner: some of its children are tops now, and others are not any more.
+    private func relinkChildren(of id: NodeID) {
+        var child = pointer(id).pointee.firstChild
+        while child.exists {
+            let node = pointer(child)
+            if node.pointee.isLive, node.pointee.isTop != isTop(child) {
+                unlinkAlike(child)
+                link(child)
+            }
+            child = node.pointee.nextSibling
         }
     }
 
@@ -299,6 +355,20 @@ final class NodeTable {
     func nodes(with list: PermissionsID) -> [NodeID] {
         var found: [NodeID] = []
         forEachCounted(with: list) { if !isDetached($0) { found.append($0) } }
+        return found
+    }
+
+    /// The nodes of a domain whose parents belong to others, in no order. Each other node of the domain is below one of
+    /// them. Without those that were detached.
+    func tops(of domain: DomainID) -> [NodeID] {
+        var found: [NodeID] = []
+        for list in permissions.lists(naming: domain) where permissions.owner(of: list) == domain {
+            var node = permissions.firstNode(with: list)
+            while node.exists, pointer(node).pointee.isTop {
+                if !isDetached(node) { found.append(node) }
+                node = pointer(node).pointee.nextAlike
+            }
+        }
         return found
     }
 

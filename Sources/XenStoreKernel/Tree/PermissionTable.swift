@@ -12,8 +12,9 @@ final class PermissionTable {
     private struct Entry {
         var list: PermissionList
         var users: Int
-        /// The first of the nodes in the tree that have this list.
+        /// The first and the last of the nodes in the tree that have this list.
         var firstNode = NodeID.none
+        var lastNode = NodeID.none
     }
 
     private var entries: [Entry?] = []
@@ -96,7 +97,11 @@ final class PermissionTable {
     /// The first of the nodes in the tree that have this list; ``Node/nextAlike`` is the next one.
     func firstNode(with id: PermissionsID) -> NodeID { entries[Int(id.number)]?.firstNode ?? .none }
 
+    /// The last of these nodes.
+    func lastNode(with id: PermissionsID) -> NodeID { entries[Int(id.number)]?.lastNode ?? .none }
+
     func setFirstNode(_ node: NodeID, with id: PermissionsID) { entries[Int(id.number)]?.firstNode = node }
+    func setLastNode(_ node: NodeID, with id: PermissionsID) { entries[Int(id.number)]?.lastNode = node }
 }
 
 extension PermissionList {
