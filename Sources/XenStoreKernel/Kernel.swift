@@ -20,7 +20,6 @@ package final class Kernel {
     let domains: Domains
     let limits: RuntimeLimits
     let intake: Intake
-    private let checks: Checks
     private let streams: Streams
     private let transactions: Transactions
     private let rollback: Rollback
@@ -48,18 +47,18 @@ package final class Kernel {
             ledger: accounts.ledger, schedule: schedule, unsent: unsent, hashing: store.hashing, trace: trace)
         // The first one reads the paths of requests. The second one reads those that the kernel makes meanwhile.
         let (scanner, innerScanner) = (PathScanner(hashing: store.hashing), PathScanner(hashing: store.hashing))
+        let checks = Checks(of: store)
         let changes = Changes(
             store: store, watches: watches, events: events, schedule: schedule, scanner: innerScanner,
             areStored: keepsBatches)
         domains = Domains(
             connections: Connections(
                 sessions: sessions, accounts: accounts, flow: flow, unsent: unsent, watches: watches,
-                transactions: transactions, streams: streams, notes: notes, scanner: innerScanner),
+                transactions: transactions, checks: checks, streams: streams, notes: notes, scanner: innerScanner),
             accounts: accounts, schedule: schedule, journal: journal, notes: notes,
             specials: SpecialEvents(store: store, watches: watches, events: events, scanner: innerScanner),
             estates: Estates(store: store, changes: changes, scanner: scanner), log: log)
 
-        checks = Checks(of: store)
         let replies = Replies(unsent: unsent, events: events, trace: trace)
         let router = Router(
             store: store, domains: domains, journal: journal, replies: replies, trace: trace,
@@ -209,18 +208,16 @@ extension Kernel {
         schedule.storageLoad = storageLoad
         if nothingWaits { return .forever }
         let mustFree = store.history.mustFree && store.history.freeSlice()
-        if checks.isBusy { checks.goOn() }
         var deadline = min(flow.expireReservation(), unsent.expire())
         if hasBacklog { deadline = min(deadline, accounts.now.advanced(byMilliseconds: Kernel.storagePause)) }
-        if schedule.isBacklogReady || !sessions.touched.isEmpty || mustFree || checks.isBusy { return .none }
-        if domains.mustGoOn { return .none }
+        if schedule.isBacklogReady || !sessions.touched.isEmpty || mustFree || domains.mustGoOn { return .none }
         return deadline.map { .until($0) } ?? .forever
     }
 
     /// Whether nobody and nothing waits for another turn. This is usual, and to ask it first is much cheaper.
     private var nothingWaits: Bool {
         sessions.touched.isEmpty && !hasBacklog && !store.history.mustFree && !unsent.awaitsDeadlines
-            && !flow.reservations.isOpen && !domains.mustGoOn && !checks.isBusy
+            && !flow.reservations.isOpen && !domains.mustGoOn
     }
 
     private func min(_ a: Moment?, _ b: Moment?) -> Moment? {

@@ -10,13 +10,14 @@ final class Connections {
     private let unsent: Unsent
     private let watches: Watches
     private let transactions: Transactions
+    private let checks: Checks
     private let streams: Streams
     private let notes: Notes
     private let scanner: PathScanner
 
     init(
         sessions: Sessions, accounts: Accounts, flow: FlowControl, unsent: Unsent, watches: Watches,
-        transactions: Transactions, streams: Streams, notes: Notes, scanner: PathScanner
+        transactions: Transactions, checks: Checks, streams: Streams, notes: Notes, scanner: PathScanner
     ) {
         self.sessions = sessions
         self.accounts = accounts
@@ -24,6 +25,7 @@ final class Connections {
         self.unsent = unsent
         self.watches = watches
         self.transactions = transactions
+        self.checks = checks
         self.streams = streams
         self.notes = notes
         self.scanner = scanner
@@ -50,6 +52,7 @@ final class Connections {
         flow.endReservation(of: session)
         watches.removeAll(of: session)
         transactions.dropAll(of: session)
+        checks.forget(session)
         // Readers of snapshots must not refer to a session that is gone.
         accounts.forgetOverdrawn(session)
         dropInbox(of: session)
@@ -63,6 +66,7 @@ final class Connections {
         guard session.isOpen else { return }
         watches.removeAll(of: session)
         transactions.dropAll(of: session)
+        checks.forget(session)
         dropInbox(of: session)
         unsent.sent(session.unsentCount, of: session)
         session.position.beginTurn()

@@ -37,7 +37,7 @@ final class History {
     /// The number of older versions that are kept.
     var versionCount: Int { versions.count }
     /// Whether there is something to free: see ``freeSlice()``.
-    var mustFree: Bool { !leftovers.isEmpty || !detached.isEmpty }
+    var mustFree: Bool { detachedCount > 0 || !leftovers.isEmpty }
 
     /// The node's content at this generation.
     func content(of id: NodeID, at generation: UInt64) -> NodeContent {
@@ -101,7 +101,7 @@ final class History {
             handOn(.node(id))
             if isTop { detachedCount -= 1 }
         }
-        return mustFree
+        return !detached.isEmpty || !leftovers.isEmpty
     }
 
     /// Frees a removed node that no snapshot shows.

@@ -70,8 +70,8 @@ final class NodeTable {
         var end = path.bytes.count
         while true {
             let node = pointer(id)
-            if !isThere(node) { return false }
             if !node.pointee.parent.exists { return end == 0 && id == root }
+            if !isThere(node) { return false }
             let length = Int(node.pointee.nameLength)
             let start = end &- length
             if start < 1 || path.bytes[start &- 1] != UInt8(ascii: "/") { return false }
