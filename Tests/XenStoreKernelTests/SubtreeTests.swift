@@ -130,6 +130,34 @@ import struct TestSupport.Randomness
         house.expectSound()
     }
 
+    // MARK: In transactions
+
+    /// The events come in the order in which the transaction has touched the nodes, however it removes them.
+    @Test(arguments: [1, .max]) func theEventsOfACommitAreInOrder(smallTree: Int) throws {
+        let house = try makeHouse()
+        house.store.history.slices.smallTree = smallTree
+        let watcher = house.caller(0)
+        for top in ["/d", "/e"] { fill(top, house.dom0) }
+        let watched = ["/e/3/a", "/d/2", "/d/7/b", "/d", "/d/2/c", "/d/none", "/e", "/d/1/a", "/e/2/a", "/d/2/a"]
+        for path in watched { watcher.listen(path) }
+        let transaction = house.dom0.start()
+        house.dom0.read("/d/7/b", in: transaction)
+        house.dom0.write("/d/2/new", "v", in: transaction)
+        house.dom0.rm("/d/1/a", in: transaction)
+        house.dom0.rm("/d/2", in: transaction)
+        house.dom0.read("/e", in: transaction)
+        house.dom0.rm("/d", in: transaction)
+        house.dom0.rm("/e", in: transaction)
+        #expect(house.dom0.read("/d/2/new", in: transaction) == .error(.ENOENT))
+        #expect(house.dom0.write("/d/2/a", "again", in: transaction) == .ok)
+        #expect(house.dom0.list("/d/2", in: transaction) == .names("a"))
+        #expect(house.dom0.commit(transaction) == .ok)
+        let paths = watcher.takeEvents().map { String($0.prefix { $0 != "|" }) }
+        #expect(paths == ["/d/7/b", "/d/2", "/d/1/a", "/d/2/a", "/d/2/c", "/e", "/d", "/e/2/a", "/e/3/a"])
+        #expect(house.dom0.read("/d/2/a") == .text("again"))
+        house.expectSound()
+    }
+
     // MARK: Counts
 
     @Test func whatIsStillThereDoesNotCount() throws {

@@ -40,7 +40,7 @@ final class Committing {
         refreshDomains(namedIn: transaction.log, of: session)
         journal.openTurn()
         schedule.spend(draft.work * Work.change)
-        let (log, order, work) = (transaction.log, draft.touched, draft.work)
+        let (log, order, work) = (transaction.log, order(of: draft), draft.work)
         // The draft's content becomes the store's. It must not count twice.
         transaction.close()
         accounts.settleCharge(of: transaction, session)
@@ -99,6 +99,29 @@ final class Committing {
     }
 
     // MARK: Events
+
+    /// The order of the events. Below subtrees that were removed as a whole, only watched paths have a place.
+    private func order(of draft: Draft) -> Replay.Order {
+        var order = Replay.Order(touched: draft.touched)
+        for (top, position) in draft.detached {
+            var watched: Set<NodeID> = []
+            var ways = WaysToNodes(in: store)
+            store.path(of: top).withBytes { top in
+                watches.forEachPath(below: top) { bytes in
+                    guard let path = try? scanner.scan(bytes, home: .control) else { return }
+                    let id = store.nodes.find(path, at: draft.generation)
+                    if !id.exists { return }
+                    watched.insert(id)
+                    ways.add(id)
+                }
+            }
+            for id in ways.preorder(below: top, where: watched.contains) {
+                let hash = store.pointer(id).pointee.hash
+                if order.removed[hash] == nil { order.removed[hash] = (position, order.removed.count) }
+            }
+        }
+        return order
+    }
 
     /// An event that a commit causes.
     private struct PendingEvent {

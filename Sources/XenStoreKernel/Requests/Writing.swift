@@ -121,6 +121,10 @@ final class Writing {
         }
         guard access.isAllowed(tree.content(of: id).permissions, .write, session) else { throw .EACCES }
         if let draft = tree as? Draft {
+            if !session.hasLimits, draft.canDetach(id) {
+                draft.detach(id)
+                return .ok
+            }
             draft.touchSubtree(id)
             if draft.isExhausted { throw .ENOSPC }
             tree.forEachPostorder(from: id, tree.removeLeaf)

@@ -17,6 +17,9 @@ final class Draft {
     private var changes: UInt64 = 0
     /// The paths that were read or changed, in the order of the first time. Events come in this order.
     private(set) var touched: [UInt64: Int] = [:]
+    /// The large subtrees that were removed as a whole. Their nodes are not in ``touched``: they come after `position`
+    /// other paths, each before its children.
+    private(set) var detached: [(top: NodeID, position: Int)] = []
     /// The number of nodes that each domain would own more.
     private(set) var nodesByOwner: [DomainID: Int] = [:]
     /// The number of times that a node was read or changed.
@@ -102,6 +105,29 @@ final class Draft {
         }
     }
 
+    /// Removes a node of the snapshot with everything below it, in a few steps. The caller has no limits: what each
+    /// domain would own less is not counted.
+    func detach(_ top: NodeID) {
+        markTouched(store.pointer(top).pointee.hash)
+        detached.append((top, touched.count))
+        for (hash, id) in added where isBelow(id, top) {
+            added[hash] = nil
+            forget(added: id)
+        }
+        removeLeaf(top)
+    }
+
+    /// Whether the draft may remove the node as a whole.
+    func canDetach(_ top: NodeID) -> Bool {
+        !isAdded(top) && isSubtree(top, largerThan: store.history.slices.smallTree)
+    }
+
+    private func isBelow(_ id: NodeID, _ top: NodeID) -> Bool {
+        var id = parent(of: id)
+        while id.exists, id != top { id = parent(of: id) }
+        return id.exists
+    }
+
     private func markTouched(_ hash: UInt64) {
         if touched[hash] == nil { touched[hash] = touched.count }
     }
@@ -126,8 +152,16 @@ extension Draft: Tree {
     private func lookUp(_ path: Path) -> NodeID {
         if let id = added[path.hash], store.pointer(id).pointee.name.isEqual(to: path.name) { return id }
         let id = store.nodes.find(path, at: generation)
-        if id.exists, let shadow = shadows[id], shadow.isRemoved { return .none }
-        return id
+        return id.exists && isRemoved(id) ? .none : id
+    }
+
+    /// Whether the draft has removed the node, or an ancestor with everything below it.
+    private func isRemoved(_ id: NodeID) -> Bool {
+        if shadows[id]?.isRemoved == true { return true }
+        if detached.isEmpty { return false }
+        var id = parent(of: id)
+        while id.exists, shadows[id]?.isRemoved != true { id = parent(of: id) }
+        return id.exists
     }
 
     func content(of id: NodeID) -> NodeContent {
@@ -269,7 +303,6 @@ extension Draft: Tree {
     private func remove(added id: NodeID, from parent: NodeID) {
         let node = store.pointer(id).pointee
         added[node.hash] = nil
-        changed -= Draft.nodeOverhead + Int(node.nameLength) + Int(node.valueLength)
         if isAdded(parent) {
             store.nodes.unlink(id)
         } else {
@@ -284,6 +317,13 @@ extension Draft: Tree {
                 store.pointer(node.nextSibling).pointee.previousSibling = node.previousSibling
             }
         }
+        forget(added: id)
+    }
+
+    /// Frees an added node to which nothing leads any more.
+    private func forget(added id: NodeID) {
+        let node = store.pointer(id).pointee
+        changed -= Draft.nodeOverhead + Int(node.nameLength) + Int(node.valueLength)
         store.nodes.release(id)
     }
 }

@@ -34,17 +34,27 @@ struct WaysToNodes {
         return found
     }
 
-    /// Calls `body` with those of the added nodes that lie below `top`, each after those below it, in the order of a
-    /// walk over the tree.
-    func forEachPostorder(below top: NodeID, where isMeant: (NodeID) -> Bool, _ body: (NodeID) -> Void) {
+    /// Those of the added nodes that lie below `top`, each before those below it, in the order of a walk over the tree.
+    func preorder(below top: NodeID, where isMeant: (NodeID) -> Bool) -> [NodeID] {
+        walk(below: top, where: isMeant) { $0 > $1 }
+    }
+
+    /// The same, each after those below it.
+    func postorder(below top: NodeID, where isMeant: (NodeID) -> Bool) -> [NodeID] {
         // Read from its end, a walk that takes the last child first is in postorder.
+        walk(below: top, where: isMeant) { $0 < $1 }.reversed()
+    }
+
+    private func walk(
+        below top: NodeID, where isMeant: (NodeID) -> Bool, by areInOrder: (UInt64, UInt64) -> Bool
+    ) -> [NodeID] {
         var found: [NodeID] = []
         var waiting = [top]
         while let node = waiting.popLast() {
             if node != top, isMeant(node) { found.append(node) }
-            waiting += (children[node] ?? []).sorted { created($0) < created($1) }
+            waiting += (children[node] ?? []).sorted { areInOrder(created($0), created($1)) }
         }
-        found.reversed().forEach(body)
+        return found
     }
 
     private func created(_ node: NodeID) -> UInt64 { store.pointer(node).pointee.created }

@@ -72,14 +72,14 @@ final class Changes {
         if !mustTell { return store.detach(top) }
         var watched: Set<NodeID> = []
         var ways = WaysToNodes(in: store)
-        watches.forEachPath(below: path) { bytes in
+        watches.forEachPath(below: path.bytes) { bytes in
             guard let path = try? scanner.scan(bytes, home: .control) else { return }
             let id = store.find(path)
             if !id.exists { return }
             watched.insert(id)
             ways.add(id)
         }
-        ways.forEachPostorder(below: top, where: watched.contains) { announceLoss(of: $0, &cause) }
+        for id in ways.postorder(below: top, where: watched.contains) { announceLoss(of: id, &cause) }
         announceRemoval(of: top, path, &cause) { store.detach(top) }
     }
 

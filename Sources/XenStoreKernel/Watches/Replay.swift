@@ -3,7 +3,7 @@
 /// The changes that a transaction makes while it is committed: each path once, in the order in which the transaction
 /// first touched it.
 final class Replay {
-    private let order: [UInt64: Int]
+    private let order: Order
     private var paths: [UInt64: (bytes: [UInt8], isExact: Bool)] = [:]
     /// The number of nodes that the replay may still remove. Others may have changed the store: a subtree that was
     /// small in the draft may be large now, and the transaction has not paid for that.
@@ -11,7 +11,21 @@ final class Replay {
     /// Whether it may remove only a number of nodes.
     let isBounded: Bool
 
-    init(order: [UInt64: Int], removals: Int) {
+    /// The order in which a transaction has first touched its paths, by their hashes.
+    struct Order {
+        var touched: [UInt64: Int]
+        /// The paths below subtrees that were removed as a whole: each comes after a number of touched paths, at a place
+        /// among others of its kind.
+        var removed: [UInt64: (position: Int, place: Int)] = [:]
+
+        fileprivate func place(of hash: UInt64) -> (Int, Int) {
+            let first = (touched[hash] ?? .max, Int.max)
+            guard let (position, place) = removed[hash], (position, place) < first else { return first }
+            return (position, place)
+        }
+    }
+
+    init(order: Order, removals: Int) {
         self.order = order
         self.removals = removals
         isBounded = removals != .max
@@ -33,7 +47,8 @@ final class Replay {
 
     /// The changed paths in the order of their events.
     var ordered: [(bytes: [UInt8], isExact: Bool)] {
-        paths.sorted { (order[$0.key] ?? .max, $0.key) < (order[$1.key] ?? .max, $1.key) }
-            .map(\.value)
+        paths.map { (place: order.place(of: $0.key), hash: $0.key) }
+            .sorted { ($0.place.0, $0.place.1, $0.hash) < ($1.place.0, $1.place.1, $1.hash) }
+            .compactMap { paths[$0.hash] }
     }
 }

@@ -100,8 +100,8 @@ final class Watches {
     func contains(hash: UInt64) -> Bool { index.contains(hash: hash) }
 
     /// Calls `body` with each path below `top` that has watches, in no order.
-    func forEachPath(below top: Path, _ body: (UnsafeRawBufferPointer) -> Void) {
-        index.forEachPath(below: top.bytes, body)
+    func forEachPath(below top: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+        index.forEachPath(below: top, body)
     }
 
     /// Puts into `found` the watches that fire on a change, in their order: those on `path` and, unless the notice is
