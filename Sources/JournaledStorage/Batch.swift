@@ -121,7 +121,11 @@ final class Batch {
     /// Fills in the header. After that the batch is complete.
     func seal(sequence: UInt64, store: UInt64) {
         let header = buffer.mutableBytes
-        header.put(number: (removesSubtree ? Self.subtreeMagic : Self.magic).number(at: 0) as UInt32, at: 0)
+        if removesSubtree {
+            header.put(number: Self.subtreeMagic.number(at: 0) as UInt32, at: 0)
+        } else {
+            header.put(number: Self.magic.number(at: 0) as UInt32, at: 0)
+        }
         header.put(number: UInt32(truncatingIfNeeded: buffer.count - Self.headerSize), at: 4)
         header.put(number: sequence, at: 8)
         header.put(number: store, at: 16)
@@ -181,14 +185,12 @@ extension Batch {
 
     /// Whether the bytes begin like a batch.
     static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
-        magics.contains { bytes.starts(with: $0) }
+        [magic, subtreeMagic, formerMagic].contains { bytes.starts(with: $0) }
     }
-
-    private static let magics = [magic, subtreeMagic, formerMagic]
 
     private static func hasMagic(_ journal: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         let found: UInt32 = journal.number(at: offset)
-        return magics.contains { found == $0.number(at: 0) }
+        return found == magic.number(at: 0) || found == subtreeMagic.number(at: 0) || found == formerMagic.number(at: 0)
     }
 
     /// The batch at this offset; nil if the bytes do not begin like one, or end too early.

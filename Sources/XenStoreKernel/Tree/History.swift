@@ -19,7 +19,7 @@ final class History {
     /// small numbers.
     struct Slices {
         #if DEBUG
-            private static let usual = (smallTree: 3, nodes: 2)
+            private static let usual = (smallTree: 1, nodes: 2)
         #else
             private static let usual = (smallTree: 2048, nodes: 2048)
         #endif

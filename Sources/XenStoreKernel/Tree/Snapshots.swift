@@ -25,8 +25,6 @@ struct Snapshots {
         var readers: [any SnapshotReader] = []
         var kept: [Kept] = []
         var created: [NodeID] = []
-        /// The tops of subtrees that were removed as a whole, and that somebody may have to bring back.
-        var detached: [NodeID] = []
         /// The bytes kept that none of the readers may read.
         var unpaid = 0
     }
@@ -35,7 +33,9 @@ struct Snapshots {
     /// The list of a closed snapshot, for its capacity: each turn opens a snapshot.
     private var spare: [Kept] = []
 
-    /// The tops of subtrees that nobody has to bring back any more.
+    /// The tops of subtrees that were removed as a whole, each with the undoable snapshot that may bring it back.
+    private var detached: [(top: NodeID, generation: UInt64)] = []
+    /// The tops of subtrees that nobody may bring back any more.
     private var released: [NodeID] = []
 
     var isEmpty: Bool { open.isEmpty }
@@ -91,14 +91,19 @@ struct Snapshots {
     /// if there is none.
     mutating func keep(detached top: NodeID) -> Bool {
         if undoers == 0 { return false }
-        guard let index = open.lastIndex(where: { $0.undoers > 0 }) else { return false }
-        open[index].detached.append(top)
+        guard let newest = open.last(where: { $0.undoers > 0 }) else { return false }
+        detached.append((top, newest.generation))
         return true
+    }
+
+    /// The tops of subtrees that were removed as a whole since a generation, and that an undo may bring back.
+    func detached(since generation: UInt64) -> [NodeID] {
+        detached.filter { $0.generation >= generation }.map(\.top)
     }
 
     var hasReleased: Bool { !released.isEmpty }
 
-    /// Takes the tops of subtrees that nobody has to bring back any more, in the order of their removal.
+    /// Takes the tops of subtrees that nobody may bring back any more, in the order of their removal.
     mutating func takeReleased() -> [NodeID] {
         defer { released = [] }
         return released
@@ -106,13 +111,12 @@ struct Snapshots {
 
     /// The last of those who may go back to the snapshot at `index` has left it.
     private mutating func release(detachedOf index: Int) {
-        let tops = open[index].detached
-        open[index].detached = []
-        if let older = open[..<index].lastIndex(where: { $0.undoers > 0 }) {
-            open[older].detached += tops
-        } else {
-            released += tops
+        let generation = open[index].generation
+        let older = open[..<index].last { $0.undoers > 0 }?.generation
+        for at in detached.indices where detached[at].generation == generation {
+            if let older { detached[at].generation = older } else { released.append(detached[at].top) }
         }
+        if older == nil { detached.removeAll { $0.generation == generation } }
     }
 
     /// Removes one user of the snapshot at `generation`. After the last one, returns what was kept, and whether an
@@ -125,7 +129,7 @@ struct Snapshots {
         if undoable {
             open[index].undoers -= 1
             undoers -= 1
-            if open[index].undoers == 0, !open[index].detached.isEmpty { release(detachedOf: index) }
+            if !detached.isEmpty, open[index].undoers == 0 { release(detachedOf: index) }
         }
         if let reader { open[index].readers.removeAll { $0 === reader } }
         // The remaining users need not pay, so the rest is nobody's debt.
@@ -165,8 +169,8 @@ struct Snapshots {
     /// Takes out what was kept, created and detached since the newest snapshot, to undo it.
     mutating func takeNewest() -> (kept: [Kept], created: [NodeID], detached: [NodeID]) {
         let last = open.count - 1
-        let taken = (open[last].kept, open[last].created, open[last].detached)
-        open[last].detached = []
+        let taken = (open[last].kept, open[last].created, detached(since: open[last].generation))
+        detached.removeLast(taken.2.count)
         open[last].kept = []
         open[last].created = []
         for reader in open[last].readers { reader.release() }

@@ -23,8 +23,7 @@ extension Store: ChangeSource {
     /// The tops of subtrees that were there at the snapshot and that were removed as a whole since.
     private func detached(since snapshot: UInt64) -> [NodeID] {
         if history.detachedCount == 0 { return [] }
-        return history.snapshots.open.filter { $0.generation >= snapshot }.flatMap(\.detached)
-            .filter { pointer($0).pointee.existed(at: snapshot) }
+        return history.snapshots.detached(since: snapshot).filter { pointer($0).pointee.existed(at: snapshot) }
     }
 
     /// The names of a node's children in the order of creation, each followed by a NUL.
