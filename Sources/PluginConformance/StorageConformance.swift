@@ -123,6 +123,7 @@ extension StorageConformance {
         [
             ("anything is written", { _ in }), ("values", writeValues), ("order", makeInOrder),
             ("permissions", setPermissions), ("removal", remove), ("removal of old nodes", removeOldNodes),
+            ("a large subtree", makeLargeSubtree), ("its removal", removeLargeSubtree),
             ("transactions", commitTransactions), ("long paths", writeLongPaths), ("domains", introduceDomain),
         ]
     }
@@ -163,6 +164,20 @@ extension StorageConformance {
         driver.ask(.remove, "/order")
         driver.ask(.remove, "/values/large")
         driver.ask(.remove, "/gone")
+    }
+
+    /// More nodes than the kernel removes one by one.
+    private static func makeLargeSubtree(_ driver: Driver) {
+        driver.transaction { number in
+            for index in 0..<2100 { driver.write("/large/\(index % 7)/\(index)", [UInt8(index % 256)], in: number) }
+        }
+        driver.write("/large-beside/x", [1])
+    }
+
+    private static func removeLargeSubtree(_ driver: Driver) {
+        driver.write("/large/1/new", [1])
+        driver.ask(.remove, "/large")
+        driver.write("/large/1/1", [2])
     }
 
     private static func commitTransactions(_ driver: Driver) {

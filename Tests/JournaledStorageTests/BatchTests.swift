@@ -50,6 +50,24 @@ import XenStoreTestKit
         #expect(Array(scales.batch.bytes.dropFirst(Batch.headerSize).prefix(gone.count)) == gone)
     }
 
+    /// An earlier version takes the other magic for the end of the journal.
+    @Test func aRemovedSubtreeIsOneEntryOfABatchWithItsOwnMagic() throws {
+        let scales = Scales()
+        let dom0 = try EmbeddedHost(storage: scales).caller(0)
+        for name in ["x", "y", "z"] { dom0.write("/ab/cd/\(name)", "v") }
+        #expect(dom0.rm("/ab/cd") == .ok)
+        #expect(Array(scales.batch.bytes.prefix(4)) == Array("sta3".utf8))
+        let gone: [UInt8] = [6, 0, 0, 0, 254, 255, 255, 255] + Array("/ab/cd".utf8)
+        #expect(Array(scales.batch.bytes.dropFirst(Batch.headerSize).prefix(gone.count)) == gone)
+        Batch.withOutcome(of: scales.batch.bytes, after: 0) { outcome in
+            for (path, isGone) in [("/ab/cd", true), ("/ab/cd/x", true), ("/ab/cde", false), ("/ab", false)] {
+                Array(path.utf8).withUnsafeBytes { #expect(outcome.subtrees.contains(Bytes($0)) == isGone, "\(path)") }
+            }
+        }
+        #expect(dom0.write("/ab", "v") == .ok)
+        #expect(Array(scales.batch.bytes.prefix(4)) == Array("sta2".utf8))
+    }
+
     @Test func aBatchInPlaceOfAnotherWeighsNoMoreThanItself() throws {
         let scales = Scales()
         let dom0 = try EmbeddedHost(storage: scales).caller(0)
