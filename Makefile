@@ -74,7 +74,7 @@ TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
 .PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench scale budget \
-	tables docs completions \
+	tables docs completions waits \
 	install install-dev install-glue install-units clean
 
 help: ## This list
@@ -167,6 +167,12 @@ scale: release ## Show what a VM costs while up to 10,000 run, and what is near 
 budget: release ## Hold what a request costs (instructions, allocations) against Tests/Benchmarks/budget
 	@packaging/debian-packages budget
 	python3 -B Tests/Benchmarks/budget.py $(DAEMON_FOLDER)/release/sxenstored $(BUDGET)
+
+waits: release ## Measure how long others wait for large requests (WAITS=--help)
+	@packaging/debian-packages bench
+	mkdir -p .build_bench
+	cc -O2 -shared -fPIC -fvisibility=hidden -o .build_bench/libfakexen.so Tests/FakeXen/*.c -ldl
+	python3 -B Tests/Benchmarks/waits.py $(DAEMON_FOLDER)/release/sxenstored $(WAITS)
 
 install: install-units install-glue install-dev ## Install the results of `make release` (DESTDIR, prefix, sbindir, bindir, sysconfdir, ...)
 	install -D --strip $(DAEMON_FOLDER)/release/sxenstored '$(DESTDIR)$(sbindir)/sxenstored'
