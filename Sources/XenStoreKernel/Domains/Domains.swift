@@ -165,7 +165,7 @@ final class Domains {
         while room > 0, let (id, uniqueID) = queue.takeFirst() {
             // Its number may belong to a new domain by now.
             guard let domain = table[id], domain.uniqueID == uniqueID else { continue }
-            room -= Work.death + Work.change * accounts.ledger[id].nodes
+            room -= Work.death + Work.change * accounts.usage(of: id).nodes
             destroy(id)
         }
     }
@@ -290,7 +290,7 @@ final class Domains {
         notes.forget(.domain(id))
         for resource in Resource.allCases { notes.forget(.limit(resource, id)) }
         if domain.isIntroduced {
-            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes")
+            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.usage(of: id).nodes) nodes")
         }
         journal.openTurn()
         let dead = DeadDomain(id: id, mustTell: domain.isIntroduced)
