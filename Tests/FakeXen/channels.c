@@ -87,7 +87,19 @@ static void queue(struct fx_end *e, uint32_t port)
 
 void raise_port(struct fx_end *e, uint32_t port)
 {
+    if (e->fifo < 0)
+        open_peer(e);
     if (!(atomic_fetch_or(&e->t->port[port].flags, FX_PENDING) & (FX_PENDING | FX_MASKED)))
+        queue(e, port);
+}
+
+/*
+ * A hypervisor raises an event in one step. Here the daemon does it in two, and may be killed between them: then the
+ * event is marked, nobody learns of it, and no later one is queued. To be called when the next daemon binds the port.
+ */
+void finish_raising(struct fx_end *e, uint32_t port)
+{
+    if ((atomic_load(&e->t->port[port].flags) & (FX_PENDING | FX_MASKED)) == FX_PENDING)
         queue(e, port);
 }
 

@@ -158,6 +158,7 @@ extern struct fx_end *peer_cache[65536];
 struct fx_end *end_open(uint32_t id, int create);
 void end_close(struct fx_end *e);
 void raise_port(struct fx_end *e, uint32_t port);
+void finish_raising(struct fx_end *e, uint32_t port);
 int take_port(struct fx_end *e);
 void unmask_port(struct fx_end *e, uint32_t port);
 int alloc_port(struct fx_end *e, uint32_t type, uint32_t rdom, uint32_t rport);

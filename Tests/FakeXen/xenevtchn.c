@@ -92,6 +92,7 @@ EXPORT int xenevtchn_bind_interdomain(xenevtchn_handle *h, uint32_t dom, uint32_
     r->t->port[rport].remote_dom = FX_DAEMON;
     r->t->port[rport].remote_port = p;
     atomic_store(&r->t->port[rport].type, FX_INTERDOMAIN);
+    finish_raising(r, rport);
     raise_port(e, p);
     return p;
 }
