@@ -32,11 +32,13 @@ public final class SharedTransport: SharedPlugin, Transport {
 extension SharedInstance {
     /// Forgets what the plugin still watches, and tells it.
     fileprivate func forgetAll() {
-        if !descriptors.isEmpty { complain("it watches \(descriptors.count) descriptors after its end") }
-        for descriptor in descriptors.keys { loop?.remove(descriptor) }
+        let left = descriptors.numbers
+        if !left.isEmpty { complain("it watches \(left.count) descriptors after its end") }
+        for descriptor in left { loop?.remove(descriptor) }
         for timer in timers.values { loop?.wake(timer, at: nil) }
-        descriptors = [:]
+        descriptors.removeAll()
         timers = [:]
+        (host, loop) = (nil, nil)
     }
 }
 

@@ -78,14 +78,15 @@ extension sxp_host {
         }
         rewatch = { host, descriptor, readiness in
             guard let instance = SharedInstance.calling(host, "rewatch") else { return }
-            if instance.descriptors[descriptor] == nil {
-                return instance.complain("it calls 'rewatch' with a descriptor that it does not watch")
+            let readiness = Readiness(rawValue: UInt8(truncatingIfNeeded: readiness))
+            switch instance.descriptors.change(descriptor, to: readiness) {
+            case true?: instance.loop?.change(descriptor, to: readiness)
+            case false?: break
+            case nil: instance.complain("it calls 'rewatch' with a descriptor that it does not watch")
             }
-            instance.loop?.change(descriptor, to: Readiness(rawValue: UInt8(truncatingIfNeeded: readiness)))
         }
         forget = { host, descriptor in
-            guard let instance = SharedInstance.calling(host, "forget"),
-                instance.descriptors.removeValue(forKey: descriptor) != nil
+            guard let instance = SharedInstance.calling(host, "forget"), instance.descriptors.remove(descriptor)
             else { return }
             instance.loop?.remove(descriptor)
         }
@@ -163,11 +164,11 @@ extension sxp_host {
 extension SharedInstance {
     fileprivate func watch(_ descriptor: Int32, _ readiness: Readiness, _ context: UnsafeMutableRawPointer?) -> Int32 {
         guard let loop else { return EPERM }
-        if descriptors[descriptor] != nil { return EEXIST }
+        if descriptors.contains(descriptor) { return EEXIST }
         let handler = SharedDescriptor(self, context)
         do throws(SystemError) {
             try loop.add(descriptor, for: readiness, handler)
-            descriptors[descriptor] = handler
+            descriptors.add(descriptor, handler, for: readiness)
             return 0
         } catch {
             return error.code

@@ -12,10 +12,10 @@ final class SharedInstance {
     /// The table that the plugin calls.
     let table: UnsafeMutablePointer<sxp_host>
     /// The daemon and its event loop, while a transport runs.
-    weak var host: (any PluginHost)?
-    weak var loop: (any EventLoop)?
+    var host: (any PluginHost)?
+    var loop: (any EventLoop)?
     var connections = ConnectionNumbers()
-    var descriptors: [Int32: SharedDescriptor] = [:]
+    var descriptors = WatchedDescriptors()
     var timers: [UnsafeMutableRawPointer: SharedTimer] = [:]
 
     private var refusal: Refusal?
