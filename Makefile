@@ -41,6 +41,8 @@ SYNC ?=
 LOAD ?=
 # The number of power cuts for each way to sync. After them each call on the files fails once.
 CUTS ?= 3000
+# The examples of `make examples`. Those in C take seconds, those in Swift minutes.
+EXAMPLES ?= vsock sqlite-storage audit-trail tls-view
 # The folder for the sockets of `make run`.
 RUNDIR ?= $(CURDIR)/run
 
@@ -62,6 +64,7 @@ DAEMON_FOLDER = .build_release
 TOOL_FOLDER = .build_tool
 # The glue, one file for each version of Xen that it was built for.
 GLUE_FOLDER = .build_glue
+EXAMPLE_FOLDER = .build_examples
 # Swift's runtime is C++. Linking the C++ library in as well saves a quarter of the daemon's start. The linker takes the
 # static library from a folder that has nothing else.
 CXX_FOLDER = $(CURDIR)/$(DAEMON_FOLDER)/cxx
@@ -128,6 +131,11 @@ crash-test: release ## Kill the daemon at thousands of moments, cut its power, f
 system-test: release ## Boot a real Xen on the daemon (SCENARIOS, all by default; skipped without Debian's packages)
 	@Tests/System/run --binary $(DAEMON_FOLDER)/release/sxenstored $(SCENARIOS) || \
 		{ status=$$?; [ $$status -eq 77 ] || exit $$status; }
+
+.PHONY: examples
+examples: release ## Build and test the examples of plugins from copies elsewhere, as a stranger would (EXAMPLES)
+	@packaging/debian-packages build $(LIBRARIES) examples
+	SWIFTFLAGS='$(SWIFTFLAGS)' Plugins/Examples/run $(EXAMPLE_FOLDER) $(EXAMPLES)
 
 hostile: release ## Show how much memory hostile guests take, and how long they keep others waiting
 	@packaging/debian-packages build $(LIBRARIES) test

@@ -42,11 +42,22 @@ enum SourceTree {
     }
 
     /// The folders of plugins: Plugins/KIND/NAME.
-    static var pluginFolders: [String] {
+    static var pluginFolders: [String] { folders.filter { !$0.hasPrefix(examples) } }
+
+    /// The folders of examples, which stand alone: Plugins/Examples/NAME.
+    static var exampleFolders: [String] { folders.filter { $0.hasPrefix(examples) } }
+
+    static let examples = "Plugins/Examples/"
+
+    private static var folders: [String] {
         let plugins = "\(root)/Plugins"
         let paths = FileManager.default.subpaths(atPath: plugins) ?? []
-        return paths.filter { $0.split(separator: "/").count == 2 && !$0.hasSuffix(".md") }.sorted().map {
-            "Plugins/\($0)"
-        }
+        return paths.filter { $0.split(separator: "/").count == 2 && isFolder("\(plugins)/\($0)") }.sorted()
+            .map { "Plugins/\($0)" }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
 }

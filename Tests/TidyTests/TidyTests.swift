@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func everyFileNamesItsLicence() {
-        let files = allSwift + SourceTree.files(in: "Sources", "Tests", endings: ["c", "h", "py"])
+        let files = allSwift + SourceTree.files(in: "Sources", "Plugins", "Tests", endings: ["c", "h", "py"])
         let without = files.filter {
             !$0.lines.prefix(3).contains { $0.contains("SPDX-License-Identifier: Apache-2.0") }
         }
@@ -88,7 +88,7 @@ import Testing
 
     @Test func linesEndWithText() {
         let texts =
-            allSwift + SourceTree.files(in: "Sources", "Tests", endings: ["c", "h", "py"])
+            allSwift + SourceTree.files(in: "Sources", "Plugins", "Tests", endings: ["c", "h", "py"])
             + SourceTree.files(
                 in: "Plugins", "etc", "packaging",
                 endings: ["md", "yaml", "service", "conf", "preset", "default", "1", "5", "8"])
@@ -110,10 +110,23 @@ import Testing
         expectNone(names, "a name that says nothing")
     }
 
-    @Test(arguments: SourceTree.pluginFolders)
+    @Test(arguments: SourceTree.pluginFolders + SourceTree.exampleFolders)
     func everyPluginExplainsItself(folder: String) throws {
         let readme = try #require(SourceTree.file("\(folder)/README.md"))
         let sections = readme.lines.filter { $0.hasPrefix("## ") }.map { $0.dropFirst(3) }
-        #expect(sections.starts(with: ["Name", "Description", "Keys", "Example"]), "\(folder): \(sections)")
+        let more: [Substring] = folder.hasPrefix(SourceTree.examples) ? ["Build", "Tests"] : []
+        #expect(sections.starts(with: ["Name", "Description", "Keys", "Example"] + more), "\(folder): \(sections)")
+    }
+
+    /// This package builds none of them, and needs none of what they need.
+    @Test func examplesStandAlone() throws {
+        #expect(SourceTree.exampleFolders.count >= 4)
+        let manifest = try #require(SourceTree.file("Package.swift"))
+        expectNone(manifest.places { $0.contains(SourceTree.examples) }, "the package has an example")
+        let makefile = try #require(SourceTree.file("Makefile"))
+        let list = try #require(makefile.lines.first { $0.hasPrefix("EXAMPLES ?=") })
+        for folder in SourceTree.exampleFolders {
+            #expect(list.split(separator: " ").contains(folder.dropFirst(SourceTree.examples.count)), "\(folder)")
+        }
     }
 }
