@@ -26,9 +26,10 @@ enum Process {
         return null >= 0 ? null : open("/", O_RDONLY | O_DIRECTORY)
     }
 
-    /// Signals that would end the daemon although their sender does not mean that.
+    /// Signals that would end the daemon although their sender does not mean that. SIGXFSZ: a file may not grow, and the
+    /// write fails with an error instead.
     private static let meaningless = [
-        SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
+        SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXFSZ,
     ]
 
     /// Sets signals and the umask to the daemon's needs, in place of what it has inherited. SIGHUP waits until the

@@ -84,11 +84,16 @@ final class SharedInstance {
     func systemError(_ code: Int32, doing: String) -> SystemError {
         let refusal = takeRefusal()
         let cause = refusal.map { $0.code == 0 ? code : $0.code } ?? code
-        return SystemError(cause, doing: "\(name): \(refusal?.text ?? doing)")
+        return SystemError(cause, doing: "\(name): \(refusal.map(text) ?? doing)")
     }
 
     func storageError(_ code: Int32, doing: String) -> StorageError {
-        StorageError(takeRefusal()?.text ?? "\(doing): \(String(cString: strerror(code)))")
+        StorageError(takeRefusal().map(text) ?? "\(doing): \(String(cString: strerror(code)))")
+    }
+
+    /// The reason; with file, line and key if the reason is a value.
+    private func text(_ refusal: Refusal) -> String {
+        refusal.key.map { values.block.error(refusal.text, key: $0).description } ?? refusal.text
     }
 
     // MARK: Calls
