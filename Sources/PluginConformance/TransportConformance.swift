@@ -115,20 +115,36 @@ public final class DescriptorClient: WireClient {
 
     /// Connects to a unix socket.
     public convenience init(unixSocket path: String, sayingFirst greeting: [UInt8] = []) throws(SystemError) {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, size) }
+        try self.init(Self.connect(AF_UNIX, address, path), sayingFirst: greeting)
+    }
+
+    /// Connects to a TCP port of this host.
+    public convenience init(loopbackPort port: UInt16, sayingFirst greeting: [UInt8] = []) throws(SystemError) {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        try self.init(Self.connect(AF_INET, address, "port \(port)"), sayingFirst: greeting)
+    }
+
+    private static func connect<Address>(_ family: Int32, _ address: Address, _ name: String) throws(SystemError)
+        -> Int32
+    {
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        let result = withUnsafePointer(to: address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
+            }
         }
         guard result == 0 else {
             let code = errno
             close(descriptor)
-            throw SystemError(code, doing: "connect to \(path)")
+            throw SystemError(code, doing: "connect to \(name)")
         }
-        try self.init(descriptor, sayingFirst: greeting)
+        return descriptor
     }
 
     deinit { hangUp() }

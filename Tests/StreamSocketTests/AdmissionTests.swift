@@ -18,7 +18,8 @@ import XenStoreTestKit
     /// The transport's clients have so many milliseconds for the token.
     private func block(patience: Int) -> ConfigurationBlock {
         var block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys)
-            .with("token", .text(String(decoding: Self.token, as: UTF8.self))).with("patience", .number(patience))
+            .with("token", .secret(Secret(Self.token, from: "token"))).with("port", .number(0))
+            .with("patience", .duration(.milliseconds(patience)))
         block.log = log.log
         return block
     }
@@ -26,7 +27,7 @@ import XenStoreTestKit
     /// A daemon with the transport only.
     private func start() throws -> (SocketHost, LoopbackTCP) {
         let host = try SocketHost()
-        let transport = LoopbackTCP(block(patience: 10_000))
+        let transport = try LoopbackTCP(block(patience: 10_000))
         try transport.start(on: host.reactor, host: host.engine)
         return (host, transport)
     }
@@ -99,6 +100,16 @@ import XenStoreTestKit
         try client.receive(replies: 1)
     }
 
+    @Test func aPortThatIsInUseIsAnErrorOfTheStart() throws {
+        let (host, transport) = try start()
+        defer { transport.stop() }
+        let second = try LoopbackTCP(block(patience: 10_000).with("port", .number(Int(transport.port))))
+        #expect(throws: SystemError(EADDRINUSE, doing: "listen")) {
+            try second.start(on: host.reactor, host: host.engine)
+        }
+        second.stop()
+    }
+
     @Test func turnsAwayAClientWithAWrongToken() throws {
         let (host, transport) = try start()
         defer { transport.stop() }
@@ -138,14 +149,15 @@ import XenStoreTestKit
     /// A hook that never knows does not make the daemon keep all that a client sends.
     @Test func aClientThatSaysTooMuchIsTurnedAway() throws {
         let host = try SocketHost()
-        let (listening, port) = try LoopbackTCP.listen(port: 0)
+        var address = LoopbackTCP.address(port: 0)
+        let listening = try StreamServer.listen(at: &address, AF_INET)
         var most = 0
         let server = try StreamServer(listening, on: host.reactor, host: host.engine) { arrival in
             most = max(most, arrival.bytes.count)
             return .wait
         }
         defer { server.stop() }
-        let client = try Reader(port: port)
+        let client = try Reader(port: UInt16(bigEndian: address.sin_port))
         try #require(client.send([UInt8](repeating: 1, count: 50_000)) > Arrival.bytesMax)
         try host.run {
             client.receive()
@@ -165,7 +177,7 @@ private final class HandTCP {
 
     init(_ block: ConfigurationBlock) throws {
         host = try EmbeddedHost(storage: FailingStorage())
-        transport = LoopbackTCP(block)
+        transport = try LoopbackTCP(block)
         try transport.start(on: loop, host: host.engine)
         listening = try #require(loop.watched.keys.first)
     }
@@ -194,8 +206,12 @@ extension Reader {
     /// A client over TCP.
     convenience init(port: UInt16) throws {
         let descriptor = socket(AF_INET, linux_sock_stream | linux_sock_cloexec, 0)
-        var address = sockaddr_in(port: port)
-        guard address.with({ connect(descriptor, $0, $1) }) == 0 else { throw SystemError(errno, doing: "connect") }
+        let address = LoopbackTCP.address(port: Int(port))
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafePointer(to: address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+        }
+        guard result == 0 else { throw SystemError(errno, doing: "connect") }
         self.init(connected: descriptor)
     }
 }

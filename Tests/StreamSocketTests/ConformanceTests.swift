@@ -36,6 +36,22 @@ import XenStoreWire
         #expect(try kit.problems() == [])
     }
 
+    /// Clients of this one must say something first.
+    @Test func aSocketWithATokenPasses() throws {
+        let token = Array("open sesame".utf8)
+        let block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys).with("port", .number(0))
+            .with("token", .secret(Secret(token, from: "token")))
+        var last: LoopbackTCP?
+        let kit = TransportConformance {
+            let transport = try LoopbackTCP(block)
+            last = transport
+            return transport
+        } connecting: {
+            try DescriptorClient(loopbackPort: last?.port ?? 0, sayingFirst: token)
+        }
+        #expect(try kit.problems() == [])
+    }
+
     private func configured(_ keys: [ConfigurationKey]) -> (path: String, ConfigurationBlock) {
         let path = folder.file("socket")
         return (path, ConfigurationBlock(defaultsOf: keys).with("path", .text(path)).with("mode", .number(0o600)))
