@@ -43,10 +43,12 @@ extension CommandLineReading {
             return .report(inspection.text, isGood: inspection.isGood)
         }
         if let file = tryPlugin {
-            let trial = PluginTrial(file: surroundings.absolute(file), overlays: overlays, plugins: plugins)
+            let trial = PluginTrial(
+                file: surroundings.absolute(file), client: tryClient, overlays: overlays, plugins: plugins)
             let (text, isGood) = try trial.run()
             return .report(text, isGood: isGood)
         }
+        if tryClient != nil { throw UsageError("--try-client needs --try-plugin") }
         return try action(
             with: ConfigurationSource(
                 plugins: plugins, namedFile: config.map(surroundings.absolute),

@@ -27,6 +27,7 @@ struct CommandLineReading {
     private(set) var checkStore: String?
     private(set) var repairStore: String?
     private(set) var tryPlugin: String?
+    private(set) var tryClient: String?
     /// The values of `--set`.
     private(set) var overlays: [Overlay] = []
     /// The values of other daemons' options. Those of `--set` come after them.
@@ -69,6 +70,7 @@ struct CommandLineReading {
         case .checkStore: checkStore = argument
         case .repairStore: repairStore = argument
         case .tryPlugin: tryPlugin = argument
+        case .tryClient: tryClient = argument
         case .set:
             guard let overlay = Overlay(argument, origin: name) else {
                 throw UsageError("\(name) needs path.to.key=value, not '\(argument)'")

@@ -9,7 +9,7 @@ enum OptionMeaning: Sendable {
     case help, version
     case noFork, outputPid
     case checkConfig, printConfig, plugins
-    case config, set, pidFile, traceFile, checkStore, repairStore, tryPlugin
+    case config, set, pidFile, traceFile, checkStore, repairStore, tryPlugin, tryClient
     /// An option of another daemon.
     case compatible(Compatibility)
 }
@@ -38,6 +38,9 @@ extension DaemonOption {
         .init(
             nil, "try-plugin", .required("file"), does: .tryPlugin,
             help: "Load a shared object, try its plugin out, report what fails, and exit (0 good, 1 bad)."),
+        .init(
+            nil, "try-client", .required("command"), does: .tryClient,
+            help: "Connect the clients of --try-plugin by this command, whose input and output are the connection."),
         .init(
             nil, "check-store", .required("file"), does: .checkStore,
             help: "Report what a store's file holds, and exit (0 good, 1 damaged)."),

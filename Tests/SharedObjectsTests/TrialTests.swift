@@ -30,6 +30,37 @@ import Testing
             outcome.output.contains("a plain client over 'gate' gets no answer; if clients must say something first"))
     }
 
+    /// The author's own client knows the token: `gate` is tried like any other transport.
+    @Test(arguments: [([], true), (["DEAF"], false)])
+    func aCommandConnectsClients(macros: [String], isGood: Bool) throws {
+        try workshop.place.write(Self.bridge, to: "bridge.py")
+        let outcome = try run([
+            Daemon.binary, "--try-plugin", workshop.make("gate", macros), "--set", "transports.gate.token=abcd",
+            "--try-client", "python3 \(workshop.place.file("bridge.py")) abcd",
+        ])
+        #expect(outcome.status == (isGood ? 0 : 1), "\(outcome)")
+        #expect(outcome.output.contains("  clients: good\n") == isGood, "\(outcome)")
+    }
+
+    /// Says the token, and then hands bytes on in both directions.
+    private static let bridge = """
+        import os, select, socket, sys
+        wire = socket.socket(socket.AF_UNIX)
+        wire.connect(os.environ["XENSTORED_RUNDIR"] + "/gate")
+        wire.sendall(sys.argv[1].encode())
+        while True:
+            for source in select.select([0, wire], [], [])[0]:
+                data = os.read(0, 65536) if source == 0 else wire.recv(65536)
+                if not data: sys.exit()
+                if source == 0: wire.sendall(data)
+                else: os.write(1, data)
+        """
+
+    @Test func aClientNeedsAPlugin() throws {
+        let outcome = try run([Daemon.binary, "--try-client", "cat"])
+        #expect(outcome.status == 2 && outcome.errors.contains("--try-client needs --try-plugin"), "\(outcome)")
+    }
+
     @Test func keysThatMustBeGivenAreNamed() throws {
         let outcome = try attempt("gate")
         #expect(outcome.status == 2)

@@ -15,9 +15,9 @@ _sxenstored() {
         COMPREPLY=($(compgen -f -- "$current"))
         return
         ;;
-    --set) return ;;
+    --set | --try-client) return ;;
     esac
-    COMPREPLY=($(compgen -W $'-N\n--no-fork\n--config\n--set\n-F\n--pid-file\n-T\n--trace-file\n-P\n--output-pid\n--check-config\n--print-config\n--plugins\n--try-plugin\n--check-store\n--repair-store\n--version\n-h\n--help' -- "$current"))
+    COMPREPLY=($(compgen -W $'-N\n--no-fork\n--config\n--set\n-F\n--pid-file\n-T\n--trace-file\n-P\n--output-pid\n--check-config\n--print-config\n--plugins\n--try-plugin\n--try-client\n--check-store\n--repair-store\n--version\n-h\n--help' -- "$current"))
 }
 
 complete -F _sxenstored sxenstored

@@ -12,6 +12,7 @@ complete -c sxenstored -l check-config -d 'Report every error in the configurati
 complete -c sxenstored -l print-config -d 'Print the configuration with every key in effect, and exit.'
 complete -c sxenstored -l plugins -d 'Print the plugins in this build with all their keys, and exit.'
 complete -c sxenstored -l try-plugin -r -F -d 'Load a shared object, try its plugin out, report what fails, and exit (0 good, 1 bad).'
+complete -c sxenstored -l try-client -x -d 'Connect the clients of --try-plugin by this command, whose input and output are the connection.'
 complete -c sxenstored -l check-store -r -F -d 'Report what a store'\''s file holds, and exit (0 good, 1 damaged).'
 complete -c sxenstored -l repair-store -r -F -d 'Repair a damaged store, set the old file aside, and exit.'
 complete -c sxenstored -l version -d 'Print the version, and exit.'

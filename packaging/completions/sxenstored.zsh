@@ -13,6 +13,7 @@ _arguments -s -S \
     --print-config'[Print the configuration with every key in effect, and exit.]' \
     --plugins'[Print the plugins in this build with all their keys, and exit.]' \
     '*'--try-plugin='[Load a shared object, try its plugin out, report what fails, and exit (0 good, 1 bad).]:file:_files' \
+    '*'--try-client='[Connect the clients of --try-plugin by this command, whose input and output are the connection.]:command:' \
     '*'--check-store='[Report what a store'\''s file holds, and exit (0 good, 1 damaged).]:file:_files' \
     '*'--repair-store='[Repair a damaged store, set the old file aside, and exit.]:file:_files' \
     --version'[Print the version, and exit.]' \

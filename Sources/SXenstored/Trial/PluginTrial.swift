@@ -8,6 +8,8 @@ import XenStorePlugin
 /// Tries a shared object out, for its author: `--try-plugin`.
 struct PluginTrial {
     let file: String
+    /// The command that connects a client to a transport.
+    let client: String?
     /// The values of `--set`.
     let overlays: [Overlay]
     let plugins: PluginRegistry
@@ -23,7 +25,7 @@ struct PluginTrial {
         let folder = try TrialFolder()
         defer { folder.remove() }
         let configuration = try read(object, in: folder.path)
-        let bench = TrialBench(object.kind, configuration, folder: folder.path)
+        let bench = TrialBench(object.kind, configuration, folder: folder.path, client: client)
         let report = try TrialProcess.run(bench.run)
         return text(of: report, object)
     }
@@ -51,6 +53,10 @@ struct PluginTrial {
         var isGood = report.death == nil
         for (index, step) in report.steps.enumerated() {
             let death = index == report.steps.count - 1 ? report.death : nil
+            if step.isNote {
+                lines.append("  \(step.name)")
+                continue
+            }
             let problems = step.problems + (death.map { [$0] } ?? [])
             lines.append("  \(step.name): \(problems.isEmpty ? "good" : "")")
             lines += problems.map { "    \($0)" }

@@ -9,6 +9,8 @@ struct TrialBench {
     private let kind: PluginKind
     private let read: ReadConfiguration
     private let folder: String
+    /// The command that connects a client; nil for the transport's own unix socket.
+    private let client: String?
     private let complaints = Complaints()
 
     /// What the log says of the plugin's mistakes.
@@ -21,10 +23,11 @@ struct TrialBench {
         }
     }
 
-    init(_ kind: PluginKind, _ read: ReadConfiguration, folder: String) {
+    init(_ kind: PluginKind, _ read: ReadConfiguration, folder: String, client: String?) {
         self.kind = kind
         self.read = read
         self.folder = folder
+        self.client = client
     }
 
     func run(_ reporter: TrialProcess.Reporter) {
@@ -38,8 +41,19 @@ struct TrialBench {
         step("count and reload") { try countAndReload() }
         switch kind {
         case .transport:
-            step("start and stop, three times") { try (1...3).flatMap { _ in try startAndStop().problems } }
-            step("clients") { try tryClients() }
+            var sockets: [String] = []
+            step("start and stop, three times") {
+                try (1...3).flatMap { _ in
+                    let (problems, made) = try startAndStop()
+                    sockets = made
+                    return problems
+                }
+            }
+            if client == nil, sockets.isEmpty {
+                reporter.note("clients: none was tried, as it makes no unix socket in ${rundir}; see --try-client")
+            } else {
+                step("clients") { try tryClients(at: sockets.first ?? "") }
+            }
         case .storage:
             for ending in StorageConformance.Ending.allCases {
                 step("keep a store, \(ending == .closed ? "closed" : "left") each time") {
@@ -93,18 +107,21 @@ struct TrialBench {
 
     private func makeTransport() throws -> any Transport { try make().transports[0] }
 
-    /// Clients that say nothing first. A transport may want to hear more, which only its author can say.
-    private func tryClients() throws -> [String] {
-        guard let socket = try startAndStop().sockets.first else { return [] }
-        let path = "\(folder)/\(socket)"
+    /// Without a command clients say nothing first. A transport may want to hear more, which only its author can say.
+    private func tryClients(at socket: String) throws -> [String] {
+        // For the command.
+        setenv("XENSTORED_RUNDIR", folder, 1)
         let kit = TransportConformance(countsDescriptors: true, making: makeTransport) {
-            try DescriptorClient(unixSocket: path)
+            if let client { return try CommandClient(client) }
+            return try DescriptorClient(unixSocket: "\(folder)/\(socket)")
         }
         let problems = try kit.problems()
-        guard problems.contains(where: { $0.hasPrefix("one request: a client does not get") }) else { return problems }
+        guard client == nil, problems.contains(where: { $0.hasPrefix("one request: a client does not get") }) else {
+            return problems
+        }
         return [
-            "a plain client over '\(socket)' gets no answer; if clients must say something first, use"
-                + " TransportConformance of XenStoreTestKit in tests of your own"
+            "a plain client over '\(socket)' gets no answer; if clients must say something first, say how with"
+                + " --try-client, or use TransportConformance of XenStoreTestKit in tests of your own"
         ]
     }
 

@@ -8,7 +8,7 @@ struct TrialProcess {
     /// What the process has said by its end.
     struct Report {
         /// Each step, and the problems that it has found.
-        var steps: [(name: String, problems: [String])] = []
+        var steps: [(name: String, problems: [String], isNote: Bool)] = []
         /// Why it did not come to its end; nil if it did.
         var death: String?
     }
@@ -25,6 +25,9 @@ struct TrialProcess {
                 say("P", "\(error)")
             }
         }
+
+        /// Tells the author something that is no problem.
+        func note(_ text: String) { say("N", text) }
 
         private func say(_ kind: String, _ text: String) {
             let line = kind + text.split(separator: "\n").joined(separator: "; ") + "\n"
@@ -76,7 +79,9 @@ extension TrialProcess.Report {
         for line in text.split(separator: "\n") {
             let rest = String(line.dropFirst())
             if line.hasPrefix("S") {
-                steps.append((rest, []))
+                steps.append((rest, [], false))
+            } else if line.hasPrefix("N") {
+                steps.append((rest, [], true))
             } else if !steps.isEmpty {
                 steps[steps.count - 1].problems.append(rest)
             }

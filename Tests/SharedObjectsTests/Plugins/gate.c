@@ -44,10 +44,12 @@ SXP_DESCRIBE(DESCRIPTION)
 struct gate {
     const struct sxp_host *host;
     int listener;
+    struct client *all;
     uint64_t clients, strangers;
 };
 
 struct client {
+    struct client *next;
     struct gate *gate;
     int descriptor;
     sxp_connection connection; /* 0 until the token was right */
@@ -102,6 +104,10 @@ static int reload(void *self)
 static void drop(struct client *client)
 {
     const struct sxp_host *host = client->gate->host;
+    struct client **at = &client->gate->all;
+    while (*at != client)
+        at = &(*at)->next;
+    *at = client->next;
     host->wake_at(host, 0, client);
     host->forget(host, client->descriptor);
     close(client->descriptor);
@@ -151,6 +157,11 @@ static int start(void *self)
 static void stop(void *self)
 {
     struct gate *gate = self;
+    while (gate->all != NULL) {
+        if (gate->all->connection != 0)
+            gate->host->disconnect(gate->host, gate->all->connection);
+        drop(gate->all);
+    }
     if (gate->listener < 0)
         return;
     gate->host->forget(gate->host, gate->listener);
@@ -170,6 +181,8 @@ static void greet(struct gate *gate)
     struct client *client = calloc(1, sizeof *client);
     client->gate = gate;
     client->descriptor = descriptor;
+    client->next = gate->all;
+    gate->all = client;
     host->watch(host, descriptor, SXP_READABLE, client);
     host->wake_at(host, host->now(host) + (uint64_t)host->number(host, "patience", 0), client);
 }
