@@ -77,7 +77,7 @@ TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
 .PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench scale budget \
-	tables docs completions waits \
+	tables docs completions waits new-plugin new-plugin-test \
 	install install-dev install-glue install-units clean
 
 help: ## This list
@@ -144,6 +144,14 @@ hostile: release ## Show how much memory hostile guests take, and how long they 
 
 tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about a new plugin
 	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
+
+new-plugin: ## Make a plugin to begin with (KIND=transport|storage|policy NAME=my-plugin [OUT=folder] [LANGUAGE=swift|c])
+	@packaging/new-plugin $(foreach word,KIND NAME OUT LANGUAGE,\
+		$(if $(findstring command,$(origin $(word))),'$(word)=$($(word))'))
+
+new-plugin-test: ## Build and test each Swift package that make new-plugin makes
+	@packaging/debian-packages build TDB
+	packaging/new-plugin-test .build_new_plugin
 
 completions: ## Write packaging/completions from the options of the daemon and of the tools
 	WRITE_COMPLETIONS=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter CompletionTests

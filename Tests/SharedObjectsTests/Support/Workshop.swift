@@ -14,7 +14,8 @@ final class Workshop {
         place = try TemporaryFolder()
     }
 
-    private static let root = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
+    /// The folder of this tree.
+    static let root = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
     private static let header = "\(root)/Sources/CPlugin/include"
 
     /// Compiles one of the plugins beside these tests, with these macros. Returns the shared object.
