@@ -12,7 +12,7 @@ import XenStoreWire
 ///     host.settle()
 ///     #expect(guest.takeMessages() == [])
 ///
-/// ``Caller`` is simpler if each request waits for its reply.
+/// `Caller` of `XenStoreTestKit` is simpler if each request waits for its reply.
 public final class EmbeddedClient: Link {
     private let host: any PluginHost
     /// Nil after the connection has ended. Then only the kernel may keep it, as with any transport.

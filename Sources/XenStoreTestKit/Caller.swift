@@ -17,7 +17,7 @@ public final class Caller {
     public let client: EmbeddedClient
     private var events: [String] = []
 
-    /// Speaks for a client that is already connected. ``EmbeddedHost/caller(_:mayWrite:)`` connects a new one.
+    /// Speaks for a client that is already connected. `EmbeddedHost.caller(_:mayWrite:)` connects a new one.
     public init(host: EmbeddedHost, client: EmbeddedClient) {
         self.host = host
         self.client = client

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-/// Swift examples in comments and in Markdown compile: each stands in a test, too, line by line.
+/// Examples in comments and in Markdown compile. One in Swift stands in a test, too, line by line. One in C stands in a
+/// plugin that the tests compile: a plugin for tests, or a template of `make new-plugin`.
 @Suite struct ExampleTests {
     struct Example: CustomStringConvertible {
         let place: String
@@ -10,10 +11,9 @@ import Testing
         var description: String { "\(place):\n\(lines.joined(separator: "\n"))" }
     }
 
-    private let examples: [Example] =
-        SourceTree.files(in: "Sources", "Plugins").flatMap(inComments)
-        + (SourceTree.files(in: "Sources", "Plugins", endings: ["md"])
-        + ["README.md", "CONTRIBUTING.md"].compactMap(SourceTree.file)).flatMap(inMarkdown)
+    private static let pages =
+        SourceTree.files(in: "Sources", "Plugins", endings: ["md"])
+        + ["README.md", "CONTRIBUTING.md"].compactMap(SourceTree.file)
 
     /// Lines of documentation that are indented by four, after an empty one: `///     let a = 1`.
     private static func inComments(of file: SourceFile) -> [Example] {
@@ -26,12 +26,12 @@ import Testing
         }
     }
 
-    /// Lines between "```swift" and "```".
-    private static func inMarkdown(of file: SourceFile) -> [Example] {
+    /// Lines between "```swift", or another language, and "```".
+    private static func inMarkdown(of file: SourceFile, language: String) -> [Example] {
         var isInside = false
         return blocks(of: file) { line in
             if line.hasPrefix("```") {
-                isInside = line == "```swift"
+                isInside = line == "```\(language)"
                 return nil
             }
             return isInside ? line : nil
@@ -52,11 +52,23 @@ import Testing
 
     private static func trimmed(_ line: Substring) -> String { String(line.drop { $0 == " " }) }
 
-    @Test func everyExampleIsCompiled() {
-        #expect(examples.count >= 4)
-        let tests = SourceTree.files(in: "Tests").map { $0.lines.map(Self.trimmed) }
-        for example in examples where !tests.contains(where: { $0.contains(example.lines) }) {
+    private func expect(_ examples: [Example], atLeast count: Int, in files: [SourceFile]) {
+        #expect(examples.count >= count)
+        let compiled = files.map { $0.lines.map(Self.trimmed) }
+        for example in examples where !compiled.contains(where: { $0.contains(example.lines) }) {
             Issue.record("put these lines into a test, so that they are compiled:\n\(example)")
         }
+    }
+
+    @Test func everyExampleInSwiftIsCompiled() {
+        let examples =
+            SourceTree.files(in: "Sources", "Plugins").flatMap(Self.inComments)
+            + Self.pages.flatMap { Self.inMarkdown(of: $0, language: "swift") }
+        expect(examples, atLeast: 10, in: SourceTree.files(in: "Tests"))
+    }
+
+    @Test func everyExampleInCIsCompiled() {
+        let examples = Self.pages.flatMap { Self.inMarkdown(of: $0, language: "c") }
+        expect(examples, atLeast: 8, in: SourceTree.files(in: "Tests", "packaging/templates", endings: ["c"]))
     }
 }
