@@ -77,7 +77,7 @@ TOOLS = chmod control exists list ls read rm watch write
 
 .DEFAULT_GOAL := help
 .PHONY: help run build release xen-glue unit test crash-test system-test hostile lint format check bench scale budget \
-	tables docs completions waits new-plugin new-plugin-test \
+	tables docs completions waits new-plugin new-plugin-test api api-check \
 	install install-dev install-glue install-units clean
 
 help: ## This list
@@ -144,6 +144,16 @@ hostile: release ## Show how much memory hostile guests take, and how long they 
 
 tables: ## Write what the READMEs, the manual and etc/sxenstored.yaml lack about a new plugin
 	WRITE_TABLES=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter KeyTableTests
+
+api: ## Write into packaging/api what others may use: the Swift libraries and the header for C
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD)
+	packaging/api/list.py write
+
+api-check: ## Say what has changed for those who use the Swift libraries or the header, and whether it breaks them
+	@packaging/debian-packages build $(LIBRARIES)
+	$(BUILD)
+	packaging/api/list.py check
 
 new-plugin: ## Make a plugin to begin with (KIND=transport|storage|policy NAME=my-plugin [OUT=folder] [LANGUAGE=swift|c])
 	@packaging/new-plugin $(foreach word,KIND NAME OUT LANGUAGE,\
