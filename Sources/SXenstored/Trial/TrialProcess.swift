@@ -35,8 +35,8 @@ struct TrialProcess {
         }
     }
 
-    /// The longest time without a word. All steps together take a second or two.
-    private static let patience: Int32 = 30_000
+    /// The longest time without a word. Most steps take a second or two; a slow storage on a busy machine takes longer.
+    private static let patience: Int32 = 120_000
 
     static func run(_ body: (Reporter) -> Void) throws(SystemError) -> Report {
         var ends: [Int32] = [-1, -1]
