@@ -38,10 +38,6 @@ extension CommandLineReading {
         case .version: return .say("sxenstored \(version)")
         case .plugins, .checkConfig, .printConfig, nil: break
         }
-        if let file = checkStore ?? repairStore {
-            let inspection = try plugins.inspect(surroundings.absolute(file), checkStore == nil ? .repair : .check)
-            return .report(inspection.text, isGood: inspection.isGood)
-        }
         if let file = tryPlugin {
             let trial = PluginTrial(
                 file: surroundings.absolute(file), client: tryClient, overlays: overlays, plugins: plugins)
@@ -58,6 +54,13 @@ extension CommandLineReading {
 
     private func action(with source: ConfigurationSource) throws -> Invocation.Action {
         if question == .plugins { return .say(try source.readPlugins().listing) }
+        if let file = checkStore ?? repairStore {
+            // A store can be looked at even if the configuration is broken.
+            let plugins = (try? source.readPlugins()) ?? source.plugins
+            let inspection = try plugins.inspect(
+                source.surroundings.absolute(file), checkStore == nil ? .repair : .check)
+            return .report(inspection.text, isGood: inspection.isGood)
+        }
         let read = try source.read()
         let (configuration, origin) = (read.configuration, read.origin)
         let traceFile = traceFile.map(source.surroundings.absolute)

@@ -14,7 +14,7 @@ public final class SharedObject {
     }
 
     public let kind: PluginKind
-    public let description: PluginDescription
+    private let note: PluginNote
     private let file: TrustedFile
     /// The functions, after the first ``load()``.
     private var table: sxp_plugin?
@@ -35,7 +35,7 @@ public final class SharedObject {
             let note = try PluginNote(text)
             guard let kind = note.kind else { throw Problem(description: "says no kind") }
             self.kind = kind
-            description = PluginDescription(name: note.name, summary: note.summary, keys: note.keys, file: path)
+            self.note = note
         } catch let error as Problem {
             throw error
         } catch let error as TrustedFile.Refusal {
@@ -47,6 +47,32 @@ public final class SharedObject {
         } catch {
             throw Problem(description: "\(error)")
         }
+    }
+
+    /// What is known of the plugin. Only to inspect a file loads the object.
+    public var description: PluginDescription {
+        PluginDescription(
+            name: note.name, summary: note.summary, keys: note.keys, file: file.path,
+            inspector: kind == .storage ? inspect : nil)
+    }
+
+    private func inspect(_ path: String, _ purpose: InspectionPurpose) throws(StorageError) -> Inspection? {
+        let functions: sxp_plugin
+        do throws(Problem) { functions = try load() } catch { throw StorageError("'\(file.path)' \(error)") }
+        guard let inspect = functions.inspect else { return nil }
+        let found = FoundLines()
+        let outcome = inspect(
+            path, purpose == .repair ? 1 : 0,
+            { context, line in
+                guard let context, let line else { return }
+                Unmanaged<FoundLines>.fromOpaque(context).takeUnretainedValue().all.append(String(cString: line))
+            }, Unmanaged.passUnretained(found).toOpaque())
+        return outcome < 0 ? nil : Inspection(found.all.joined(separator: "\n"), isGood: outcome > 0)
+    }
+
+    /// What a plugin says of a file.
+    private final class FoundLines {
+        var all: [String] = []
     }
 
     // MARK: Loading

@@ -60,7 +60,10 @@ public struct PluginDescription {
     /// What it does that no second plugin can do beside it.
     public let role: PluginRole?
     private let keyList: () -> [ConfigurationKey]
-    private let inspector: (any Inspectable.Type)?
+    private let inspector: Inspector?
+
+    /// Looks at a file as ``Inspectable/inspect(_:_:)`` says.
+    public typealias Inspector = (String, InspectionPurpose) throws(StorageError) -> Inspection?
 
     /// The keys of the plugin's block, with their defaults.
     public var keys: [ConfigurationKey] { keyList() }
@@ -73,17 +76,23 @@ public struct PluginDescription {
         self.role = role
         // Not all plugins are chosen, and their keys need not be made then.
         keyList = { type.keys }
-        inspector = type as? any Inspectable.Type
+        if let type = type as? any Inspectable.Type {
+            inspector = { file, purpose throws(StorageError) in try type.inspect(file, purpose) }
+        } else {
+            inspector = nil
+        }
     }
 
-    /// Describes a plugin of a shared object.
-    public init(name: String, summary: String, keys: [ConfigurationKey], file: String) {
+    /// Describes a plugin of a shared object. `inspector`: nil if the plugin keeps nothing in a file.
+    public init(
+        name: String, summary: String, keys: [ConfigurationKey], file: String, inspector: Inspector? = nil
+    ) {
         self.name = name
         self.summary = summary
         self.file = file
         role = nil
         keyList = { keys }
-        inspector = nil
+        self.inspector = inspector
     }
 
     /// Whether the plugin keeps something in a file that it can look at: ``inspect(_:_:)``.
@@ -91,6 +100,6 @@ public struct PluginDescription {
 
     /// Looks at a file as ``Inspectable/inspect(_:_:)`` says. Nil if the plugin never makes such a file.
     public func inspect(_ path: String, _ purpose: InspectionPurpose) throws(StorageError) -> Inspection? {
-        try inspector?.inspect(path, purpose)
+        try inspector?(path, purpose)
     }
 }

@@ -49,6 +49,26 @@ import Testing
         #expect(outcome.errors.contains("c.yaml:3:10: storage.shelf.path: the shelf is torn"), "\(outcome.errors)")
     }
 
+    @Test func aStorageCanBeInspectedAndRepaired() throws {
+        let daemon = try startStoring()
+        #expect(try daemon.connect().ask(.write, "/a\0one") == .ok)
+        #expect(try daemon.stop() == 0)
+        let (store, configuration) = (workshop.place.file("kept.shelf"), workshop.place.file("c.yaml"))
+        rename(workshop.place.file("shelf"), store)
+        let good = try workshop.ask("--check-store", store, "--config", configuration)
+        #expect(good.status == 0)
+        let count = try #require(Int(good.output.prefix { $0 != " " }), "\(good)")
+        var status = stat()
+        #expect(stat(store, &status) == 0 && truncate(store, status.st_size - 1) == 0)
+        let torn = try workshop.ask("--check-store", store, "--config", configuration)
+        #expect(torn == Outcome(status: 1, output: "\(count - 1) records, and a torn one\n"))
+        #expect(try workshop.ask("--repair-store", store, "--config", configuration).status == 0)
+        let mended = try workshop.ask("--check-store", store, "--config", configuration)
+        #expect(mended == Outcome(status: 0, output: "\(count - 1) records\n"))
+        let strange = try workshop.ask("--check-store", configuration, "--config", configuration)
+        #expect(strange.errors.contains("is no store of a plugin in this build (tdb, shelf)"), "\(strange)")
+    }
+
     // MARK: Policies
 
     private func startGuarded(_ macros: [String] = []) throws -> (Daemon, guest: RawClient) {

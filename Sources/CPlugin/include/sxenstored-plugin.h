@@ -281,6 +281,10 @@ struct sxp_plugin {
     void (*abandon)(void *self);
     /* storage: the daemon ends in an orderly way. */
     void (*finish)(void *self);
+    /* storage: looks at a file while no plugin is made (`--check-store`), or repairs it and sets the old one aside
+     * (`--repair-store`). Says with `say` what it finds, a line each. Returns 1 if nothing is wrong, or not any more; 0
+     * if something is; -1 if the file is none of this plugin. To look changes nothing. */
+    int (*inspect)(const char *path, int repairs, void (*say)(void *context, const char *line), void *context);
 
     /* policy: whether the domain may use a node with these permissions in this way. `target` is the domain whose rights
      * it shares, or -1. Without this function everything is allowed. */

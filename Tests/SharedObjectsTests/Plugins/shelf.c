@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sxenstored-plugin.h"
 
@@ -270,5 +271,36 @@ static int commit(void *self)
     return write_all(shelf);
 }
 
+/* A file of whole records is good, and a torn one is not. To repair it cuts the torn record off. */
+static int inspect(const char *path, int repairs, void (*say)(void *context, const char *line), void *context)
+{
+    const char *dot = strrchr(path, '.');
+    if (dot == NULL || strcmp(dot, ".shelf") != 0)
+        return -1;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t sizes[2];
+    long whole = 0;
+    int records = 0, is_torn = 0;
+    while (fread(sizes, sizeof sizes, 1, file) == 1) {
+        fseek(file, 0, SEEK_END);
+        long end = ftell(file), next = whole + (long)(sizeof sizes + sizes[0] + sizes[1]);
+        is_torn = next > end;
+        if (is_torn)
+            break;
+        fseek(file, next, SEEK_SET);
+        whole = next;
+        records++;
+    }
+    fclose(file);
+    char text[64];
+    snprintf(text, sizeof text, "%d records%s", records, is_torn ? ", and a torn one" : "");
+    say(context, text);
+    if (is_torn && repairs)
+        return truncate(path, whole) == 0;
+    return !is_torn;
+}
+
 SXP_EXPORT(.make = make, .destroy = destroy, .load = load, .begin = begin, .change = change, .commit = commit,
-           .abandon = abandon)
+           .abandon = abandon, .inspect = inspect)
