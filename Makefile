@@ -161,7 +161,9 @@ new-plugin: ## Make a plugin to begin with (KIND=transport|storage|policy NAME=m
 
 new-plugin-test: ## Build and test each Swift package that make new-plugin makes
 	@packaging/debian-packages build TDB
-	packaging/new-plugin-test .build_new_plugin
+	# In the copy that the examples use, so that it is built once for both.
+	Plugins/Examples/run $(EXAMPLE_FOLDER)
+	$(EXAMPLE_FOLDER)/sxenstored/packaging/new-plugin-test $(EXAMPLE_FOLDER)/build
 
 completions: ## Write packaging/completions from the options of the daemon and of the tools
 	WRITE_COMPLETIONS=1 swift test $(TRAITS) $(SWIFTFLAGS) --filter CompletionTests

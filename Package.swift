@@ -107,7 +107,7 @@ let package = Package(
         // What every plugin of a kind must do. The daemon tries shared objects out with it.
         .target(
             name: "PluginConformance",
-            dependencies: ["XenStorePlugin", "XenStoreEngine", "XenStoreWire", "MemoryStorage"]),
+            dependencies: ["XenStorePlugin", "XenStoreEngine", "XenStoreWire", "MemoryStorage", "CLinux"]),
         // Authors of plugins test with it.
         .target(
             name: "XenStoreTestKit",

@@ -15,6 +15,12 @@ let package = Package(
                 .product(name: "SXenstored", package: "sxenstored"),
                 .product(name: "XenStorePlugin", package: "sxenstored"),
             ]),
+        .testTarget(
+            name: "AuditTrailTests",
+            dependencies: [
+                "AuditTrail",
+                .product(name: "XenStoreTestKit", package: "sxenstored"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

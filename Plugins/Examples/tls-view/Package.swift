@@ -28,6 +28,12 @@ let package = Package(
                 .product(name: "SXenstored", package: "sxenstored"),
                 .product(name: "XenStorePlugin", package: "sxenstored"),
             ]),
+        .testTarget(
+            name: "TLSViewTests",
+            dependencies: [
+                "TLSView",
+                .product(name: "XenStoreTestKit", package: "sxenstored"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

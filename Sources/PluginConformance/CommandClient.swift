@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import PluginConformance
 import XenStorePlugin
 
-/// A client of a transport that is tried, for wires that the daemon does not know: a command of the plugin's author. Its
-/// standard input and output are the connection.
-final class CommandClient: WireClient {
+/// A client over a wire that the kit does not know: a command, whose standard input and output are the connection.
+public final class CommandClient: WireClient {
     private let stream: DescriptorClient
     private var process: pid_t = 0
 
-    init(_ command: String) throws(SystemError) {
+    /// Starts a command of the shell, such as `socat - TCP:localhost:7000`.
+    public init(_ command: String) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, linux_sock_stream | linux_sock_cloexec, 0, &ends) == 0 else {
             throw SystemError(errno, doing: "make a pair of sockets")
@@ -42,13 +41,13 @@ final class CommandClient: WireClient {
         return process
     }
 
-    func send(_ bytes: ArraySlice<UInt8>) -> Int { stream.send(bytes) }
-    func receive() -> [UInt8]? { stream.receive() }
+    public func send(_ bytes: ArraySlice<UInt8>) -> Int { stream.send(bytes) }
+    public func receive() -> [UInt8]? { stream.receive() }
 
     /// Commands differ in what they do at the end of their input.
-    func finishSending() -> Bool { false }
+    public func finishSending() -> Bool { false }
 
-    func hangUp() {
+    public func hangUp() {
         stream.hangUp()
         if process == 0 { return }
         kill(-process, SIGKILL)
