@@ -153,9 +153,9 @@ import XenStorePlugin
     }
 
     /// Every example in a plugin's README works as it stands, once the sections that it leaves out are
-    /// there, too.
+    /// there, too. The plugins in Examples are not part of the daemon, and have such a test of their own.
     @Test func examplesOfPluginsWork() throws {
-        for kind in names(in: "\(packageFolder)/Plugins") {
+        for kind in names(in: "\(packageFolder)/Plugins") where kind != "Examples" {
             for plugin in names(in: "\(packageFolder)/Plugins/\(kind)") where !plugin.hasSuffix(".md") {
                 let file = "Plugins/\(kind)/\(plugin)/README.md"
                 let readme = try #require(contents(of: "\(packageFolder)/\(file)"), "\(file)")
