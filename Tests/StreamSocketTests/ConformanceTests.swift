@@ -15,7 +15,7 @@ import XenStoreWire
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test func theUnixSocketPasses() throws {
+    @Test(.slow) func theUnixSocketPasses() throws {
         typealias MyTransport = UnixSocket
         let (path, block) = configured(UnixSocket.keys)
         let kit = TransportConformance {
@@ -26,7 +26,7 @@ import XenStoreWire
         #expect(try kit.problems() == [])
     }
 
-    @Test func theReadOnlySocketPasses() throws {
+    @Test(.slow) func theReadOnlySocketPasses() throws {
         let (path, block) = configured(ReadOnlySocket.keys)
         let kit = TransportConformance {
             try ReadOnlySocket(block)
@@ -37,7 +37,7 @@ import XenStoreWire
     }
 
     /// Clients of this one must say something first.
-    @Test func aSocketWithATokenPasses() throws {
+    @Test(.slow) func aSocketWithATokenPasses() throws {
         let token = Array("open sesame".utf8)
         let block = ConfigurationBlock(defaultsOf: LoopbackTCP.keys).with("port", .number(0))
             .with("token", .secret(Secret(token, from: "token")))
