@@ -220,6 +220,26 @@ import struct TestSupport.Slow
         house.expectSound()
     }
 
+    /// Many WRITEs of one turn: the transaction that would have to pay goes as soon as it cannot, not with the turn.
+    @Test func aTransactionIsGivenUpWithinATurn() throws {
+        let house = try House(limits: [.memory: 40_000])
+        house.dom0.write("/open")
+        house.dom0.setPermissions("/open", "r0")
+        let value = String(repeating: "x", count: 1000)
+        for number in 0..<200 { house.dom0.write("/open/\(number)", value) }
+        let guest = house.guest(5)
+        let transaction = guest.start()
+        var requests: [UInt8] = []
+        for number in 0..<200 {
+            requests += Message.bytes(Operation.write.rawValue, Array("/open/\(number)\0new".utf8))
+        }
+        house.dom0.client.send(bytes: requests)
+        #expect(guest.session.transactions[transaction]?.state == .lost, "the turn has not ended yet")
+        #expect(house.engine.kernel.store.history.versionCount < 100)
+        house.host.settle()
+        house.expectSound()
+    }
+
     /// One guest cannot make another's transaction fail by writing what that one may not read.
     @Test func othersSecretsDoNotCount() throws {
         let house = try TransactionBoundTests.house([.nodeSize: 0])

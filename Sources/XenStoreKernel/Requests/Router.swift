@@ -40,26 +40,24 @@ final class Router {
         trace.show(isRequest: true, header, payload, session)
         let start = session.position.made
         handledCount &+= 1
-        if observation == nil, header.transaction == 0, handleFrequent(header, payload, session) {
+        // READ and WRITE of the store are by far the most frequent requests. They take a short way, without a context.
+        let isShort = observation == nil && header.transaction == 0
+        if isShort, header.type == Operation.read.rawValue {
+            read(header, payload, session)
+            // It changes nothing, so no transaction must be given up.
             return journal.add(header, payload, of: session, start: start, generation: nil)
         }
         // The transaction may end with the request.
         let generation = header.transaction == 0 ? nil : session.transactions[header.transaction]?.start
-        if observation == nil { _ = answer(header, payload, session) } else { observe(header, payload, session) }
+        if isShort, header.type == Operation.write.rawValue {
+            write(header, payload, session)
+        } else if observation == nil {
+            _ = answer(header, payload, session)
+        } else {
+            observe(header, payload, session)
+        }
         journal.add(header, payload, of: session, start: start, generation: generation)
         transactions.giveUpOverdrawn()
-    }
-
-    /// READ and WRITE of the store are by far the most frequent requests. They take a short way, without a context.
-    /// Returns false for all others.
-    @inline(__always)
-    private func handleFrequent(_ header: Header, _ payload: UnsafeRawBufferPointer, _ session: Session) -> Bool {
-        switch header.type {
-        case Operation.read.rawValue: read(header, payload, session)
-        case Operation.write.rawValue: write(header, payload, session)
-        default: return false
-        }
-        return true
     }
 
     @inline(__always)
