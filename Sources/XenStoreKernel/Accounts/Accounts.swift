@@ -131,11 +131,10 @@ final class Accounts {
 
     /// Judges again, if a part of the amount was removed and is not freed yet.
     private func refusal(_ error: WireError, of resource: Resource, amount: Int, by domain: DomainID) -> WireError? {
-        guard let detached = detachedUsage(domain) else { return error }
         let gone =
             switch resource {
-            case .nodes: detached.nodes
-            case .memory, .softMemory: detached.memory
+            case .nodes: detachedUsage(domain)?.nodes ?? 0
+            case .memory, .softMemory: detachedUsage(domain)?.memory ?? 0
             default: 0
             }
         return gone == 0 ? error : refusal(of: resource, amount: amount - gone, by: domain)

@@ -165,7 +165,8 @@ final class Domains {
         while room > 0, let (id, uniqueID) = queue.takeFirst() {
             // Its number may belong to a new domain by now.
             guard let domain = table[id], domain.uniqueID == uniqueID else { continue }
-            room -= Work.death + Work.change * accounts.usage(of: id).nodes
+            // What is detached counts as well. To look at that would take longer.
+            room -= Work.death + Work.change * accounts.ledger[id].nodes
             destroy(id)
         }
     }
@@ -290,7 +291,7 @@ final class Domains {
         notes.forget(.domain(id))
         for resource in Resource.allCases { notes.forget(.limit(resource, id)) }
         if domain.isIntroduced {
-            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.usage(of: id).nodes) nodes")
+            log(.info, "domain \(id.rawValue) is gone; it held \(accounts.ledger[id].nodes) nodes")
         }
         journal.openTurn()
         let dead = DeadDomain(id: id, mustTell: domain.isIntroduced)

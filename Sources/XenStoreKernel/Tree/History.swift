@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import XenStoreWire
 
 /// The past of the store: what open snapshots show of nodes that have changed or are gone since, and the way back to
 /// it.
@@ -12,6 +13,8 @@ final class History {
     private var detached: DetachedTrees
     /// The number of detached subtrees whose nodes are not all gone, with those that somebody may have to bring back.
     private(set) var detachedCount = 0
+    /// What was found out with ``detachedUsage(of:)`` since the last change of what is detached.
+    private var detachedUsages: [DomainID: Usage] = [:]
     /// A larger subtree is removed as a whole.
     var slices = Slices()
 
@@ -56,6 +59,16 @@ final class History {
         preconditionFailure("a snapshot lacks a version of a node it shows")
     }
 
+    /// What still counts to a domain, though it was removed with an ancestor; nil if nothing is detached. A client that is
+    /// refused again and again asks each time, and each look is at all nodes of the domain: so there is one in a turn.
+    func detachedUsage(of domain: DomainID) -> Usage? {
+        if detachedCount == 0 { return nil }
+        if let known = detachedUsages[domain] { return known }
+        let usage = nodes.detachedUsage(of: domain)
+        detachedUsages[domain] = usage
+        return usage
+    }
+
     // MARK: Snapshots
 
     /// Opens a snapshot of the store as it is now, at no cost, and returns its generation. The caller must close it.
@@ -88,6 +101,7 @@ final class History {
 
     /// Frees a slice of what closed snapshots have left, and of detached subtrees. Returns whether more is left.
     func freeSlice() -> Bool {
+        detachedUsages = [:]
         for _ in 0..<History.sliceOfLeftovers {
             guard let kept = leftovers.takeFirst() else { break }
             handOn(kept)
@@ -151,6 +165,7 @@ final class History {
     /// changed and removed ones are as before. Only the generation goes on.
     func undoToNewestSnapshot() {
         let (kept, created, detached) = snapshots.takeNewest()
+        detachedUsages = [:]
         let generation = snapshots.newest
         for top in detached.reversed() { undoRemoval(of: top) }
         detachedCount -= detached.count
@@ -186,6 +201,7 @@ final class History {
 
     /// Keeps the top of a detached subtree as long as somebody may have to bring it back. Then the subtree is freed.
     func keep(detached top: NodeID) {
+        detachedUsages = [:]
         detachedCount += 1
         if !snapshots.keep(detached: top) { detached.append([top]) }
     }
