@@ -55,6 +55,14 @@ import Testing
         ("\"name x\\n\"", "its description does not say which kind of plugin it is"),
         ("\"kind transport\\nname x\\ntype flag\\n\"", "there is no key before it"),
         ("\"kind transport\\nname x\\nkey a\\ntype flag\\n\"", "its description has no summary of the key 'a'"),
+        (
+            "\"kind transport\\nname x\\nkey a\\nsummary A.\\nkey a\\n\"",
+            "line 5 of its description, 'key': the key 'a' stands twice"
+        ),
+        (
+            "\"kind transport\\nname x\\nkey a\\ndefault 5\\ntype number 1 9\\n\"",
+            "'type': must come before the default"
+        ),
         ("\"abi 7\\nkind transport\\nname x\\n\"", "the plugin has ABI 7, this daemon has 0; build it again"),
         (
             "\"kind transport\\nname unix-socket\\nsummary X.\\n\"",

@@ -43,13 +43,18 @@ struct PluginNote {
         case "kind": try readKind(rest)
         case "name": name = try PluginNote.name(rest)
         case "summary": if keys.isEmpty { summary = rest } else { keys[keys.count - 1].summary = rest }
-        case "key": keys.append(ConfigurationKey(try PluginNote.name(rest), .text, default: nil, ""))
+        case "key": try begin(key: try PluginNote.name(rest))
         case "type", "default", "required", "dispensable":
             guard !keys.isEmpty else { throw Mistake(text: "there is no key before it") }
             try read(ofKey: word, rest)
         default:
             throw Mistake(text: "is no statement; see sxenstored-plugin.h")
         }
+    }
+
+    private mutating func begin(key name: String) throws(Mistake) {
+        if keys.contains(where: { $0.name == name }) { throw Mistake(text: "the key '\(name)' stands twice") }
+        keys.append(ConfigurationKey(name, .text, default: nil, ""))
     }
 
     private mutating func readABI(_ text: String) throws(Mistake) {
@@ -72,7 +77,10 @@ struct PluginNote {
     private mutating func read(ofKey word: String, _ rest: String) throws(Mistake) {
         let last = keys.count - 1
         switch word {
-        case "type": keys[last].kind = try KeyType(rest.split(separator: " ").map(String.init)).kind
+        case "type":
+            // The default was read as a value of another type.
+            if keys[last].defaultValue != nil { throw Mistake(text: "must come before the default") }
+            keys[last].kind = try KeyType(rest.split(separator: " ").map(String.init)).kind
         case "default":
             guard let value = ConfigurationValue(default: rest, of: keys[last].kind) else {
                 throw Mistake(text: "'\(rest)' is no value of the key '\(keys[last].name)'")

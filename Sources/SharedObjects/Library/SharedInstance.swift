@@ -38,6 +38,7 @@ final class SharedInstance {
             throw ConfigurationError("'\(object.description.file ?? "")' \(error)", key: block.path, at: block.place)
         }
         values = Values(block)
+        log = block.log
         table = .allocate(capacity: 1)
         table.initialize(to: .forPlugins)
         table.pointee.daemon = Unmanaged.passUnretained(self).toOpaque()
@@ -52,7 +53,8 @@ final class SharedInstance {
 
     /// The name in the configuration.
     var name: String { values.block.name }
-    var log: PluginLog { values.block.log }
+    /// It stays the same, since threads of the plugin may use it while the values change.
+    let log: PluginLog
 
     /// Hands the plugin another block. If it refuses, it has the old one.
     func reload(_ block: ConfigurationBlock) throws(ConfigurationError) {
