@@ -20,7 +20,9 @@
 
         private static var executable: String {
             var path = [UInt8](repeating: 0, count: Int(PATH_MAX))
-            let length = path.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress!, $0.count) }
+            let length = path.withUnsafeMutableBytes { place in
+                place.baseAddress.map { readlink("/proc/self/exe", $0, place.count) } ?? 0
+            }
             return String(decoding: path.prefix(max(0, length)), as: UTF8.self)
         }
 

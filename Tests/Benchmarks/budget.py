@@ -4,8 +4,8 @@
 instructions in user space, allocations, and look-ups of a file's status.
 
 Callgrind counts instructions, a preloaded library the rest. A figure is the difference of two runs, one with few
-requests and one with many, so that start and end of the daemon cancel out. No time is measured: the figures are the
-same on a busy machine.
+requests and one with many, so that start and end of the daemon cancel out. No time is measured, so that a busy machine
+changes little.
 """
 import argparse
 import concurrent.futures

@@ -25,7 +25,7 @@ struct PluginTrial {
         let folder = try TrialFolder()
         defer { folder.remove() }
         let configuration = try read(object, in: folder.path)
-        let bench = TrialBench(object.kind, configuration, folder: folder.path, client: client)
+        let bench = TrialBench(object.kind, configuration, folder: folder, client: client)
         let report = try TrialProcess.run(bench.run)
         return text(of: report, object)
     }
@@ -69,29 +69,5 @@ struct PluginTrial {
         }
         lines.append(isGood ? "The plugin is good, as far as this shows it." : "The plugin is not good.")
         return (lines.map { $0.hasSuffix(": ") ? String($0.dropLast()) : $0 }.joined(separator: "\n"), isGood)
-    }
-}
-
-/// A folder for the files that a plugin makes while it is tried.
-private struct TrialFolder {
-    let path: String
-
-    init() throws(SystemError) {
-        var template = Array("/tmp/sxenstored-trial-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { throw SystemError(errno, doing: "make a folder in /tmp") }
-        path = String(cString: made)
-    }
-
-    func remove() {
-        if let folder = opendir(path) {
-            while let entry = readdir(folder) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                unlink("\(path)/\(name)")
-            }
-            closedir(folder)
-        }
-        rmdir(path)
     }
 }

@@ -8,7 +8,7 @@ import XenStorePlugin
 struct TrialBench {
     private let kind: PluginKind
     private let read: ReadConfiguration
-    private let folder: String
+    private let folder: TrialFolder
     /// The command that connects a client; nil for the transport's own unix socket.
     private let client: String?
     private let complaints = Complaints()
@@ -23,7 +23,7 @@ struct TrialBench {
         }
     }
 
-    init(_ kind: PluginKind, _ read: ReadConfiguration, folder: String, client: String?) {
+    init(_ kind: PluginKind, _ read: ReadConfiguration, folder: TrialFolder, client: String?) {
         self.kind = kind
         self.read = read
         self.folder = folder
@@ -97,10 +97,10 @@ struct TrialBench {
         let transport = try makeTransport()
         let host = try EmbeddedHost(storage: make().storage)
         try transport.start(on: HandLoop(), host: host.engine)
-        let sockets = socketsInFolder
+        let sockets = folder.sockets
         transport.stop()
-        let left = socketsInFolder
-        for socket in left { unlink("\(folder)/\(socket)") }
+        let left = folder.sockets
+        for socket in left { unlink("\(folder.path)/\(socket)") }
         if !left.isEmpty { return (["its sockets stay after its end: \(left.joined(separator: ", "))"], sockets) }
         return (try TransportConformance(countsDescriptors: true, making: makeTransport).problems(), sockets)
     }
@@ -110,10 +110,10 @@ struct TrialBench {
     /// Without a command clients say nothing first. A transport may want to hear more, which only its author can say.
     private func tryClients(at socket: String) throws -> [String] {
         // For the command.
-        setenv("XENSTORED_RUNDIR", folder, 1)
+        setenv("XENSTORED_RUNDIR", folder.path, 1)
         let kit = TransportConformance(countsDescriptors: true, making: makeTransport) {
             if let client { return try CommandClient(client) }
-            return try DescriptorClient(unixSocket: "\(folder)/\(socket)")
+            return try DescriptorClient(unixSocket: "\(folder.path)/\(socket)")
         }
         let problems = try kit.problems()
         guard client == nil, problems.contains(where: { $0.hasPrefix("one request: a client does not get") }) else {
@@ -123,19 +123,5 @@ struct TrialBench {
             "a plain client over '\(socket)' gets no answer; if clients must say something first, say how with"
                 + " --try-client, or use TransportConformance of XenStoreTestKit in tests of your own"
         ]
-    }
-
-    private var socketsInFolder: [String] {
-        guard let all = opendir(folder) else { return [] }
-        defer { closedir(all) }
-        var names: [String] = []
-        while let entry = readdir(all) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            var status = stat()
-            if stat("\(folder)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { names.append(name) }
-        }
-        return names
     }
 }
